@@ -1,0 +1,45 @@
+"""The distribution of ranks over a set of published faces: p(i) = P(rank = i)."""
+
+import math
+from collections import Counter
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class RankPmf:
+    """Rank → number of faces, in the order of the ranks, and their sum n. Made by `rank_pmf`."""
+
+    counts: dict[int, int]
+    n: int
+
+    def p(self, rank: int) -> float:
+        """Share of the faces at this rank, in [0, 1]; NaN for a set without faces."""
+        return self.counts.get(rank, 0) / self.n if self.n else math.nan
+
+    @property
+    def effective_k(self) -> float:
+        """1 / max p: the largest K for which p(i) ≤ 1/K holds (K-A³, eq. 6); NaN for a set without faces."""
+        return self.n / max(self.counts.values()) if self.n else math.nan
+
+    @property
+    def entropy(self) -> float:
+        """Shannon entropy in bits, from 0 (one rank holds all) to log2 of the ranks seen; NaN if empty."""
+        if not self.n:
+            return math.nan
+        return sum(count / self.n * math.log2(self.n / count) for count in self.counts.values())
+
+    def to_dict(self) -> dict[str, float]:
+        """Rank (as text, since JSON has no other keys) → p, in the order of the ranks."""
+        return {str(rank): self.p(rank) for rank in self.counts}
+
+
+def rank_pmf(ranks: Iterable[int]) -> RankPmf:
+    """Count ranks, each at least 1. Ranks above K+1 are kept as they are: they show what went past its group.
+
+    Raises ValueError for a rank below 1.
+    """
+    counts = Counter(int(rank) for rank in ranks)
+    if counts and min(counts) < 1:
+        raise ValueError(f"a rank is at least 1, not {min(counts)}")
+    return RankPmf(dict(sorted(counts.items())), counts.total())

@@ -1,0 +1,108 @@
+"""Alignment: the similarity transform that takes a face's five landmarks to a recognizer's template.
+
+A transform is a (2, 3) matrix from photo pixels to aligned pixels; pixel centers have integer coordinates.
+"""
+
+import math
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from torch import Tensor
+from torch.nn import functional as F
+
+# Luma of full-range BT.601, as JPEG and Pillow's mode L have it.
+LUMA = (0.299, 0.587, 0.114)
+
+
+@dataclass(frozen=True)
+class Template:
+    """Where a recognizer wants its faces.
+
+    size: side of the aligned square face in pixels; channels: 1 (luma) or 3 (RGB); points: (5, 2) where the landmarks
+    go in the least-squares sense, or None for LightCNN's rule (eye line horizontal, see `lightcnn_transform`).
+    """
+
+    size: int
+    channels: int
+    points: tuple[tuple[float, float], ...] | None = None
+
+
+LIGHTCNN_TEMPLATE = Template(size=128, channels=1)
+LIGHTCNN_EYE_CENTER = (64.0, 40.0)
+LIGHTCNN_EYE_TO_MOUTH = 48.0
+
+# Where MTCNN's landmarks fall in dlib's own 150×150 chips (padding 0.25), measured on LFW.
+DLIB_TEMPLATE = Template(
+    size=150, channels=3, points=((43.1, 35.4), (99.8, 35.9), (72.3, 69.4), (46.4, 100.4), (94.7, 101.0))
+)
+
+
+def transform_to(template: Template, landmarks: np.ndarray) -> np.ndarray:
+    """The (2, 3) similarity transform from photo to template for landmarks (5, 2); float64."""
+    if template.points is None:
+        return lightcnn_transform(landmarks)
+    return least_squares_similarity(landmarks, np.array(template.points))
+
+
+def lightcnn_transform(landmarks: np.ndarray) -> np.ndarray:
+    """Eye line horizontal, eye center at (64, 40), distance from eye center to mouth center 48 pixels."""
+    left_eye, right_eye, _, left_mouth, right_mouth = landmarks
+    eyes, mouth = (left_eye + right_eye) / 2, (left_mouth + right_mouth) / 2
+    angle = math.atan2(right_eye[1] - left_eye[1], right_eye[0] - left_eye[0])
+    # A profile's mouth may lie on its eyes; one pixel keeps the transform finite.
+    scale = LIGHTCNN_EYE_TO_MOUTH / max(1.0, math.dist(eyes, mouth))
+    a, b = scale * math.cos(angle), scale * math.sin(angle)
+    linear = np.array([[a, b], [-b, a]])
+    return np.column_stack([linear, np.array(LIGHTCNN_EYE_CENTER) - linear @ eyes])
+
+
+def least_squares_similarity(source: np.ndarray, target: np.ndarray) -> np.ndarray:
+    """The similarity (no reflection) with least squared error from points (P, 2) to points (P, 2) (Umeyama 1991)."""
+    source_mean, target_mean = source.mean(0), target.mean(0)
+    s, t = source - source_mean, target - target_mean
+    variance = max(float((s * s).sum()), 1e-9)
+    a = float((s * t).sum()) / variance
+    b = float((s[:, 0] * t[:, 1] - s[:, 1] * t[:, 0]).sum()) / variance
+    linear = np.array([[a, -b], [b, a]])
+    return np.column_stack([linear, target_mean - linear @ source_mean])
+
+
+def compose(second: np.ndarray, first: np.ndarray) -> np.ndarray:
+    """The (2, 3) transform that applies `first`, then `second`."""
+    return np.column_stack([second[:, :2] @ first[:, :2], second[:, :2] @ first[:, 2] + second[:, 2]])
+
+
+def inverse(transform: np.ndarray) -> np.ndarray:
+    linear = np.linalg.inv(transform[:, :2])
+    return np.column_stack([linear, -linear @ transform[:, 2]])
+
+
+def scale_of(transform: np.ndarray) -> float:
+    """Target pixels a source pixel."""
+    return float(np.hypot(transform[0, 0], transform[1, 0]))
+
+
+def sampling_grid(transforms: np.ndarray, size: tuple[int, int], source_size: tuple[int, int]) -> Tensor:
+    """Grids for `F.grid_sample(align_corners=False)`, (N, H, W, 2) float32.
+
+    transforms: (N, 2, 3) from source to target pixels; size: (H, W) of the target; source_size: of the source.
+    """
+    backward = np.stack([inverse(t) for t in transforms])
+    rows, columns = np.mgrid[: size[0], : size[1]].astype(np.float64)
+    target = np.stack([columns, rows, np.ones_like(rows)], axis=-1)
+    source = target @ backward.transpose(0, 2, 1)[:, None]
+    normalized = (2 * source + 1) / np.array([source_size[1], source_size[0]]) - 1
+    return torch.from_numpy(normalized.astype(np.float32))
+
+
+def warp(images: Tensor, grid: Tensor, *, padding: str = "border") -> Tensor:
+    """Images (N, C, h, w) sampled bilinearly at a grid (N, H, W, 2): (N, C, H, W), differentiable."""
+    return F.grid_sample(images, grid, mode="bilinear", padding_mode=padding, align_corners=False)
+
+
+def to_luma(rgb: Tensor) -> Tensor:
+    """RGB (N, 3, H, W) → luma (N, 1, H, W); one channel stays as it is."""
+    if rgb.shape[1] == 1:
+        return rgb
+    return torch.einsum("nchw,c->nhw", rgb, rgb.new_tensor(LUMA))[:, None]

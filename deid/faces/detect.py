@@ -1,0 +1,85 @@
+"""Face detection with MTCNN (Zhang, Zhang, Li, Qiao, 2016; the weights that ship inside facenet-pytorch)."""
+
+from dataclasses import dataclass
+from functools import cache
+
+import numpy as np
+import torch
+from facenet_pytorch import MTCNN
+from PIL import Image
+
+MIN_FACE_SIZE = 20  # pixels of the searched picture
+MAX_SEARCHED_SIDE = 2048  # larger photos are searched at this size: a 100-megapixel pyramid does not fit in memory
+MIN_PROBABILITY = 0.9
+
+
+@dataclass(frozen=True)
+class Face:
+    """A detected face, in pixels of the upright photo; a pixel's center has integer coordinates.
+
+    box: (x0, y0, x1, y1). landmarks: (5, 2) float64: left eye, right eye, nose, left and right mouth corner, left
+    and right as the viewer sees them. probability: the detector's, in [0, 1].
+    """
+
+    box: tuple[float, float, float, float]
+    landmarks: np.ndarray
+    probability: float
+
+
+@cache
+def _mtcnn(device: str) -> MTCNN:
+    return MTCNN(keep_all=True, min_face_size=MIN_FACE_SIZE, device=torch.device(device)).eval()
+
+
+def detect_faces(pixels: np.ndarray, *, device: str = "cpu") -> list[Face]:
+    """All faces of a photo, numbered left to right. pixels: uint8 (H, W, 3) RGB or (H, W) gray."""
+    rgb = pixels if pixels.ndim == 3 else np.repeat(pixels[:, :, None], 3, axis=2)
+    height, width = rgb.shape[:2]
+    # MTCNN crashes on pictures smaller than its smallest face.
+    if min(height, width) < MIN_FACE_SIZE:
+        return []
+    scale = min(1.0, MAX_SEARCHED_SIDE / max(height, width))
+    if scale < 1:
+        size = (max(1, round(width * scale)), max(1, round(height * scale)))
+        if min(size) < MIN_FACE_SIZE:
+            return []
+        rgb = np.asarray(Image.fromarray(rgb).resize(size, Image.Resampling.BOX, reducing_gap=2))
+    return _scaled(detect_batch(rgb[None], device=device)[0], width / rgb.shape[1], height / rgb.shape[0])
+
+
+def detect_batch(pictures: np.ndarray, *, device: str = "cpu") -> list[list[Face]]:
+    """The faces of each of several RGB pictures of one size, uint8 (N, H, W, 3), H and W ≥ 20."""
+    try:
+        boxes, probabilities, landmarks = _mtcnn(device).detect(pictures, landmarks=True)
+    except (RuntimeError, ValueError) as error:
+        # With no candidate at all in its first stage, MTCNN concatenates an empty list; anything else is a defect.
+        if "expected a non-empty list" not in str(error):
+            raise
+        return [[] for _ in pictures]
+    return [
+        _left_to_right(*found) if found[0] is not None else []
+        for found in zip(boxes, probabilities, landmarks, strict=True)
+    ]
+
+
+def _left_to_right(boxes: np.ndarray, probabilities: np.ndarray, landmarks: np.ndarray) -> list[Face]:
+    faces = [
+        Face(tuple(float(v) for v in box), np.asarray(points, np.float64), float(probability))
+        for box, probability, points in zip(boxes, probabilities, landmarks, strict=True)
+        if probability >= MIN_PROBABILITY
+    ]
+    return sorted(faces, key=lambda face: (face.box[0] + face.box[2], face.box[1]))
+
+
+def _scaled(faces: list[Face], x: float, y: float) -> list[Face]:
+    """The faces in pixels of a picture `x` and `y` times as large (pixel centers stay centers)."""
+    if x == y == 1:
+        return faces
+    return [
+        Face(
+            (f.box[0] * x, f.box[1] * y, f.box[2] * x, f.box[3] * y),
+            (f.landmarks + 0.5) * (x, y) - 0.5,
+            f.probability,
+        )
+        for f in faces
+    ]
