@@ -151,7 +151,7 @@ def conversion_to_srgb(mode: str, profile: bytes | None) -> Callable[[Image.Imag
 
 
 def stored_layout(picture: ImageFile.ImageFile) -> str:
-    """Pillow's name for the samples in the file ("RGB;16B": 16 bits, ...) before loading; "" if plain 8-bit."""
+    """Pillow's name for the samples in the file ("RGB;16B": 16 bits) before loading; "" if plain 8-bit."""
     if not picture.tile:
         bits = picture.info.get("bit_depth", 8)  # HEIF has no tiles and says it here
         return "" if bits == 8 else f";{bits}"
@@ -171,13 +171,13 @@ def samples_of(
     """
     digits = re.search(r";(\d+)", stored)
     depth = int(digits.group(1)) if digits else 8
-    gray = picture.mode in _GRAY_MODES or stored.startswith("LA")
+    gray = picture.mode in _GRAY_MODES or stored.startswith("LA;")
     exact = picture.mode in ("L", "LA", "RGB", "RGBA") and depth == 8 and "a" not in stored
     profile = picture.info.get("icc_profile")
+    other_space = picture.mode in ("CMYK", "LAB")
     to_srgb = None
-    if depth > 8 or picture.mode in ("CMYK", "LAB"):
-        mode = picture.mode if picture.mode in ("CMYK", "LAB") else "L" if gray else "RGB"
-        to_srgb = conversion_to_srgb(mode, profile)
+    if depth > 8 or other_space:
+        to_srgb = conversion_to_srgb(picture.mode if other_space else "L" if gray else "RGB", profile)
     # A transparent color given in 16 bits cannot be found any more in samples reduced to 8.
     transparent = picture.has_transparency_data and (
         depth <= 8 or picture.mode in ("LA", "La", "RGBA", "RGBa")
@@ -205,5 +205,6 @@ def samples_of(
             band = to_srgb(band)
             band = band.getchannel("G") if gray else band
         pixels[here] = np.asarray(band.convert("L" if gray else "RGB"))
-    described = to_srgb is None and profile_space(profile) in (("GRAY", "RGB") if gray else ("RGB",))
-    return pixels, alpha, profile if described else None, exact
+    describing = ("GRAY", "RGB") if gray else ("RGB",)
+    stale = to_srgb is not None or other_space or profile_space(profile) not in describing
+    return pixels, alpha, None if stale else profile, exact

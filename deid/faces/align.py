@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 import numpy as np
 import torch
+from PIL import Image
 from torch import Tensor
 from torch.nn import functional as F
 
@@ -106,3 +107,61 @@ def to_luma(rgb: Tensor) -> Tensor:
     if rgb.shape[1] == 1:
         return rgb
     return torch.einsum("nchw,c->nhw", rgb, rgb.new_tensor(LUMA))[:, None]
+
+
+# A large face is looked at in a reduced picture, this many of its pixels a pixel of the template.
+PATCH_DETAIL = 1.5
+# Room around the template, as a share of its side, so that a face found a little elsewhere still lies inside.
+PATCH_ROOM = 0.15
+
+
+@dataclass(frozen=True)
+class Patch:
+    """The part of a photo around one face.
+
+    pixels: (C, h, w) float32 in [0, 1], the photo's own pixels or, for a large face, reduced ones. region: (x0, y0,
+    x1, y1), whole pixels of the photo. from_photo: (2, 3), photo to patch pixels.
+    """
+
+    pixels: Tensor
+    region: tuple[int, int, int, int]
+    from_photo: np.ndarray
+
+
+def patch_around(pixels: np.ndarray, transform: np.ndarray, size: int) -> Patch:
+    """The patch for a face whose template of `size` pixels lies in the photo as `transform` says.
+
+    pixels: uint8 (H, W, 3) or (H, W). Where the template passes the photo's edge the patch ends there.
+    """
+    room = PATCH_ROOM * size
+    corners = np.array([[-room, -room], [size + room, -room], [-room, size + room], [size + room, size + room]])
+    back = inverse(transform)
+    corners = corners @ back[:, :2].T + back[:, 2]
+    height, width = pixels.shape[:2]
+    x0, y0 = (int(np.clip(np.floor(c), 0, limit - 1)) for c, limit in zip(corners.min(0), (width, height), strict=True))
+    x1, y1 = (int(np.clip(np.ceil(c) + 1, 1, limit)) for c, limit in zip(corners.max(0), (width, height), strict=True))
+    x1, y1 = max(x1, x0 + 1), max(y1, y0 + 1)
+    part = pixels[y0:y1, x0:x1]
+    scale = min(1.0, PATCH_DETAIL * scale_of(transform))
+    if scale < 1:
+        reduced = (max(1, round((x1 - x0) * scale)), max(1, round((y1 - y0) * scale)))
+        part = np.asarray(Image.fromarray(part).resize(reduced, Image.Resampling.BILINEAR, reducing_gap=3))
+    sx, sy = part.shape[1] / (x1 - x0), part.shape[0] / (y1 - y0)
+    from_photo = np.array([[sx, 0, sx * (0.5 - x0) - 0.5], [0, sy, sy * (0.5 - y0) - 0.5]])
+    tensor = torch.from_numpy(np.array(part)).reshape(*part.shape[:2], -1).permute(2, 0, 1).float() / 255
+    return Patch(tensor, (x0, y0, x1, y1), from_photo)
+
+
+def align_face(pixels: np.ndarray, landmarks: np.ndarray, template: Template) -> Tensor:
+    """A face of a photo as a recognizer wants it: (C, S, S) float32 in [0, 1]."""
+    transform = transform_to(template, landmarks)
+    patch = patch_around(pixels, transform, template.size)
+    return align_patch(patch.pixels[None], patch, transform, template)[0]
+
+
+def align_patch(patches: Tensor, patch: Patch, transform: np.ndarray, template: Template) -> Tensor:
+    """Versions (N, C, h, w) of one patch → aligned faces (N, C, S, S); transform: from photo to template."""
+    to_template = compose(transform, inverse(patch.from_photo))
+    grid = sampling_grid(to_template[None], (template.size,) * 2, (patches.shape[2], patches.shape[3]))
+    channels = to_luma(patches) if template.channels == 1 else patches.expand(-1, 3, -1, -1)
+    return warp(channels, grid.expand(len(patches), -1, -1, -1))

@@ -1,0 +1,29 @@
+"""Recognizers: networks from an aligned face to an embedding."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from torch import nn
+
+from deid.faces.align import DLIB_TEMPLATE, LIGHTCNN_TEMPLATE, Template
+from deid.recognizers.dlib_resnet import DlibResNet
+from deid.recognizers.lightcnn import LightCNN9, LightCNN29, LightCNN29V2
+
+
+@dataclass(frozen=True)
+class Architecture:
+    """How to build a network, and how its faces are aligned. `classifier`: checkpoint keys that may be dropped."""
+
+    build: Callable[[], nn.Module]
+    template: Template
+    classifier: tuple[str, ...] = ()
+
+
+_CLASSIFIER = ("fc2.weight", "fc2.bias")
+
+RECOGNIZERS: dict[str, Architecture] = {
+    "lightcnn9": Architecture(LightCNN9, LIGHTCNN_TEMPLATE, _CLASSIFIER),
+    "lightcnn29": Architecture(LightCNN29, LIGHTCNN_TEMPLATE, _CLASSIFIER),
+    "lightcnn29v2": Architecture(LightCNN29V2, LIGHTCNN_TEMPLATE, _CLASSIFIER),
+    "dlib-resnet": Architecture(DlibResNet, DLIB_TEMPLATE),
+}

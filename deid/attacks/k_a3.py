@@ -1,0 +1,78 @@
+"""K-A³: K-Anonymity-inspired Adversarial Attack (Mygdalis, Tefas, Pitas, Neural Networks 124, 2020).
+
+For a face of rank group k it minimizes, eq. 7,
+
+    ‖n‖₂ + (1 − CWSSIM(x, x̃)) + Σ_{i=2..k} L(f(x̃), r(i)),
+
+stopped as soon as the criterion holds. Departures from the paper: L is a hinge with a margin on both sides of y
+(`ranking_loss`), and a step is as long as the linearized hinge asks for (Polyak's step) instead of a fixed rate, so
+that a face is done in a dozen evaluations.
+"""
+
+import torch
+from torch import Tensor
+
+from deid.anonymity.conditions import Criterion
+from deid.attacks.ranking import LogitsFn, ranking_loss
+from deid.losses.cw_ssim import cw_ssim_of_subbands
+from deid.losses.steerable_pyramid import subbands
+
+
+def k_a3(
+    logits_fn: LogitsFn,
+    faces: Tensor,
+    labels: Tensor,
+    *,
+    targets: Tensor,
+    criterion: Criterion,
+    margin: float,
+    steps: int,
+    start: Tensor | None = None,
+    visual_weight: float = 0.3,
+    stride: float = 0.7,
+    counts: Tensor | None = None,
+) -> Tensor:
+    """Perturbed faces (N, C, H, W) in [0, 1]; whether each succeeded is for the caller to recompute.
+
+    faces: (N, C, H, W) clean, in [0, 1]. labels: (N,) y. targets: (N, T) r(2..k), padded with -1. criterion: the stop.
+    margin: of the hinge, in logits. steps: at most so many gradient evaluations a face. start: where to go on from
+    (default: the clean faces). visual_weight: pull of the two visual terms against the ranking's, at equal gradients.
+    stride: share of Polyak's step. counts: (N,) int64, to which each face's gradient evaluations are added.
+    """
+    perturbed = (faces if start is None else start).clone()
+    active = torch.arange(len(faces), device=faces.device)
+    clean_bands = subbands(faces)
+    seen: Tensor | None = None
+    for step in range(steps + 1):
+        x = perturbed[active].requires_grad_(True)
+        logits = logits_fn(x, active)
+        if seen is None:
+            seen = logits.detach().clone()
+        else:
+            seen[active] = logits.detach()
+        open_ = ~criterion(perturbed, seen)[active]
+        if step == steps or not bool(open_.any()):
+            break
+        loss = ranking_loss(logits, labels[active], targets[active], margin)
+        (ranking,) = torch.autograd.grad(loss[open_].sum(), x)
+        active, x, ranking, loss = active[open_], x.detach()[open_], ranking[open_], loss.detach()[open_]
+        if counts is not None:
+            counts[active] += 1
+        square = ranking.square().sum((1, 2, 3)).clamp(min=1e-12)
+        move = (stride * loss / square)[:, None, None, None] * ranking
+        if visual_weight and (step or start is not None):
+            move = move + visual_weight * _visual_pull(x, faces[active], [band[active] for band in clean_bands], move)
+        perturbed[active] = (x - move).clamp(0, 1)
+    return perturbed
+
+
+def _visual_pull(x: Tensor, clean: Tensor, clean_bands: list[Tensor], move: Tensor) -> Tensor:
+    """The gradient of ‖n‖₂ + (1 − CWSSIM), as long as `move`, without what would undo it (their common component)."""
+    x = x.requires_grad_(True)
+    norm = (x - clean).flatten(1).norm(dim=1)
+    visual = norm + (1 - cw_ssim_of_subbands(tuple(clean_bands), subbands(x)))
+    (pull,) = torch.autograd.grad(visual.sum(), x)
+    length = move.flatten(1).norm(dim=1)
+    unit = move / length.clamp(min=1e-12)[:, None, None, None]
+    pull = pull - (pull * unit).sum((1, 2, 3), keepdim=True) * unit
+    return pull * (length / pull.flatten(1).norm(dim=1).clamp(min=1e-12))[:, None, None, None]

@@ -1,0 +1,200 @@
+"""Weights: manifest → verified file → strict load. Never anything but tensors (`weights_only`, safetensors)."""
+
+import hashlib
+import json
+import os
+import tomllib
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import platformdirs
+import torch
+from safetensors.torch import load_file, save_file
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+import deid.weights
+from deid.faces.align import Template
+from deid.recognizers import RECOGNIZERS
+from deid.recognizers.dlib_resnet import load_dlib_resnet, weights_file
+
+DECOYS = 1000
+
+
+class CheckpointError(Exception):
+    """Weights are missing, changed or of no known network; the message is one line for the user."""
+
+
+@dataclass(frozen=True)
+class Entry:
+    """One recognizer's weights as the manifest describes them. `path` is where the file should be."""
+
+    name: str
+    architecture: str
+    path: Path
+    sha256: str
+    details: Mapping[str, Any]
+
+
+@dataclass(frozen=True)
+class Recognizer:
+    """A loaded recognizer: aligned faces (N, C, S, S) in [0, 1] as `template` says → unit embeddings (N, D).
+
+    thresholds: cosine at a false-accept rate, keyed "1e-2" and "1e-3", on people outside training (may be empty).
+    decoys: (1000, D) unit embeddings of synthetic identities.
+    """
+
+    name: str
+    network: nn.Module
+    template: Template
+    sha256: str
+    thresholds: Mapping[str, float]
+    decoys: Tensor
+
+    def embed(self, faces: Tensor) -> Tensor:
+        # A CPU convolves a channels-last batch about twice as fast.
+        return F.normalize(self.network(faces.contiguous(memory_format=torch.channels_last)))
+
+    @property
+    def device(self) -> torch.device:
+        return self.decoys.device
+
+
+def shipped_folder() -> Path:
+    return Path(next(iter(deid.weights.__path__)))
+
+
+def imported_folder() -> Path:
+    """Where `deid weights import` keeps what the user brought."""
+    return Path(platformdirs.user_data_dir("face-deid")) / "weights"
+
+
+def manifest() -> dict[str, Entry]:
+    """All known weights by name; the user's imports come after the shipped ones."""
+    with (shipped_folder() / "manifest.toml").open("rb") as file:
+        shipped = tomllib.load(file)["recognizers"]
+    entries = {name: _entry(name, details, shipped_folder()) for name, details in shipped.items()}
+    listing = imported_folder() / "imported.json"
+    if listing.is_file():
+        for name, details in json.loads(listing.read_text()).items():
+            entries[name] = _entry(name, details, imported_folder())
+    return entries
+
+
+def _entry(name: str, details: Mapping[str, Any], folder: Path) -> Entry:
+    if details["architecture"] == "dlib-resnet":
+        try:
+            path = weights_file()
+        except FileNotFoundError as error:
+            raise CheckpointError(str(error)) from None
+    else:
+        path = folder / details["file"]
+    return Entry(name, details["architecture"], path, details["sha256"], details)
+
+
+def verify(entry: Entry) -> None:
+    """Raises CheckpointError unless every file of the entry is there and is the one the manifest names."""
+    files = [(entry.path, entry.sha256)]
+    if "decoys_file" in entry.details:
+        files.append((shipped_folder() / entry.details["decoys_file"], entry.details["decoys_sha256"]))
+    for path, sha256 in files:
+        if not path.is_file():
+            raise CheckpointError(f"{entry.name}: {path} is missing")
+        if (found := _sha256(path)) != sha256:
+            raise CheckpointError(f"{entry.name}: {path} is not the file of the manifest (SHA-256 {found[:16]}…)")
+
+
+def load_recognizer(name: str, device: str = "cpu") -> Recognizer:
+    """The named recognizer in eval mode, verified. Raises CheckpointError with one clear line."""
+    entries = manifest()
+    if name not in entries:
+        raise CheckpointError(f"no weights called {name}: there are {', '.join(entries)}")
+    entry = entries[name]
+    verify(entry)
+    architecture = RECOGNIZERS[entry.architecture]
+    if entry.architecture == "dlib-resnet":
+        network: nn.Module = load_dlib_resnet(entry.path)
+    else:
+        network = architecture.build()
+        network.load_state_dict({key: value.float() for key, value in load_file(entry.path).items()})
+    network.eval().requires_grad_(False).to(torch.device(device), memory_format=torch.channels_last)  # type: ignore[call-overload]
+    return Recognizer(
+        name=name,
+        network=network,
+        template=architecture.template,
+        sha256=entry.sha256,
+        thresholds=entry.details.get("thresholds", {}),
+        decoys=draw_decoys(entry).to(device),
+    )
+
+
+def draw_decoys(entry: Entry, seed: int | None = None, count: int = DECOYS) -> Tensor:
+    """Synthetic identities, unit vectors (count, D), from the Gaussian fitted to training people's embeddings.
+
+    seed: the manifest's by default, which is the shipped, fixed draw. An entry without a fitted Gaussian (an
+    imported checkpoint) has no decoys, (0, 0).
+    """
+    if "decoys_file" not in entry.details:
+        return torch.zeros(0, 0)
+    fitted = load_file(shipped_folder() / entry.details["decoys_file"])
+    generator = torch.Generator().manual_seed(entry.details["decoys_seed"] if seed is None else seed)
+    noise = torch.randn(count, fitted["factor"].shape[1], generator=generator)
+    return F.normalize(fitted["mean"].float() + noise @ fitted["factor"].float().T)
+
+
+def import_checkpoint(file: Path, name: str | None = None) -> Entry:
+    """Recognize a network by its keys, load it strictly, and keep it in the user's folder.
+
+    Takes PyTorch files (read with weights_only) and safetensors; `module.` prefixes, a `state_dict` wrapper and the
+    classifier are taken off. Raises CheckpointError.
+    """
+    state = _read_state(file)
+    for architecture, recipe in RECOGNIZERS.items():
+        kept = {key: value for key, value in state.items() if key not in recipe.classifier}
+        network = recipe.build()
+        expected = network.state_dict()
+        if kept.keys() == expected.keys() and all(kept[key].shape == expected[key].shape for key in kept):
+            break
+    else:
+        raise CheckpointError(f"{file}: not a network this program knows ({', '.join(RECOGNIZERS)})")
+    name = name or file.stem
+    if name in manifest():
+        raise CheckpointError(f"weights called {name} exist already: choose another --name")
+    folder = imported_folder()
+    folder.mkdir(parents=True, exist_ok=True)
+    target = folder / f"{name}.safetensors"
+    partial = target.with_suffix(".part")
+    save_file({key: value.contiguous() for key, value in kept.items()}, partial)
+    details = {"architecture": architecture, "file": target.name, "sha256": _sha256(partial), "source": file.name}
+    partial.replace(target)
+    listing = folder / "imported.json"
+    known = json.loads(listing.read_text()) if listing.is_file() else {}
+    partial = listing.with_suffix(".part")
+    partial.write_text(json.dumps(known | {name: details}, indent=2))
+    os.replace(partial, listing)  # noqa: PTH105
+    return _entry(name, details, folder)
+
+
+def _read_state(file: Path) -> dict[str, Tensor]:
+    try:
+        if file.suffix == ".safetensors":
+            state: Any = load_file(file)
+        else:
+            state = torch.load(file, map_location="cpu", weights_only=True)
+    except FileNotFoundError:
+        raise CheckpointError(f"{file} does not exist") from None
+    except Exception as error:
+        # torch.load and safetensors raise whatever their readers raise on a foreign or unsafe file.
+        raise CheckpointError(f"{file}: not a checkpoint of plain tensors ({type(error).__name__})") from None
+    if isinstance(state, dict) and isinstance(state.get("state_dict"), dict):
+        state = state["state_dict"]
+    if not isinstance(state, dict) or not all(isinstance(value, Tensor) for value in state.values()):
+        raise CheckpointError(f"{file}: not a state dict")
+    return {key.removeprefix("module."): value for key, value in state.items()}
+
+
+def _sha256(path: Path) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()

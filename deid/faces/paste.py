@@ -1,0 +1,140 @@
+"""From the aligned frame back into the photo, and forth again: the differentiable chain of one batch of faces.
+
+A perturbation lives in the aligned frame. It is laid on the photo's own pixels inside a feathered mask, clipped and
+rounded to 8 bits, and aligned again for the recognizer: what the recognizer sees is what the saved file will show,
+for a face of 40 pixels as for one of 2,000.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from torch import Tensor
+from torch.nn import functional as F
+
+from deid.faces.align import (
+    Patch,
+    Template,
+    compose,
+    inverse,
+    patch_around,
+    sampling_grid,
+    to_luma,
+    transform_to,
+    warp,
+)
+
+FEATHER = 0.1  # of the template's side: the mask rises from 0 at the edge to 1 over this width
+STRIPE = 256  # rows of a photo pasted at a time: memory does not grow with the face
+
+
+@dataclass(frozen=True)
+class View:
+    """One way a face is looked at: aligned by `landmarks` (5, 2), with what the codec did to the patch (C, h, w)."""
+
+    landmarks: np.ndarray
+    residual: Tensor | None = None
+
+
+class FaceChain:
+    """The chain for N faces of one size of template: perturbations (n, C, S, S) → what the recognizer sees."""
+
+    def __init__(
+        self, photos: Sequence[np.ndarray], landmarks: Sequence[np.ndarray], template: Template, device: torch.device
+    ) -> None:
+        """photos: uint8 (H, W, 3) or (H, W), the photo of each face; landmarks: (5, 2) each."""
+        self.template, self.device = template, device
+        self.transforms = [transform_to(template, points) for points in landmarks]
+        self.patches = [
+            patch_around(photo, transform, template.size) for photo, transform in zip(photos, self.transforms, strict=True)
+        ]
+        height = max(patch.pixels.shape[1] for patch in self.patches)
+        width = max(patch.pixels.shape[2] for patch in self.patches)
+        self.size = (height, width)
+        self.pixels = torch.stack([self._padded(patch.pixels) for patch in self.patches]).to(device)
+        laid = [_deposit(compose(t, inverse(p.from_photo)), self.size, template.size)
+                for t, p in zip(self.transforms, self.patches, strict=True)]  # fmt: skip
+        self.grids = torch.stack([grid for grid, _ in laid]).to(device)
+        self.masks = torch.stack([mask for _, mask in laid]).to(device)
+        self.views: list[list[tuple[Tensor, Tensor | None]]] = [[] for _ in self.patches]
+        for row, points in enumerate(landmarks):
+            self.add_view(row, View(points))
+
+    def __len__(self) -> int:
+        return len(self.patches)
+
+    def add_view(self, row: int, view: View, keep: int = 4) -> None:
+        """One more view on which face `row` must hold; the original one and the last `keep` - 1 are kept."""
+        transform = compose(transform_to(self.template, view.landmarks), inverse(self.patches[row].from_photo))
+        grid = sampling_grid(transform[None], (self.template.size,) * 2, self.size)[0].to(self.device)
+        residual = None if view.residual is None else self._padded(view.residual).to(self.device)
+        views = [*self.views[row], (grid, residual)]
+        self.views[row] = views if len(views) <= keep else [views[0], *views[len(views) - keep + 1 :]]
+
+    def _padded(self, pixels: Tensor) -> Tensor:
+        """To three channels and the batch's size; the last row and column go on, as alignment would have them."""
+        pixels = pixels.expand(3, -1, -1)[None]
+        pad = (0, self.size[1] - pixels.shape[3], 0, self.size[0] - pixels.shape[2])
+        return F.pad(pixels, pad, mode="replicate")[0]
+
+    def perturbed(self, noise: Tensor, rows: Tensor) -> Tensor:
+        """The patches (n, 3, H, W) of faces `rows` with their perturbations, clipped and rounded to 8 bits.
+
+        The rounding is not seen by the gradient.
+        """
+        laid = warp(noise, self.grids[rows], padding="zeros") * self.masks[rows]
+        patches = (self.pixels[rows] + laid).clamp(0, 1)
+        return patches + ((patches * 255).round() / 255 - patches).detach()
+
+    def faces(self, noise: Tensor, rows: Tensor) -> tuple[Tensor, Tensor]:
+        """Every view of faces `rows` (n,): aligned faces (v, C, S, S), and for each which of the n it shows (v,)."""
+        patches = self.perturbed(noise, rows)
+        seen, grids, owner = [], [], []
+        for at, row in enumerate(rows.tolist()):
+            for grid, residual in self.views[row]:
+                seen.append(patches[at] if residual is None else (patches[at] + residual).clamp(0, 1))
+                grids.append(grid)
+                owner.append(at)
+        stacked = torch.stack(seen)
+        channels = to_luma(stacked) if self.template.channels == 1 else stacked
+        return warp(channels, torch.stack(grids)), torch.tensor(owner, device=self.device)
+
+    def clean_faces(self) -> Tensor:
+        """The clean faces (N, C, S, S) at their original alignment."""
+        grids = torch.stack([views[0][0] for views in self.views])
+        channels = to_luma(self.pixels) if self.template.channels == 1 else self.pixels
+        return warp(channels, grids)
+
+
+def _deposit(transform: np.ndarray, size: tuple[int, int], side: int, top: int = 0) -> tuple[Tensor, Tensor]:
+    """Grid (H, W, 2) that samples the aligned frame at each pixel of a picture, and the feathered mask (1, H, W).
+
+    transform: picture to aligned pixels; `top`: the picture row of the first row.
+    """
+    rows, columns = np.mgrid[top : top + size[0], : size[1]].astype(np.float64)
+    aligned = np.stack([columns, rows, np.ones_like(rows)], -1) @ transform.T
+    inside = np.minimum(aligned, side - 1 - aligned).min(-1)  # pixels from the frame's nearest edge
+    ramp = np.clip(inside / (FEATHER * side), 0, 1)
+    mask = 0.5 - 0.5 * np.cos(np.pi * ramp)
+    grid = (2 * aligned + 1) / side - 1
+    return torch.from_numpy(grid.astype(np.float32)), torch.from_numpy(mask.astype(np.float32))[None]
+
+
+def paste(pixels: np.ndarray, noise: Tensor, transform: np.ndarray, region: tuple[int, int, int, int]) -> None:
+    """Lay a perturbation (C, S, S) on a photo in place, rounded to 8 bits; nothing outside the mask changes.
+
+    pixels: uint8 (H, W, 3) or (H, W); transform: photo to aligned pixels; region: where the face's patch lies.
+    """
+    x0, y0, x1, y1 = region
+    shifted = compose(transform, np.array([[1.0, 0, x0], [0, 1, y0]]))
+    noise = noise.detach().cpu().float()
+    if pixels.ndim == 2:
+        noise = to_luma(noise[None])[0]
+    for top in range(0, y1 - y0, STRIPE):
+        rows = min(STRIPE, y1 - y0 - top)
+        grid, mask = _deposit(shifted, (rows, x1 - x0), noise.shape[-1], top)
+        laid = (warp(noise[None], grid[None], padding="zeros")[0] * mask).permute(1, 2, 0).numpy()
+        part = pixels[y0 + top : y0 + top + rows, x0:x1]
+        changed = part / np.float32(255) + (laid if pixels.ndim == 3 else laid[:, :, 0])
+        part[...] = np.rint(np.clip(changed, 0, 1) * 255).astype(np.uint8)

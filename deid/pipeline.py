@@ -1,0 +1,1 @@
+"""One photo: detect → align → attack → paste → encode → detect, align and recognize again in the encoded file."""

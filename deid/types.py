@@ -1,0 +1,114 @@
+"""What the program is asked and what it answers: frozen records, the same ones as JSON and in Python."""
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any, Literal
+
+Outcome = Literal["protected", "failed", "no-face", "unreadable", "skipped"]
+FaceOutcome = Literal["protected", "failed", "not-recognized", "skipped"]
+
+
+class UsageError(Exception):
+    """What the user asked for makes no sense; the message is one line for the user."""
+
+
+@dataclass(frozen=True)
+class Options:
+    """How to protect. The draw of k is secret unless a seed is given."""
+
+    k_level: int = 5
+    method: str = "k-a3"
+    profile: str = "paper"
+    recognizer: str = "lightcnn9"
+    faces: str = "all"  # "all", "largest", or numbers left to right such as "1,3"
+    people: Path | None = None
+    seed: int | None = None
+    quality: int = 95
+    keep_metadata: bool = False
+    overwrite: bool = False
+    write_unverified: bool = False
+    device: str = "auto"
+
+
+@dataclass(frozen=True)
+class FaceResult:
+    """One face of one photo. Private: `rank_after` and `k` reveal the draw.
+
+    box: (x0, y0, x1, y1) in pixels of the upright photo. identity: the enrolled person, or the face's own enrolment.
+    Ranks are in the gallery of `identity` (1 = recognized); similarities are cosines with its prototype; ssim, cw_ssim
+    and psnr (dB) compare the aligned face before and in the saved file. Values are None for a face left alone.
+    """
+
+    box: tuple[float, float, float, float]
+    identity: str
+    outcome: FaceOutcome
+    k: int | None = None
+    exact: bool = False
+    rank_before: int | None = None
+    rank_after: int | None = None
+    similarity_before: float | None = None
+    similarity_after: float | None = None
+    matches_at_far_1e_2: bool | None = None
+    ssim: float | None = None
+    cw_ssim: float | None = None
+    psnr: float | None = None
+    gradient_evaluations: int = 0
+
+    def to_json(self) -> dict[str, Any]:
+        record = asdict(self)
+        record["box"] = [round(float(v), 2) for v in self.box]
+        return {("matches_at_far_1e-2" if key == "matches_at_far_1e_2" else key): v for key, v in record.items()}
+
+
+@dataclass(frozen=True)
+class PhotoResult:
+    """One photo. output is None unless a file was written; message is one line for the user; costs in seconds."""
+
+    input: str
+    output: str | None
+    outcome: Outcome
+    profile: str
+    method: str
+    k_level: int
+    faces: tuple[FaceResult, ...] = ()
+    seconds: float = 0.0
+    versions: Mapping[str, str] = field(default_factory=dict)
+    weights: Mapping[str, str] = field(default_factory=dict)
+    message: str = ""
+    costs: Mapping[str, float] = field(default_factory=dict)
+
+    def to_json(self) -> dict[str, Any]:
+        return {
+            "input": self.input,
+            "output": self.output,
+            "outcome": self.outcome,
+            "profile": self.profile,
+            "method": self.method,
+            "k_level": self.k_level,
+            "faces": [face.to_json() for face in self.faces],
+            "seconds": round(self.seconds, 3),
+            "versions": dict(self.versions),
+            "weights": dict(self.weights),
+            "message": self.message,
+        }
+
+
+@dataclass(frozen=True)
+class FolderResult:
+    """A run over a folder. pmf: rank → share, over the faces published in this folder; report: where one was written."""
+
+    photos: tuple[PhotoResult, ...]
+    counts: Mapping[str, int]
+    pmf: Mapping[str, float]
+    k_level: int
+    report: str | None = None
+
+    def to_json(self) -> dict[str, Any]:
+        return {
+            "photos": [photo.to_json() for photo in self.photos],
+            "counts": dict(self.counts),
+            "pmf": dict(self.pmf),
+            "k_level": self.k_level,
+            "report": self.report,
+        }
