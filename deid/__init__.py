@@ -1,0 +1,21 @@
+"""Face de-identification with proof: photos that people still read and face recognizers cannot."""
+
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from deid.batch.folder import protect_folder
+    from deid.pipeline import protect
+    from deid.types import Options
+
+__all__ = ["Options", "protect", "protect_folder"]
+
+_HOMES = {"Options": "deid.types", "protect": "deid.pipeline", "protect_folder": "deid.batch.folder"}
+
+
+def __getattr__(name: str) -> Any:
+    """Imported on first use, so that `import deid` and `deid --help` do not load torch."""
+    if name not in _HOMES:
+        raise AttributeError(f"module 'deid' has no attribute {name!r}")
+    from importlib import import_module
+
+    return getattr(import_module(_HOMES[name]), name)

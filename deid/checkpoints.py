@@ -103,7 +103,9 @@ def verify(entry: Entry) -> None:
         if not path.is_file():
             raise CheckpointError(f"{entry.name}: {path} is missing")
         if (found := _sha256(path)) != sha256:
-            raise CheckpointError(f"{entry.name}: {path} is not the file of the manifest (SHA-256 {found[:16]}…)")
+            raise CheckpointError(
+                f"{entry.name}: {path} is not the file of the manifest (SHA-256 {found[:16]}…)"
+            )
 
 
 def load_recognizer(name: str, device: str = "cpu") -> Recognizer:
@@ -167,7 +169,12 @@ def import_checkpoint(file: Path, name: str | None = None) -> Entry:
     target = folder / f"{name}.safetensors"
     partial = target.with_suffix(".part")
     save_file({key: value.contiguous() for key, value in kept.items()}, partial)
-    details = {"architecture": architecture, "file": target.name, "sha256": _sha256(partial), "source": file.name}
+    details = {
+        "architecture": architecture,
+        "file": target.name,
+        "sha256": _sha256(partial),
+        "source": file.name,
+    }
     partial.replace(target)
     listing = folder / "imported.json"
     known = json.loads(listing.read_text()) if listing.is_file() else {}

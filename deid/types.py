@@ -20,7 +20,7 @@ class Options:
     k_level: int = 5
     method: str = "k-a3"
     profile: str = "paper"
-    recognizer: str = "lightcnn9"
+    recognizer: str = "dlib-resnet"
     faces: str = "all"  # "all", "largest", or numbers left to right such as "1,3"
     people: Path | None = None
     seed: int | None = None
@@ -58,7 +58,9 @@ class FaceResult:
     def to_json(self) -> dict[str, Any]:
         record = asdict(self)
         record["box"] = [round(float(v), 2) for v in self.box]
-        return {("matches_at_far_1e-2" if key == "matches_at_far_1e_2" else key): v for key, v in record.items()}
+        return {
+            ("matches_at_far_1e-2" if key == "matches_at_far_1e_2" else key): v for key, v in record.items()
+        }
 
 
 @dataclass(frozen=True)

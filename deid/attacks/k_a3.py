@@ -61,7 +61,9 @@ def k_a3(
         square = ranking.square().sum((1, 2, 3)).clamp(min=1e-12)
         move = (stride * loss / square)[:, None, None, None] * ranking
         if visual_weight and (step or start is not None):
-            move = move + visual_weight * _visual_pull(x, faces[active], [band[active] for band in clean_bands], move)
+            move = move + visual_weight * _visual_pull(
+                x, faces[active], [band[active] for band in clean_bands], move
+            )
         perturbed[active] = (x - move).clamp(0, 1)
     return perturbed
 

@@ -9,7 +9,9 @@ from facenet_pytorch import MTCNN
 from PIL import Image
 
 MIN_FACE_SIZE = 20  # pixels of the searched picture
-MAX_SEARCHED_SIDE = 2048  # larger photos are searched at this size: a 100-megapixel pyramid does not fit in memory
+MAX_SEARCHED_SIDE = (
+    2048  # larger photos are searched at this size: a 100-megapixel pyramid does not fit in memory
+)
 MIN_PROBABILITY = 0.9
 
 

@@ -41,13 +41,19 @@ class FaceChain:
     """The chain for N faces of one size of template: perturbations (n, C, S, S) → what the recognizer sees."""
 
     def __init__(
-        self, photos: Sequence[np.ndarray], landmarks: Sequence[np.ndarray], template: Template, device: torch.device
+        self,
+        photos: Sequence[np.ndarray],
+        landmarks: Sequence[np.ndarray],
+        template: Template,
+        device: torch.device,
     ) -> None:
         """photos: uint8 (H, W, 3) or (H, W), the photo of each face; landmarks: (5, 2) each."""
         self.template, self.device = template, device
+        self.gray = photos[0].ndim == 2
         self.transforms = [transform_to(template, points) for points in landmarks]
         self.patches = [
-            patch_around(photo, transform, template.size) for photo, transform in zip(photos, self.transforms, strict=True)
+            patch_around(photo, transform, template.size)
+            for photo, transform in zip(photos, self.transforms, strict=True)
         ]
         height = max(patch.pixels.shape[1] for patch in self.patches)
         width = max(patch.pixels.shape[2] for patch in self.patches)
@@ -66,7 +72,9 @@ class FaceChain:
 
     def add_view(self, row: int, view: View, keep: int = 4) -> None:
         """One more view on which face `row` must hold; the original one and the last `keep` - 1 are kept."""
-        transform = compose(transform_to(self.template, view.landmarks), inverse(self.patches[row].from_photo))
+        transform = compose(
+            transform_to(self.template, view.landmarks), inverse(self.patches[row].from_photo)
+        )
         grid = sampling_grid(transform[None], (self.template.size,) * 2, self.size)[0].to(self.device)
         residual = None if view.residual is None else self._padded(view.residual).to(self.device)
         views = [*self.views[row], (grid, residual)]
@@ -83,6 +91,8 @@ class FaceChain:
 
         The rounding is not seen by the gradient.
         """
+        if self.gray:
+            noise = to_luma(noise)
         laid = warp(noise, self.grids[rows], padding="zeros") * self.masks[rows]
         patches = (self.pixels[rows] + laid).clamp(0, 1)
         return patches + ((patches * 255).round() / 255 - patches).detach()
@@ -99,6 +109,12 @@ class FaceChain:
         stacked = torch.stack(seen)
         channels = to_luma(stacked) if self.template.channels == 1 else stacked
         return warp(channels, torch.stack(grids)), torch.tensor(owner, device=self.device)
+
+    def aligned(self, row: int, pixels: Tensor) -> Tensor:
+        """Another version (C, h, w) of face `row`'s patch, aligned as the clean one is: (C, S, S)."""
+        patch = self._padded(pixels).to(self.device)[None]
+        channels = to_luma(patch) if self.template.channels == 1 else patch
+        return warp(channels, self.views[row][0][0][None])[0]
 
     def clean_faces(self) -> Tensor:
         """The clean faces (N, C, S, S) at their original alignment."""
@@ -121,7 +137,9 @@ def _deposit(transform: np.ndarray, size: tuple[int, int], side: int, top: int =
     return torch.from_numpy(grid.astype(np.float32)), torch.from_numpy(mask.astype(np.float32))[None]
 
 
-def paste(pixels: np.ndarray, noise: Tensor, transform: np.ndarray, region: tuple[int, int, int, int]) -> None:
+def paste(
+    pixels: np.ndarray, noise: Tensor, transform: np.ndarray, region: tuple[int, int, int, int]
+) -> None:
     """Lay a perturbation (C, S, S) on a photo in place, rounded to 8 bits; nothing outside the mask changes.
 
     pixels: uint8 (H, W, 3) or (H, W); transform: photo to aligned pixels; region: where the face's patch lies.

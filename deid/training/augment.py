@@ -11,7 +11,15 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from deid.faces.align import DLIB_TEMPLATE, LIGHTCNN_TEMPLATE, compose, sampling_grid, to_luma, transform_to, warp
+from deid.faces.align import (
+    DLIB_TEMPLATE,
+    LIGHTCNN_TEMPLATE,
+    compose,
+    sampling_grid,
+    to_luma,
+    transform_to,
+    warp,
+)
 from deid.training.data import CROP, MARGIN
 
 ROTATION = math.radians(8)

@@ -1,0 +1,160 @@
+"""What the commands print: results on stdout, progress and errors on stderr."""
+
+import json
+import math
+import os
+import statistics
+import sys
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager, suppress
+from typing import Any, TextIO
+
+from deid.types import FaceResult, FolderResult, PhotoResult
+
+FolderProgress = Callable[[int, int, PhotoResult], None]
+"""Called after each photo of a folder: photos done, photos in all, the photo's result."""
+
+_ORDER = ("protected", "failed", "no-face", "unreadable", "skipped")
+
+
+def show(text: str) -> None:
+    """A result, on stdout."""
+    _write(sys.stdout, text)
+
+
+def say(text: str) -> None:
+    """Progress, on stderr."""
+    _write(sys.stderr, text)
+
+
+def complain(text: str) -> None:
+    """An error, on stderr, in one line whatever its text holds."""
+    _write(sys.stderr, f"deid: {' '.join(text.split())}")
+
+
+def show_lines(lines: Sequence[str]) -> None:
+    for line in lines:
+        show(line)
+
+
+def show_json(document: Any) -> None:
+    show(json.dumps(_finite(document), indent=2, allow_nan=False))
+
+
+def say_costs(result: PhotoResult) -> None:
+    """Where the seconds went, the largest part first."""
+    total = sum(result.costs.values()) or 1.0
+    for name, seconds in sorted(result.costs.items(), key=lambda cost: -cost[1]):
+        say(f"  {name:<24} {seconds:8.2f} s  {seconds / total:4.0%}")
+
+
+def photo_summary(result: PhotoResult, gallery: int | None) -> list[str]:
+    """One line a face, and where the file is; no line for a photo without faces.
+
+    gallery: how many identities the ranks are among; None leaves that out.
+    """
+    if not result.faces:
+        return []
+    lines = [f"face {n}: {_face_line(face, gallery)}" for n, face in enumerate(result.faces, 1)]
+    if result.output is None:
+        return [*lines, "nothing was written"]
+    how = "written although not verified" if result.outcome == "failed" else "saved and verified"
+    return [*lines, f"{how}: {result.output}"]
+
+
+def folder_summary(result: FolderResult) -> list[str]:
+    """Counts, every photo that is not protected, and what the faces of the folder have come to."""
+    counts = ", ".join(f"{result.counts[name]} {name}" for name in _ORDER if result.counts.get(name))
+    lines = [f"photos: {len(result.photos)}" + (f" ({counts})" if counts else "")]
+    lines += [problem for photo in result.photos if (problem := photo_problem(photo))]
+    if result.pmf:
+        shares = ", ".join(f"{rank}: {share:.0%}" for rank, share in result.pmf.items())
+        lines.append(f"share of the faces at each rank, K = {result.k_level}: {shares}")
+    faces = [face for photo in result.photos for face in photo.faces]
+    if ssim := [face.ssim for face in faces if face.ssim is not None]:
+        lines.append(f"SSIM of the faces: median {statistics.median(ssim):.3f}, worst {min(ssim):.3f}")
+    compared = [face.matches_at_far_1e_2 for face in faces if face.matches_at_far_1e_2 is not None]
+    if compared:
+        lines.append(
+            "compared one to one with the clean photo, "
+            f"{sum(compared)} of {len(compared)} faces still match at FAR 1e-2"
+        )
+    return lines
+
+
+def limits(results: Sequence[PhotoResult], recognizer: str) -> list[str]:
+    """What no summary may leave out, in one line; no line where no face was worked on."""
+    if all(face.rank_after is None for result in results for face in result.faces):
+        return []
+    return [
+        f"The true identity is still among the first {results[0].k_level + 1} candidates, by design; "
+        f"protection is against {recognizer}, other recognizers may still match."
+    ]
+
+
+def photo_problem(result: PhotoResult) -> str:
+    """Why a photo is not protected, in one line with its name; empty where nothing is wrong."""
+    if result.outcome in ("protected", "skipped"):
+        return ""
+    reasons = {"no-face": "no face was found", "failed": "a face could not be verified as protected"}
+    return f"{result.input}: {result.message or reasons.get(result.outcome, result.outcome)}"
+
+
+@contextmanager
+def folder_progress() -> Iterator[FolderProgress]:
+    """A bar with an estimate of the time left on a terminal, a line a photo elsewhere."""
+    if not sys.stderr.isatty():
+        yield lambda done, total, result: say(f"[{done}/{total}] {result.input}: {result.outcome}")
+        return
+    from rich.console import Console
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+    columns = (TextColumn("protecting"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+    with Progress(*columns, console=Console(stderr=True)) as bar:
+        task = bar.add_task("protecting", total=None)
+
+        def advance(done: int, total: int, result: PhotoResult) -> None:
+            bar.update(task, completed=done, total=total)
+            if problem := photo_problem(result):
+                bar.console.print(problem, markup=False, highlight=False)
+
+        yield advance
+
+
+def _face_line(face: FaceResult, gallery: int | None) -> str:
+    if face.outcome == "skipped" or face.rank_after is None:
+        return "left as it was"
+    of = f" of {gallery:,}" if gallery else ""
+    parts = [f"rank {face.rank_before} → {face.rank_after}{of}"]
+    if face.k is not None and not face.exact:
+        parts[0] += f" (asked for {face.k})"
+    if face.outcome == "failed":
+        parts.insert(0, "NOT PROTECTED")
+    if face.outcome == "not-recognized":
+        parts.insert(0, "not recognized even when clean")
+    if face.ssim is not None:
+        parts.append(f"SSIM {face.ssim:.3f}")
+    if face.matches_at_far_1e_2 is not None:
+        verb = "still matches" if face.matches_at_far_1e_2 else "no longer matches"
+        parts.append(f"compared one to one with the clean photo it {verb} at FAR 1e-2")
+    return ", ".join(parts)
+
+
+def _finite(value: Any) -> Any:
+    """Infinity (the PSNR of an unchanged face) and NaN as null: JSON has neither."""
+    if isinstance(value, dict):
+        return {key: _finite(item) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [_finite(item) for item in value]
+    return None if isinstance(value, float) and not math.isfinite(value) else value
+
+
+def _write(stream: TextIO, text: str) -> None:
+    """Write a line at once. Where the reader has gone (`| head`), the rest is dropped in silence."""
+    try:
+        stream.write(text + "\n")
+        stream.flush()
+    except BrokenPipeError:
+        # What is still buffered would be flushed at exit, and fail there once more with a traceback.
+        with suppress(OSError, ValueError):
+            os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())

@@ -1,0 +1,96 @@
+"""The commands for those who look after recognizers: `deid weights`, `deid train`, `deid reproduce`."""
+
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from deid import display
+
+weights = typer.Typer(help="List, verify or import recognizers' weights.")
+train = typer.Typer(help="Train a recognizer.")
+reproduce = typer.Typer(help="Measure what the papers measured.")
+
+
+class Device(StrEnum):
+    auto = "auto"
+    cpu = "cpu"
+    cuda = "cuda"
+
+
+OnDevice = Annotated[Device, typer.Option(help="Where networks run.")]
+PeopleFolder = Annotated[Path, typer.Argument(metavar="PEOPLE", help="A folder of photos for each person.")]
+
+
+@weights.command("list")
+def list_weights() -> None:
+    """The recognizers that can be used, shipped and imported, with their files."""
+    from deid.checkpoints import manifest
+
+    for entry in manifest().values():
+        state = "" if entry.path.is_file() else "  (missing)"
+        display.show(f"{entry.name:<16} {entry.architecture:<14} {entry.sha256[:16]}…  {entry.path}{state}")
+
+
+@weights.command("verify")
+def verify_weights() -> int:
+    """Compare every file with the SHA-256 it should have; exit 1 if one is missing or changed."""
+    from deid.checkpoints import CheckpointError, manifest, verify
+
+    code = 0
+    for entry in manifest().values():
+        try:
+            verify(entry)
+        except CheckpointError as error:
+            display.complain(str(error))
+            code = 1
+        else:
+            display.show(f"{entry.name}: as it should be")
+    return code
+
+
+@weights.command("import")
+def import_weights(
+    file: Annotated[Path, typer.Argument(metavar="FILE", help="A .pth, .pth.tar or .safetensors file.")],
+    name: Annotated[
+        str | None, typer.Option(metavar="NAME", help="What to call it; the file's name.")
+    ] = None,
+) -> None:
+    """Check a LightCNN checkpoint and copy it to where this program finds it."""
+    from deid.checkpoints import import_checkpoint
+
+    entry = import_checkpoint(file, name)
+    display.show(f"{entry.name}: {entry.architecture}, saved as {entry.path}")
+
+
+@train.command("lightcnn9")
+def train_lightcnn9(
+    people: PeopleFolder,
+    out: Annotated[Path, typer.Argument(metavar="OUT", help="Folder for the weights; run again to resume.")],
+    steps: Annotated[int, typer.Option(min=1, metavar="N", help="Batches to train on.")] = 30_000,
+    device: OnDevice = Device.auto,
+) -> None:
+    """Train LightCNN-9 by distillation from dlib's network."""
+    from deid.training import command
+
+    command.train_lightcnn9(people, out, steps=steps, device=device.value, log=display.say)
+
+
+# With a single command typer would drop its name, and take `lightcnn9` for the folder.
+@train.callback()
+@reproduce.callback()
+def keep_the_command_name() -> None:
+    pass
+
+
+@reproduce.command("photos")
+def reproduce_photos(
+    people: PeopleFolder,
+    count: Annotated[int, typer.Option(min=1, metavar="N", help="Photos to measure on.")] = 200,
+    device: OnDevice = Device.auto,
+) -> None:
+    """The table of the main job: photos protected, saved, found and recognized again."""
+    from deid.experiments import photos
+
+    display.show(photos.reproduce_photos(people, count=count, device=device.value))
