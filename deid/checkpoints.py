@@ -6,6 +6,7 @@ import os
 import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass
+from importlib import resources
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +16,6 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-import deid.weights
 from deid.faces.align import Template
 from deid.recognizers import RECOGNIZERS
 from deid.recognizers.dlib_resnet import load_dlib_resnet, weights_file
@@ -63,7 +63,7 @@ class Recognizer:
 
 
 def shipped_folder() -> Path:
-    return Path(next(iter(deid.weights.__path__)))
+    return Path(str(resources.files("deid.weights")))
 
 
 def imported_folder() -> Path:
@@ -103,9 +103,7 @@ def verify(entry: Entry) -> None:
         if not path.is_file():
             raise CheckpointError(f"{entry.name}: {path} is missing")
         if (found := _sha256(path)) != sha256:
-            raise CheckpointError(
-                f"{entry.name}: {path} is not the file of the manifest (SHA-256 {found[:16]}…)"
-            )
+            raise CheckpointError(f"{entry.name}: {path} is not the file of the manifest (SHA-256 {found[:16]}…)")
 
 
 def load_recognizer(name: str, device: str = "cpu") -> Recognizer:
@@ -153,13 +151,15 @@ def import_checkpoint(file: Path, name: str | None = None) -> Entry:
     classifier are taken off. Raises CheckpointError.
     """
     state = _read_state(file)
+    known_as = None
     for architecture, recipe in RECOGNIZERS.items():
         kept = {key: value for key, value in state.items() if key not in recipe.classifier}
         network = recipe.build()
         expected = network.state_dict()
         if kept.keys() == expected.keys() and all(kept[key].shape == expected[key].shape for key in kept):
+            known_as = architecture
             break
-    else:
+    if known_as is None:
         raise CheckpointError(f"{file}: not a network this program knows ({', '.join(RECOGNIZERS)})")
     name = name or file.stem
     if name in manifest():

@@ -145,9 +145,7 @@ def folder(
     """
     options = _options(locals())
     if not input.is_dir():
-        display.complain(
-            f"{input}: {'this is not a folder' if input.exists() else 'there is no such folder'}"
-        )
+        display.complain(f"{input}: {'this is not a folder' if input.exists() else 'there is no such folder'}")
         return UNREADABLE
     with redirect_stdout(sys.stderr), display.folder_progress() as progress:
         from deid.batch import folder as batch
@@ -229,9 +227,7 @@ def _known(error: Exception) -> int | None:
     # An error of a module that was never imported cannot be one of its errors.
     if (images := sys.modules.get("deid.images")) and isinstance(error, images.ImageError):
         return UNREADABLE if isinstance(error, images.UnreadableImage) else USAGE
-    if (checkpoints := sys.modules.get("deid.checkpoints")) and isinstance(
-        error, checkpoints.CheckpointError
-    ):
+    if (checkpoints := sys.modules.get("deid.checkpoints")) and isinstance(error, checkpoints.CheckpointError):
         return INTERNAL
     return None
 

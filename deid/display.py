@@ -97,7 +97,7 @@ def photo_problem(result: PhotoResult) -> str:
     if result.outcome in ("protected", "skipped"):
         return ""
     reasons = {"no-face": "no face was found", "failed": "a face could not be verified as protected"}
-    return f"{result.input}: {result.message or reasons.get(result.outcome, result.outcome)}"
+    return result.message or f"{result.input}: {reasons.get(result.outcome, result.outcome)}"
 
 
 @contextmanager

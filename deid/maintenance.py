@@ -53,9 +53,7 @@ def verify_weights() -> int:
 @weights.command("import")
 def import_weights(
     file: Annotated[Path, typer.Argument(metavar="FILE", help="A .pth, .pth.tar or .safetensors file.")],
-    name: Annotated[
-        str | None, typer.Option(metavar="NAME", help="What to call it; the file's name.")
-    ] = None,
+    name: Annotated[str | None, typer.Option(metavar="NAME", help="What to call it; the file's name.")] = None,
 ) -> None:
     """Check a LightCNN checkpoint and copy it to where this program finds it."""
     from deid.checkpoints import import_checkpoint

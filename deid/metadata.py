@@ -160,9 +160,7 @@ def stored_layout(picture: ImageFile.ImageFile) -> str:
     return name if isinstance(name, str) else ""
 
 
-def samples_of(
-    picture: ImageFile.ImageFile, stored: str
-) -> tuple[np.ndarray, np.ndarray | None, bytes | None, bool]:
+def samples_of(picture: ImageFile.ImageFile, stored: str) -> tuple[np.ndarray, np.ndarray | None, bytes | None, bool]:
     """Pixels of a loaded picture in 8 bits, as they lie in the file (not yet upright).
 
     `stored` is what `stored_layout` said before loading. Returns pixels, uint8 (H, W, 3) or, for gray, (H,
@@ -179,9 +177,7 @@ def samples_of(
     if depth > 8 or other_space:
         to_srgb = conversion_to_srgb(picture.mode if other_space else "L" if gray else "RGB", profile)
     # A transparent color given in 16 bits cannot be found any more in samples reduced to 8.
-    transparent = picture.has_transparency_data and (
-        depth <= 8 or picture.mode in ("LA", "La", "RGBA", "RGBa")
-    )
+    transparent = picture.has_transparency_data and (depth <= 8 or picture.mode in ("LA", "La", "RGBA", "RGBa"))
     top_value = 4095 if depth == 12 else 65535
     inverted = picture.format == "TIFF" and getattr(picture, "tag_v2", {}).get(262) == 0
 

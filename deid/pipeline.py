@@ -46,9 +46,7 @@ def default_output(photo_format: str, path: Path) -> Path:
     return path.with_name(f"{path.stem}-protected{suffix}")
 
 
-def protect(
-    input: Path, output: Path | None, options: Options, *, protector: Protector | None = None
-) -> PhotoResult:
+def protect(input: Path, output: Path | None, options: Options, *, protector: Protector | None = None) -> PhotoResult:
     """Protect one photo and write it; an unreadable or faceless photo is an outcome, nothing is written then.
 
     output: default beside the input, NAME-protected.SUFFIX. Raises UsageError, OutputExists, CannotWrite,
@@ -61,9 +59,7 @@ def protect(
         raise OutputExists(f"{target} exists already: --overwrite replaces it")
     protector = protector or Protector(options)
     rng = secret_rng() if options.seed is None else seeded_rng(options.seed)
-    processed = process_photo(
-        input, target, protector, lambda faces: draw_groups(len(faces), options.k_level, rng)
-    )
+    processed = process_photo(input, target, protector, lambda faces: draw_groups(len(faces), options.k_level, rng))
     if processed.data is None:
         return processed.result
     write_atomically(processed.data, target, overwrite=options.overwrite)
@@ -78,9 +74,7 @@ def process_photo(input: Path, output: Path, protector: Protector, draw: Draw) -
     started = time.perf_counter()
     options = protector.options
 
-    def result(
-        outcome: Outcome, message: str, faces: tuple[FaceResult, ...] = (), **more: object
-    ) -> PhotoResult:
+    def result(outcome: Outcome, message: str, faces: tuple[FaceResult, ...] = (), **more: object) -> PhotoResult:
         return PhotoResult(
             input=str(input),
             output=None,
@@ -146,7 +140,7 @@ def _face_result(found: FoundFace, k: int, attempt: Attempt, row: int, protector
         similarity_before=before,
         similarity_after=look.similarities[0],
         matches_at_far_1e_2=None if threshold is None else look.similarities[-1] >= threshold,
-        ssim=float(ssim(clean, after, data_range=1, win_size=7)),
+        ssim=ssim(clean, after, data_range=1, win_size=7).item(),
         cw_ssim=float(cw_ssim(clean, after)),
         psnr=_psnr(clean, after),
         gradient_evaluations=attempt.evaluations[row],

@@ -47,15 +47,11 @@ class Protector:
         self.device = _device(options.device)
         self.recognizer = load_recognizer(options.recognizer, self.device)
         if not len(self.recognizer.decoys):
-            raise UsageError(
-                f"{options.recognizer} has no decoys, so no gallery to hide in: choose another recognizer"
-            )
+            raise UsageError(f"{options.recognizer} has no decoys, so no gallery to hide in: choose another recognizer")
         # A margin in units of how much strangers' similarities vary means the same for every recognizer.
         similarities = self.recognizer.decoys @ self.recognizer.decoys.T
         self.spread = float(similarities[similarities < 0.9999].std())
-        self.gallery = build_gallery(
-            self.recognizer.decoys, self._enroll(options.people) if options.people else {}
-        )
+        self.gallery = build_gallery(self.recognizer.decoys, self._enroll(options.people) if options.people else {})
         self.versions = {name: version(name) for name in ("face-deid", "torch", "facenet-pytorch")}
 
     def embed(self, pixels: object, landmarks: Sequence[object]) -> Tensor:
@@ -103,13 +99,9 @@ class Protector:
             raise UsageError(f"{folder} is not a folder with a folder for each person")
         self.gallery = Gallery(self.recognizer.decoys)  # `find` looks people up; nobody is enrolled yet
         people = {}
-        for person in sorted(
-            path for path in folder.iterdir() if path.is_dir() and not path.name.startswith(".")
-        ):
+        for person in sorted(path for path in folder.iterdir() if path.is_dir() and not path.name.startswith(".")):
             embeddings = []
-            for file in sorted(
-                path for path in person.iterdir() if path.is_file() and not path.name.startswith(".")
-            ):
+            for file in sorted(path for path in person.iterdir() if path.is_file() and not path.name.startswith(".")):
                 try:
                     found = self.find(read_photo(file))
                 except ImageError:

@@ -73,7 +73,7 @@ class Costs:
 def run_rounds(
     photo: Photo, found: Sequence[FoundFace], ks: Sequence[int], protector: Protector, format: str
 ) -> Attempt:
-    """Attack the chosen faces of a photo, each of its rank group k, until all hold in the encoded file or ROUNDS end."""
+    """Attack the chosen faces, each of its rank group k, until all hold in the encoded file or ROUNDS end."""
     costs = Costs()
     recognizer, options = protector.recognizer, protector.options
     landmarks = [f.face.landmarks for f in found]
@@ -123,9 +123,7 @@ def run_rounds(
             return attempt
         for row in open_faces:
             with torch.no_grad():
-                expected = chain.perturbed(
-                    faces[row : row + 1] - clean[row : row + 1], rows=torch.tensor([row])
-                )[0]
+                expected = chain.perturbed(faces[row : row + 1] - clean[row : row + 1], rows=torch.tensor([row]))[0]
             chain.add_view(row, View(looks[row].landmarks, _residual(decoded.pixels, chain, row, expected)))
     if best is None:
         raise RuntimeError("no round was run")
@@ -186,7 +184,7 @@ def look_again(
     """Recognize every chosen face in a decoded file, afresh: detected again, aligned where it is found now."""
     with costs.timed("detect"):
         again = detect_faces(pixels, device=protector.device)
-    matches = [_same_face(f.face, again) for f in found]
+    matches = [same_face(f.face, again) for f in found]
     landmarks = [m.landmarks if m else f.face.landmarks for m, f in zip(matches, found, strict=True)]
     with costs.timed("verify"):
         embeddings = protector.embed(pixels, landmarks)
@@ -208,7 +206,7 @@ def look_again(
     return looks
 
 
-def _same_face(face: Face, candidates: Sequence[Face]) -> Face | None:
+def same_face(face: Face, candidates: Sequence[Face]) -> Face | None:
     best = max(candidates, key=lambda other: _overlap(face.box, other.box), default=None)
     return best if best is not None and _overlap(face.box, best.box) >= SAME_FACE else None
 

@@ -58,9 +58,7 @@ class FaceResult:
     def to_json(self) -> dict[str, Any]:
         record = asdict(self)
         record["box"] = [round(float(v), 2) for v in self.box]
-        return {
-            ("matches_at_far_1e-2" if key == "matches_at_far_1e_2" else key): v for key, v in record.items()
-        }
+        return {("matches_at_far_1e-2" if key == "matches_at_far_1e_2" else key): v for key, v in record.items()}
 
 
 @dataclass(frozen=True)
@@ -98,7 +96,7 @@ class PhotoResult:
 
 @dataclass(frozen=True)
 class FolderResult:
-    """A run over a folder. pmf: rank → share, over the faces published in this folder; report: where one was written."""
+    """A run over a folder. pmf: rank → share, over the faces published there; report: where one was written."""
 
     photos: tuple[PhotoResult, ...]
     counts: Mapping[str, int]

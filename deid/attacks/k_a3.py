@@ -18,6 +18,12 @@ from deid.losses.cw_ssim import cw_ssim_of_subbands
 from deid.losses.steerable_pyramid import subbands
 
 
+# Shares of Polyak's step: short at first for little noise, over-relaxed later for the faces that are hard to settle.
+FIRST_STRIDE, STRIDE_GROWTH, LAST_STRIDE = 0.7, 1.04, 1.6
+# The visual terms lose weight a step, or they would hold a hard face back for good.
+VISUAL_DECAY = 0.9
+
+
 def k_a3(
     logits_fn: LogitsFn,
     faces: Tensor,
@@ -29,7 +35,6 @@ def k_a3(
     steps: int,
     start: Tensor | None = None,
     visual_weight: float = 0.3,
-    stride: float = 0.7,
     counts: Tensor | None = None,
 ) -> Tensor:
     """Perturbed faces (N, C, H, W) in [0, 1]; whether each succeeded is for the caller to recompute.
@@ -37,7 +42,7 @@ def k_a3(
     faces: (N, C, H, W) clean, in [0, 1]. labels: (N,) y. targets: (N, T) r(2..k), padded with -1. criterion: the stop.
     margin: of the hinge, in logits. steps: at most so many gradient evaluations a face. start: where to go on from
     (default: the clean faces). visual_weight: pull of the two visual terms against the ranking's, at equal gradients.
-    stride: share of Polyak's step. counts: (N,) int64, to which each face's gradient evaluations are added.
+    counts: (N,) int64, to which each face's gradient evaluations are added.
     """
     perturbed = (faces if start is None else start).clone()
     active = torch.arange(len(faces), device=faces.device)
@@ -59,18 +64,18 @@ def k_a3(
         if counts is not None:
             counts[active] += 1
         square = ranking.square().sum((1, 2, 3)).clamp(min=1e-12)
+        stride = min(LAST_STRIDE, FIRST_STRIDE * STRIDE_GROWTH**step)
         move = (stride * loss / square)[:, None, None, None] * ranking
         if visual_weight and (step or start is not None):
-            move = move + visual_weight * _visual_pull(
-                x, faces[active], [band[active] for band in clean_bands], move
-            )
+            weight = visual_weight * VISUAL_DECAY**step
+            move = move + weight * _visual_pull(x, faces[active], [band[active] for band in clean_bands], move)
         perturbed[active] = (x - move).clamp(0, 1)
     return perturbed
 
 
 def _visual_pull(x: Tensor, clean: Tensor, clean_bands: list[Tensor], move: Tensor) -> Tensor:
     """The gradient of ‖n‖₂ + (1 − CWSSIM), as long as `move`, without what would undo it (their common component)."""
-    x = x.requires_grad_(True)
+    x = x.detach().requires_grad_(True)
     norm = (x - clean).flatten(1).norm(dim=1)
     visual = norm + (1 - cw_ssim_of_subbands(tuple(clean_bands), subbands(x)))
     (pull,) = torch.autograd.grad(visual.sum(), x)

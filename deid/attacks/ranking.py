@@ -27,9 +27,7 @@ def ranking_loss(logits: Tensor, labels: Tensor, targets: Tensor, margin: float)
     wanted = targets != NO_TARGET
     index = targets.clamp(min=0)[:, None].expand(-1, views, -1)
     above = (true + margin - logits.gather(2, index)).relu() * wanted[:, None]
-    aside = torch.zeros_like(logits, dtype=torch.bool).scatter(
-        2, labels[:, None, None].expand(-1, views, 1), True
-    )
+    aside = torch.zeros_like(logits, dtype=torch.bool).scatter(2, labels[:, None, None].expand(-1, views, 1), True)
     aside = aside.scatter(2, torch.where(wanted[:, None], index, labels[:, None, None]), True)
     below = (logits.masked_fill(aside, -torch.inf) + margin - true).relu()
     return above.sum((1, 2)) + below.sum((1, 2))

@@ -134,20 +134,12 @@ def patch_around(pixels: np.ndarray, transform: np.ndarray, size: int) -> Patch:
     pixels: uint8 (H, W, 3) or (H, W). Where the template passes the photo's edge the patch ends there.
     """
     room = PATCH_ROOM * size
-    corners = np.array(
-        [[-room, -room], [size + room, -room], [-room, size + room], [size + room, size + room]]
-    )
+    corners = np.array([[-room, -room], [size + room, -room], [-room, size + room], [size + room, size + room]])
     back = inverse(transform)
     corners = corners @ back[:, :2].T + back[:, 2]
     height, width = pixels.shape[:2]
-    x0, y0 = (
-        int(np.clip(np.floor(c), 0, limit - 1))
-        for c, limit in zip(corners.min(0), (width, height), strict=True)
-    )
-    x1, y1 = (
-        int(np.clip(np.ceil(c) + 1, 1, limit))
-        for c, limit in zip(corners.max(0), (width, height), strict=True)
-    )
+    x0, y0 = (int(np.clip(np.floor(c), 0, limit - 1)) for c, limit in zip(corners.min(0), (width, height), strict=True))
+    x1, y1 = (int(np.clip(np.ceil(c) + 1, 1, limit)) for c, limit in zip(corners.max(0), (width, height), strict=True))
     x1, y1 = max(x1, x0 + 1), max(y1, y0 + 1)
     part = pixels[y0:y1, x0:x1]
     scale = min(1.0, PATCH_DETAIL * scale_of(transform))

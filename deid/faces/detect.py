@@ -9,9 +9,7 @@ from facenet_pytorch import MTCNN
 from PIL import Image
 
 MIN_FACE_SIZE = 20  # pixels of the searched picture
-MAX_SEARCHED_SIDE = (
-    2048  # larger photos are searched at this size: a 100-megapixel pyramid does not fit in memory
-)
+MAX_SEARCHED_SIDE = 2048  # larger photos are searched at this size: a 100-megapixel pyramid does not fit in memory
 MIN_PROBABILITY = 0.9
 
 
@@ -66,7 +64,7 @@ def detect_batch(pictures: np.ndarray, *, device: str = "cpu") -> list[list[Face
 
 def _left_to_right(boxes: np.ndarray, probabilities: np.ndarray, landmarks: np.ndarray) -> list[Face]:
     faces = [
-        Face(tuple(float(v) for v in box), np.asarray(points, np.float64), float(probability))
+        Face((float(box[0]), float(box[1]), float(box[2]), float(box[3])), np.asarray(points, np.float64), float(probability))
         for box, probability, points in zip(boxes, probabilities, landmarks, strict=True)
         if probability >= MIN_PROBABILITY
     ]

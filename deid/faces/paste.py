@@ -14,7 +14,6 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from deid.faces.align import (
-    Patch,
     Template,
     compose,
     inverse,
@@ -72,9 +71,7 @@ class FaceChain:
 
     def add_view(self, row: int, view: View, keep: int = 4) -> None:
         """One more view on which face `row` must hold; the original one and the last `keep` - 1 are kept."""
-        transform = compose(
-            transform_to(self.template, view.landmarks), inverse(self.patches[row].from_photo)
-        )
+        transform = compose(transform_to(self.template, view.landmarks), inverse(self.patches[row].from_photo))
         grid = sampling_grid(transform[None], (self.template.size,) * 2, self.size)[0].to(self.device)
         residual = None if view.residual is None else self._padded(view.residual).to(self.device)
         views = [*self.views[row], (grid, residual)]
@@ -137,9 +134,7 @@ def _deposit(transform: np.ndarray, size: tuple[int, int], side: int, top: int =
     return torch.from_numpy(grid.astype(np.float32)), torch.from_numpy(mask.astype(np.float32))[None]
 
 
-def paste(
-    pixels: np.ndarray, noise: Tensor, transform: np.ndarray, region: tuple[int, int, int, int]
-) -> None:
+def paste(pixels: np.ndarray, noise: Tensor, transform: np.ndarray, region: tuple[int, int, int, int]) -> None:
     """Lay a perturbation (C, S, S) on a photo in place, rounded to 8 bits; nothing outside the mask changes.
 
     pixels: uint8 (H, W, 3) or (H, W); transform: photo to aligned pixels; region: where the face's patch lies.

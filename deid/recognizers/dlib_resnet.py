@@ -111,9 +111,7 @@ def load_dlib_resnet(path: Path | None = None) -> DlibResNet:
     """
     data = (path or weights_file()).read_bytes()
     if hashlib.sha256(data).hexdigest() != SHA256:
-        raise ValueError(
-            f"{path or weights_file()} is not the dlib network this program knows (SHA-256 differs)"
-        )
+        raise ValueError(f"{path or weights_file()} is not the dlib network this program knows (SHA-256 differs)")
     network = DlibResNet()
     layers = _tensors(data)
     with torch.no_grad():
@@ -145,9 +143,7 @@ def _tensors(data: bytes) -> Iterator[np.ndarray]:
     """The parameter vectors of all `con_`, `affine_` and `fc_` layers, in file order (input to output), float32."""
     at = 0
     while True:
-        starts = [
-            (found, name) for name in (b"con_4", b"affine_", b"fc_2") if (found := data.find(name, at)) >= 0
-        ]
+        starts = [(found, name) for name in (b"con_4", b"affine_", b"fc_2") if (found := data.find(name, at)) >= 0]
         if not starts:
             return
         found, name = min(starts)

@@ -179,9 +179,7 @@ def fold_batch_norm(network: nn.Module) -> None:
             continue
         norm, layer = module.norm, module.filter
         if norm.running_mean is None or norm.running_var is None or layer.bias is None:
-            raise ValueError(
-                "only a layer with a bias and a normalization with running statistics can be folded"
-            )
+            raise ValueError("only a layer with a bias and a normalization with running statistics can be folded")
         gain = norm.weight.abs() / torch.sqrt(norm.running_var + norm.eps)
         shift = norm.bias - norm.running_mean * gain
         gain, shift = gain.repeat(2), shift.repeat(2)  # max(a, b)·g + s = max(a·g + s, b·g + s) for g > 0

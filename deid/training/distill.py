@@ -84,7 +84,7 @@ def cosines(embeddings: Tensor) -> Tensor:
 
 @dataclass(frozen=True)
 class TeacherStatistics:
-    """Over training faces: the mean embedding (128,), the root mean square around it, strangers' mean squared distance."""
+    """Over training faces: the mean embedding (128,), the rms around it, strangers' mean squared distance."""
 
     mean: Tensor
     deviation: float
@@ -144,9 +144,7 @@ def train(
             target = teacher(teacher_view(lit, landmarks).to(device, memory_format=torch.channels_last))
         view = student_view(lit, rng, schedule.side(step)).to(device, memory_format=torch.channels_last)
         student.train()
-        loss = distillation_loss(
-            student, student(view), target, statistics, torch.from_numpy(people).to(device)
-        )
+        loss = distillation_loss(student, student(view), target, statistics, torch.from_numpy(people).to(device))
         for group in optimizer.param_groups:
             group["lr"] = schedule.learning_rate(step)
         optimizer.zero_grad()
@@ -217,7 +215,5 @@ def evaluate(recognizer: nn.Module, faces: FaceSet, people: set[str]) -> Verific
     device = next(recognizer.parameters()).device
     indices = np.array([i for i, name in enumerate(faces.names) if name in people])
     parts = np.array_split(indices, len(indices) // 32 + 1)
-    embeddings = torch.cat(
-        [recognizer(plain_view(crops_of(faces, part)[0]).to(device)).cpu() for part in parts]
-    )
+    embeddings = torch.cat([recognizer(plain_view(crops_of(faces, part)[0]).to(device)).cpu() for part in parts])
     return verify(embeddings, tuple(faces.names[i] for i in indices))

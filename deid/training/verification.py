@@ -22,9 +22,7 @@ class Verification:
     impostor_sd: float
 
     def __str__(self) -> str:
-        rates = ", ".join(
-            f"{t:.3f} at FAR {far:g}" for far, t in zip(FARS, self.true_accept_rates, strict=True)
-        )
+        rates = ", ".join(f"{t:.3f} at FAR {far:g}" for far, t in zip(FARS, self.true_accept_rates, strict=True))
         return f"accuracy {100 * self.accuracy:.1f} %, true accepts {rates}"
 
 

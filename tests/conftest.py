@@ -1,0 +1,40 @@
+"""Shared fixtures: real photos that ship inside ordinary packages, and the data folder where there is one."""
+
+import os
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+SHARED = Path(__file__).parents[1].parent / "shared" / "data"
+
+torch.set_num_threads(min(2, torch.get_num_threads()))
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    for item in items:
+        if item.get_closest_marker("shared_data") and not SHARED.is_dir():
+            item.add_marker(pytest.mark.skip(reason="../shared/data is not here"))
+
+
+@pytest.fixture(scope="session")
+def shared_data() -> Path:
+    if not SHARED.is_dir():
+        pytest.skip("../shared/data is not here")
+    return SHARED
+
+
+@pytest.fixture(scope="session")
+def astronaut() -> np.ndarray:
+    """A public-domain photo of Eileen Collins, uint8 (512, 512, 3)."""
+    from skimage.data import astronaut
+
+    return np.asarray(astronaut())
+
+
+@pytest.fixture(autouse=True)
+def private_folders(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """No test reads or writes the user's own state, cache or imported weights."""
+    for name in ("STATE", "CACHE", "DATA"):
+        monkeypatch.setitem(os.environ, f"XDG_{name}_HOME", str(tmp_path / name.lower()))
