@@ -585,9 +585,7 @@ def test_damaged_files_never_raise_anything_else(kind: int, changes: list[tuple[
 
 @settings(max_examples=60, deadline=None)
 @given(
-    st.sampled_from(
-        [b"\xff\xd8\xff", b"\x89PNG\r\n\x1a\n", b"GIF89a", b"BM", b"II*\0", b"RIFF\0\0\0\0WEBPVP8 "]
-    ),
+    st.sampled_from([b"\xff\xd8\xff", b"\x89PNG\r\n\x1a\n", b"GIF89a", b"BM", b"II*\0", b"RIFF\0\0\0\0WEBPVP8 "]),
     st.binary(max_size=200),
 )
 def test_garbage_behind_a_true_beginning_is_called_damaged(beginning: bytes, rest: bytes) -> None:
@@ -627,9 +625,7 @@ def test_hundred_megapixels_fit_in_memory(tmp_path: Path) -> None:
     start = blank.index(b"IDAT") - 4
     idat = b"IDAT" + rows
     end = blank[blank.index(b"IEND") - 4 :]
-    path.write_bytes(
-        blank[:start] + struct.pack(">I", len(rows)) + idat + struct.pack(">I", zlib.crc32(idat)) + end
-    )
+    path.write_bytes(blank[:start] + struct.pack(">I", len(rows)) + idat + struct.pack(">I", zlib.crc32(idat)) + end)
     script = (
         "import resource, sys; from pathlib import Path; from deid.images import read_photo\n"
         "photo = read_photo(Path(sys.argv[1]))\n"
@@ -845,9 +841,7 @@ def raising(error: BaseException) -> Callable[..., NoReturn]:
 
 @pytest.mark.parametrize("overwrite", [False, True])
 @pytest.mark.parametrize("where", ["fsync", "replace", "fdopen"])
-def test_full_disk_leaves_nothing(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, where: str, overwrite: bool
-) -> None:
+def test_full_disk_leaves_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, where: str, overwrite: bool) -> None:
     full = raising(OSError(28, "No space left on device"))
     monkeypatch.setattr(os, "link", no_links)
     if where == "replace":

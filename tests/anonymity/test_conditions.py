@@ -105,9 +105,7 @@ class TestRankIs:
     def test_broken_logits_are_never_done(self, row):
         assert done(rank_is(tensor([2]), 0.0), tensor([row])) == [False]
 
-    @given(
-        small, st.lists(small, min_size=1, max_size=6), st.integers(2, 6), st.sampled_from([0.0, 1.0, 2.0])
-    )
+    @given(small, st.lists(small, min_size=1, max_size=6), st.integers(2, 6), st.sampled_from([0.0, 1.0, 2.0]))
     def test_against_the_sentence_it_is_written_from(self, true, others, k, margin):
         above = [other for other in others if other > true and other - true >= margin]
         below = [other for other in others if other < true and true - other >= margin]

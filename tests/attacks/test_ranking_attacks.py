@@ -92,7 +92,7 @@ def test_a_face_that_is_done_is_left_alone() -> None:
 
 
 def test_the_visual_terms_make_k_a3_the_quieter_of_the_two() -> None:
-    """On a recognizer that is not linear in the energy of fine noise, CW-SSIM pays: K-A³ ends nearer to the clean face."""
+    """On a recognizer that is not linear, K-A³ ends nearer to the clean face."""
     from pytorch_msssim import ssim
 
     torch.manual_seed(0)

@@ -34,9 +34,7 @@ def checkerboard(side: int) -> Tensor:
 
 @quick
 @given(shapes, seeds, st.floats(1e-4, 1))
-def test_bounded_symmetric_and_one_for_equal_images(
-    shape: tuple[int, int, int, int], seed: int, amount: float
-) -> None:
+def test_bounded_symmetric_and_one_for_equal_images(shape: tuple[int, int, int, int], seed: int, amount: float) -> None:
     x = noise(*shape, seed=seed)
     y = torch.lerp(x, noise(*shape, seed=seed ^ 1), amount)
     scores = cw_ssim(x, y, **small)
@@ -49,9 +47,7 @@ def test_bounded_symmetric_and_one_for_equal_images(
 
 @quick
 @given(st.integers(1, 9), st.integers(9, 14), st.integers(9, 14), st.floats(1e-6, 1), seeds)
-def test_against_direct_sums_over_each_window(
-    window: int, height: int, width: int, kappa: float, seed: int
-) -> None:
+def test_against_direct_sums_over_each_window(window: int, height: int, width: int, kappa: float, seed: int) -> None:
     """The paper's formula in numpy, window by window, with its constant for the whole window."""
     generator = np.random.default_rng(seed)
     sizes = [(2, 3, height, width), (2, 3, 9, 9)]
@@ -119,9 +115,7 @@ def test_gradcheck(shape: tuple[int, ...]) -> None:
 
 @pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
 @pytest.mark.parametrize("level", [None, 0.0, 0.5, 1e-20])
-def test_equal_images_even_constant_ones_have_a_zero_gradient(
-    level: float | None, dtype: torch.dtype
-) -> None:
+def test_equal_images_even_constant_ones_have_a_zero_gradient(level: float | None, dtype: torch.dtype) -> None:
     clean = (face() if level is None else torch.full((1, 1, 128, 128), level)).to(dtype)
     perturbed = clean.clone().requires_grad_()
     score = cw_ssim_of_subbands(subbands(clean), subbands(perturbed))

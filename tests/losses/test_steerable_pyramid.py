@@ -135,9 +135,7 @@ def test_the_gradient_is_the_adjoint() -> None:
     pyramid = decompose(images, scales=2, orientations=3)
     other = decompose(noise(2, 2, 17, 24, seed=1), scales=2, orientations=3)
     altered = Pyramid(tuple(1j * band for band in other.bands), 2 * other.lowpass, other.size)
-    (gradient,) = torch.autograd.grad(
-        [*pyramid.bands, pyramid.lowpass], images, [*altered.bands, altered.lowpass]
-    )
+    (gradient,) = torch.autograd.grad([*pyramid.bands, pyramid.lowpass], images, [*altered.bands, altered.lowpass])
     torch.testing.assert_close(gradient, reconstruct(altered))
 
 
