@@ -204,6 +204,11 @@ def output_format(photo: Photo, path: Path | None = None) -> str:
     return photo.format if photo.format in _SUFFIXES else "PNG"
 
 
+def picture_suffixes() -> frozenset[str]:
+    """Suffixes, in lower case with their dot, of files that are taken for photos."""
+    return frozenset(_FORMAT_OF_SUFFIX) | {".gif"}
+
+
 def suffix_for(format: str) -> str:
     """Usual suffix of files in an output format, with its dot. Raises UnsupportedFormat."""
     if format not in _SUFFIXES:

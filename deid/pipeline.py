@@ -1,11 +1,11 @@
 """One photo: read → detect → attack → paste → encode → look again at the encoded file → result, and write."""
 
+import math
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-import torch
 from pytorch_msssim import ssim
 from torch import Tensor
 
@@ -156,4 +156,4 @@ def _outcome(look: Look, clean_rank: int) -> FaceOutcome:
 def _psnr(clean: Tensor, after: Tensor) -> float:
     """Peak signal-to-noise ratio in dB, at most 99 (equal images)."""
     error = float((clean - after).square().mean())
-    return float(min(99.0, -10 * torch.log10(torch.tensor(max(error, 1e-12)))))
+    return min(99.0, -10 * math.log10(max(error, 1e-12)))

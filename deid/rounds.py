@@ -56,18 +56,27 @@ class Attempt:
 
 
 class Costs:
-    """Seconds by name."""
+    """Seconds by name; what is timed inside something else counts for itself only."""
 
     def __init__(self) -> None:
         self.seconds: dict[str, float] = defaultdict(float)
+        self._inside: list[float] = []
 
     @contextmanager
     def timed(self, name: str) -> Iterator[None]:
+        self._inside.append(0.0)
         started = time.perf_counter()
         try:
             yield
         finally:
-            self.seconds[name] += time.perf_counter() - started
+            elapsed = time.perf_counter() - started
+            self.seconds[name] -= self._inside.pop()
+            self.add(name, elapsed)
+
+    def add(self, name: str, seconds: float) -> None:
+        self.seconds[name] += seconds
+        if self._inside:
+            self._inside[-1] += seconds
 
 
 def run_rounds(
@@ -159,7 +168,7 @@ def _logits_of(
                 started[0] = time.perf_counter()
 
             def at_network_start(_: Tensor) -> None:
-                costs.seconds["network"] += time.perf_counter() - started[0]
+                costs.add("network", time.perf_counter() - started[0])
 
             embeddings.register_hook(at_network_end)
             seen.register_hook(at_network_start)

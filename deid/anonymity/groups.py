@@ -37,9 +37,7 @@ def group_ranks(K: int) -> range:
     return range(2, K + 2)
 
 
-def draw_k(
-    K: int, *, run_counts: Mapping[int, int], person_counts: Mapping[int, int], rng: random.Random
-) -> int:
+def draw_k(K: int, *, run_counts: Mapping[int, int], person_counts: Mapping[int, int], rng: random.Random) -> int:
     """Draw k in {2, …, K+1} for the next face of one person.
 
     Of the ranks least used within the person's photos, those least used over the run are kept, and one of

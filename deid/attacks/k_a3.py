@@ -17,7 +17,6 @@ from deid.attacks.ranking import LogitsFn, ranking_loss
 from deid.losses.cw_ssim import cw_ssim_of_subbands
 from deid.losses.steerable_pyramid import subbands
 
-
 # Shares of Polyak's step: short at first for little noise, over-relaxed later for the faces that are hard to settle.
 FIRST_STRIDE, STRIDE_GROWTH, LAST_STRIDE = 0.7, 1.04, 1.6
 # The visual terms lose weight a step, or they would hold a hard face back for good.

@@ -64,7 +64,11 @@ def detect_batch(pictures: np.ndarray, *, device: str = "cpu") -> list[list[Face
 
 def _left_to_right(boxes: np.ndarray, probabilities: np.ndarray, landmarks: np.ndarray) -> list[Face]:
     faces = [
-        Face((float(box[0]), float(box[1]), float(box[2]), float(box[3])), np.asarray(points, np.float64), float(probability))
+        Face(
+            (float(box[0]), float(box[1]), float(box[2]), float(box[3])),
+            np.asarray(points, np.float64),
+            float(probability),
+        )
         for box, probability, points in zip(boxes, probabilities, landmarks, strict=True)
         if probability >= MIN_PROBABILITY
     ]

@@ -164,7 +164,8 @@ def train(
             if (step + 1) % EVALUATE_EVERY == 0:
                 log(str(evaluate(student.eval(), faces, held_out)))
             log(
-                f"step {step + 1} of {schedule.steps}, {schedule.side(step)} px, loss {running:.3f}, {pace:.2f} s a step"
+                f"step {step + 1} of {schedule.steps}, {schedule.side(step)} px, "
+                f"loss {running:.3f}, {pace:.2f} s a step"
             )
     recognizer = student.recognizer.eval().cpu()
     fold_batch_norm(recognizer)

@@ -1,0 +1,172 @@
+"""The private journal of a folder run: what was drawn, done and written, so that a run can stop anywhere and go on.
+
+It lives under the user's state directory, readable by the user alone, never inside the output folder: ranks and the
+draw of k in it would help an attacker.
+"""
+
+import hashlib
+import json
+import os
+import sqlite3
+from collections import Counter
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import platformdirs
+
+from deid.batch.clusters import Cluster
+from deid.types import FaceResult, PhotoResult, UsageError
+
+_SCHEMA = """
+CREATE TABLE IF NOT EXISTS configuration (value TEXT NOT NULL);
+CREATE TABLE IF NOT EXISTS clusters (id INTEGER PRIMARY KEY, total BLOB NOT NULL, faces INTEGER NOT NULL);
+CREATE TABLE IF NOT EXISTS photos (
+    path TEXT PRIMARY KEY, input_sha256 TEXT NOT NULL, state TEXT NOT NULL, output TEXT, output_sha256 TEXT, result TEXT
+);
+CREATE TABLE IF NOT EXISTS faces (
+    path TEXT NOT NULL, number INTEGER NOT NULL, cluster INTEGER NOT NULL, rank INTEGER, PRIMARY KEY (path, number)
+);
+"""
+
+
+@dataclass(frozen=True)
+class Entry:
+    """A photo in the journal. state: found (clustered), intent (about to be written) or done."""
+
+    input_sha256: str
+    state: str
+    output: str | None
+    output_sha256: str | None
+    result: PhotoResult | None
+
+
+def journal_path(output: Path) -> Path:
+    """Where the journal of a run into `output` is kept."""
+    name = hashlib.sha256(os.fsencode(output.resolve())).hexdigest()[:32]
+    return Path(platformdirs.user_state_dir("face-deid")) / "journals" / f"{name}.sqlite"
+
+
+class Journal:
+    """One writer at a time: raises UsageError while another process holds it. Every method is one transaction."""
+
+    def __init__(self, path: Path, configuration: Mapping[str, Any]) -> None:
+        """Raises UsageError if the run began with another configuration."""
+        path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+        path.touch(mode=0o600)
+        self._db = sqlite3.connect(path, timeout=0, isolation_level=None)
+        try:
+            # An exclusive lock for as long as the connection lives; a killed process lets go of it.
+            self._db.execute("PRAGMA locking_mode = EXCLUSIVE")
+            self._db.execute("BEGIN EXCLUSIVE")
+            self._db.execute("COMMIT")
+        except sqlite3.OperationalError:
+            self._db.close()
+            raise UsageError("another run is writing to this output folder: wait for it, or stop it") from None
+        self._db.executescript(_SCHEMA)
+        self._agree(json.dumps(configuration, sort_keys=True))
+
+    def _agree(self, configuration: str) -> None:
+        row = self._db.execute("SELECT value FROM configuration").fetchone()
+        if row is None:
+            self._db.execute("INSERT INTO configuration VALUES (?)", (configuration,))
+        elif row[0] != configuration:
+            before, now = json.loads(row[0]), json.loads(configuration)
+            changed = [f"{key} was {before.get(key)}" for key in now if now[key] != before.get(key)]
+            self.close()
+            raise UsageError(
+                f"this output folder was begun with other options ({', '.join(changed)}): use them, or another folder"
+            )
+
+    def close(self) -> None:
+        self._db.close()
+
+    def entry(self, path: str) -> Entry | None:
+        row = self._db.execute(
+            "SELECT input_sha256, state, output, output_sha256, result FROM photos WHERE path = ?", (path,)
+        ).fetchone()
+        if row is None:
+            return None
+        input_sha256, state, output, output_sha256, result = row
+        known = photo_from_json(json.loads(result)) if result else None
+        return Entry(input_sha256, state, output, output_sha256, known)
+
+    def clusters(self) -> list[Cluster]:
+        rows = self._db.execute("SELECT id, total, faces FROM clusters ORDER BY id")
+        return [Cluster(id, np.frombuffer(total, np.float32), faces) for id, total, faces in rows]
+
+    def add_found(self, path: str, input_sha256: str, clusters: Iterable[Cluster]) -> None:
+        """A photo with its faces' clusters, left to right. Faces it had before (of a changed input) leave theirs."""
+        clusters = list(clusters)
+        with self._transaction():
+            self._db.execute("DELETE FROM faces WHERE path = ?", (path,))
+            # The hash of an earlier output stays known: it may be replaced.
+            self._db.execute(
+                "INSERT INTO photos (path, input_sha256, state) VALUES (?, ?, 'found')"
+                " ON CONFLICT (path) DO UPDATE SET input_sha256 = excluded.input_sha256, state = 'found'",
+                (path, input_sha256),
+            )
+            for number, cluster in enumerate(clusters):
+                self._db.execute(
+                    "INSERT OR REPLACE INTO clusters VALUES (?, ?, ?)",
+                    (cluster.id, cluster.total.astype(np.float32).tobytes(), cluster.faces),
+                )
+                self._db.execute("INSERT INTO faces VALUES (?, ?, ?, NULL)", (path, number, cluster.id))
+
+    def clusters_of(self, path: str) -> list[int]:
+        """The cluster of each face of a photo, left to right."""
+        rows = self._db.execute("SELECT cluster FROM faces WHERE path = ? ORDER BY number", (path,))
+        return [cluster for (cluster,) in rows]
+
+    def rank_counts(self, cluster: int | None = None) -> Counter[int]:
+        """How many published faces stand at each rank, over the run or within one cluster."""
+        where, values = ("", ()) if cluster is None else (" AND cluster = ?", (cluster,))
+        rows = self._db.execute(
+            f"SELECT rank, COUNT(*) FROM faces WHERE rank IS NOT NULL{where} GROUP BY rank",
+            values,
+        )
+        return Counter(dict(rows.fetchall()))
+
+    def give_back(self, path: str) -> None:
+        """Forget the ranks of a photo that is done again."""
+        self._db.execute("UPDATE faces SET rank = NULL WHERE path = ?", (path,))
+
+    def intend(self, path: str, output: Path, output_sha256: str, result: PhotoResult) -> None:
+        """What is about to be written: after a crash the file tells by its hash whether it was."""
+        self._record(path, "intent", str(output), output_sha256, result)
+
+    def finish(self, path: str, result: PhotoResult) -> None:
+        """The photo is done as `result` says; the faces it published count in the draw from now on."""
+        with self._transaction():
+            self._db.execute(
+                "UPDATE photos SET state = 'done', result = ? WHERE path = ?", (json.dumps(result.to_json()), path)
+            )
+            self._db.execute("UPDATE faces SET rank = NULL WHERE path = ?", (path,))
+            if result.output is not None:
+                for number, face in enumerate(result.faces):
+                    if face.outcome == "protected":
+                        self._db.execute(
+                            "UPDATE faces SET rank = ? WHERE path = ? AND number = ?", (face.rank_after, path, number)
+                        )
+
+    def _record(self, path: str, state: str, output: str, output_sha256: str, result: PhotoResult) -> None:
+        self._db.execute(
+            "UPDATE photos SET state = ?, output = ?, output_sha256 = ?, result = ? WHERE path = ?",
+            (state, output, output_sha256, json.dumps(result.to_json()), path),
+        )
+
+    def _transaction(self) -> sqlite3.Connection:
+        """`with` commits at the end and rolls back on any exception."""
+        self._db.execute("BEGIN")
+        return self._db
+
+
+def photo_from_json(document: Mapping[str, Any]) -> PhotoResult:
+    """The result that `PhotoResult.to_json` made."""
+    faces = []
+    for face in document["faces"]:
+        record = {("matches_at_far_1e_2" if key == "matches_at_far_1e-2" else key): v for key, v in face.items()}
+        faces.append(FaceResult(**record | {"box": tuple(record["box"])}))
+    return PhotoResult(**{**document, "faces": tuple(faces)})

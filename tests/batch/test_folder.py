@@ -1,0 +1,287 @@
+"""Folder runs with a stand-in for the attack: what is tested is the journal, the tree and the draw."""
+
+import os
+import signal
+import stat
+import subprocess
+import sys
+from collections import Counter
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+
+from deid.batch import folder
+from deid.batch.journal import Journal, journal_path
+from deid.faces.detect import Face
+from deid.images import UnreadableImage, read_photo
+from deid.pipeline import Processed
+from deid.protector import FoundFace
+from deid.types import FaceResult, Options, PhotoResult, UsageError
+
+K = 5
+
+
+class FakeRecognizer:
+    name, sha256, thresholds = "fake", "0" * 64, {"1e-2": 0.8, "1e-3": 0.9}
+
+
+class FakeProtector:
+    """A photo's red value is who is in it: 0 nobody, else one person each."""
+
+    def __init__(self, options: Options) -> None:
+        self.options, self.recognizer = options, FakeRecognizer()
+
+    def find(self, photo: object) -> list[FoundFace]:
+        person = int(photo.pixels[0, 0, 0])
+        if person == 0:
+            return []
+        embedding = torch.zeros(256)
+        embedding[person] = 1
+        return [FoundFace(Face((0, 0, 1, 1), np.zeros((5, 2)), 1.0), embedding, None)]
+
+
+class FakeAttack:
+    """Stands for `process_photo`: counts its calls; photos in `failing` fail."""
+
+    def __init__(self) -> None:
+        self.calls: Counter[str] = Counter()
+        self.failing: set[str] = set()
+
+    def __call__(self, input: Path, output: Path, protector: FakeProtector, draw: Callable) -> Processed:
+        self.calls[input.name] += 1
+        base = PhotoResult(str(input), None, "protected", "paper", "k-a3", K)
+        try:
+            found = protector.find(read_photo(input))
+        except UnreadableImage as error:
+            return Processed(replace(base, outcome="unreadable", message=str(error)), None)
+        if not found:
+            return Processed(replace(base, outcome="no-face"), None)
+        (k,) = draw(found)
+        if input.name in self.failing:
+            face = FaceResult((0, 0, 1, 1), "itself", "failed", k=k, rank_after=1)
+            return Processed(replace(base, outcome="failed", faces=(face,)), None)
+        face = FaceResult((0, 0, 1, 1), "itself", "protected", k=k, exact=True, rank_after=k)
+        return Processed(replace(base, faces=(face,)), f"protected {input.name}".encode())
+
+
+@pytest.fixture
+def attack(monkeypatch: pytest.MonkeyPatch) -> FakeAttack:
+    fake = FakeAttack()
+    monkeypatch.setattr(folder, "process_photo", fake)
+    return fake
+
+
+def save(path: Path, person: int) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    Image.new("RGB", (8, 8), (person, 0, len(path.name))).save(path)
+
+
+@pytest.fixture
+def photos(tmp_path: Path) -> Path:
+    root = tmp_path / "in"
+    for i in range(12):
+        save(root / f"album{i % 3}" / f"p{i:02d}.png", 1 + i % 4)
+    save(root / "nobody.png", 0)
+    (root / "broken.jpg").write_bytes(b"\xff\xd8\xff nothing")
+    (root / "notes.txt").write_text("not a photo")
+    (root / ".hidden").mkdir()
+    save(root / ".hidden" / "x.png", 1)
+    return root
+
+
+def run(photos: Path, **options: object) -> object:
+    asked = Options(k_level=K, **{"seed": 1, **options})
+    return folder.protect_folder(photos, photos.parent / "out", asked, protector=FakeProtector(asked))
+
+
+def tree(root: Path) -> dict[str, bytes]:
+    return {str(file.relative_to(root)): file.read_bytes() for file in sorted(root.rglob("*")) if file.is_file()}
+
+
+def test_the_tree_is_mirrored_and_every_photo_accounted_for(photos: Path, attack: FakeAttack) -> None:
+    result = run(photos)
+    assert result.counts == {"protected": 12, "no-face": 1, "unreadable": 1}
+    assert len(result.photos) == 14
+    assert set(tree(photos.parent / "out")) == {f"album{i % 3}/p{i:02d}.png" for i in range(12)}
+    assert result.pmf.keys() == {str(k) for k in range(2, K + 2)}
+    assert sum(result.pmf.values()) == pytest.approx(1)
+    assert max(result.pmf.values()) <= 3 / 12
+
+
+def test_run_again_is_skip_and_nothing_is_done_twice(photos: Path, attack: FakeAttack) -> None:
+    first = run(photos)
+    second = run(photos)
+    assert second.counts == {"skipped": 12, "no-face": 1, "unreadable": 1}
+    assert second.pmf == first.pmf
+    assert set(attack.calls.values()) == {1}
+
+
+class KilledError(BaseException):
+    pass
+
+
+STEPS = ["add_found", "intend", "finish", "write_atomically", "process_photo"]
+
+
+@pytest.mark.parametrize("when", ["before", "after"])
+@pytest.mark.parametrize("step", STEPS)
+@pytest.mark.parametrize("at", [1, 4])
+def test_a_run_interrupted_anywhere_ends_as_an_uninterrupted_one(
+    photos: Path, attack: FakeAttack, monkeypatch: pytest.MonkeyPatch, step: str, when: str, at: int
+) -> None:
+    home = Journal if hasattr(Journal, step) else folder
+    real, calls = getattr(home, step), 0
+
+    def interrupted(*arguments: object, **keywords: object) -> object:
+        nonlocal calls
+        calls += 1
+        if calls == at and when == "before":
+            raise KilledError
+        value = real(*arguments, **keywords)
+        if calls == at:
+            raise KilledError
+        return value
+
+    with monkeypatch.context() as patch:
+        patch.setattr(home, step, interrupted)
+        with pytest.raises(KilledError):
+            run(photos)
+    result = run(photos)
+    outcomes = Counter(photo.outcome for photo in result.photos)
+    assert outcomes["protected"] + outcomes["skipped"] == 12
+    assert max(result.pmf.values()) <= 3 / 12
+    assert set(tree(photos.parent / "out").values()) == {f"protected p{i:02d}.png".encode() for i in range(12)}
+    assert sum(attack.calls.values()) - len(attack.calls) <= 1  # at most the photo in flight was done again
+    assert not list((photos.parent / "out").rglob("*.part"))
+
+
+def test_a_killed_process_resumes(photos: Path, attack: FakeAttack, tmp_path: Path) -> None:
+    program = f"""
+import sys, time
+sys.path.insert(0, {str(Path(__file__).parent)!r})
+import test_folder as t
+from pathlib import Path
+from deid.batch import folder
+fake = t.FakeAttack()
+def slow(*a):
+    done = fake(*a)
+    print("step", flush=True)
+    time.sleep(0.1)
+    return done
+folder.process_photo = slow
+t.run(Path({str(photos)!r}))
+"""
+    process = subprocess.Popen([sys.executable, "-c", program], stdout=subprocess.PIPE, text=True, env=os.environ)
+    for _ in range(5):
+        process.stdout.readline()
+    with pytest.raises(UsageError, match="another run"):
+        run(photos)
+    process.send_signal(signal.SIGKILL)
+    process.wait()
+    result = run(photos)
+    outcomes = Counter(photo.outcome for photo in result.photos)
+    assert outcomes["protected"] + outcomes["skipped"] == 12
+    assert outcomes["skipped"] >= 3
+    assert len(tree(photos.parent / "out")) == 12
+
+
+def test_failures_give_their_k_back_and_are_tried_again(photos: Path, attack: FakeAttack) -> None:
+    attack.failing = {"p00.png", "p05.png"}
+    result = run(photos)
+    assert result.counts["failed"] == 2
+    assert max(result.pmf.values()) <= 2 / 10 + 1e-9
+    assert len(tree(photos.parent / "out")) == 10
+    attack.failing = set()
+    assert run(photos).counts == {"skipped": 10, "protected": 2, "no-face": 1, "unreadable": 1}
+
+
+def test_within_a_person_the_ranks_are_even(photos: Path, attack: FakeAttack) -> None:
+    for i in range(12, 32):
+        save(photos / "more" / f"p{i}.png", 1 + i % 4)
+    result = run(photos)
+    ranks: dict[str, Counter] = {}
+    for photo in result.photos:
+        for face in photo.faces:
+            person = int(read_photo(Path(photo.input)).pixels[0, 0, 0])
+            ranks.setdefault(person, Counter())[face.rank_after] += 1
+    for counts in ranks.values():
+        spread = [counts[k] for k in range(2, K + 2)]
+        assert max(spread) - min(spread) <= 1
+
+
+def test_changed_inputs_and_lost_outputs_are_done_again(photos: Path, attack: FakeAttack) -> None:
+    run(photos)
+    save(photos / "album0" / "p00.png", 4)
+    Image.new("RGB", (9, 9), (4, 0, 0)).save(photos / "album0" / "p00.png")
+    (photos.parent / "out" / "album1" / "p01.png").unlink()
+    result = run(photos)
+    assert result.counts == {"skipped": 10, "protected": 2, "no-face": 1, "unreadable": 1}
+    assert attack.calls["p00.png"] == attack.calls["p01.png"] == 2
+
+
+def test_a_foreign_output_is_left_alone(photos: Path, attack: FakeAttack) -> None:
+    foreign = photos.parent / "out" / "album0" / "p00.png"
+    foreign.parent.mkdir(parents=True)
+    foreign.write_bytes(b"mine")
+    result = run(photos)
+    assert result.counts["failed"] == 1
+    assert foreign.read_bytes() == b"mine"
+    assert "overwrite" in next(p.message for p in result.photos if p.outcome == "failed")
+    assert run(photos, overwrite=True).counts["protected"] == 1
+    assert foreign.read_bytes() != b"mine"
+
+
+def test_two_photos_for_one_name_are_not_one_file(photos: Path, attack: FakeAttack) -> None:
+    save(photos / "album0" / "p00.gif", 2)
+    result = run(photos)
+    (failed,) = [photo for photo in result.photos if photo.outcome == "failed"]
+    assert "same name" in failed.message
+    assert len(tree(photos.parent / "out")) == 12
+
+
+def test_a_full_disk_is_an_outcome(photos: Path, attack: FakeAttack, monkeypatch: pytest.MonkeyPatch) -> None:
+    from deid.images import CannotWrite
+
+    def full(*_: object, **__: object) -> None:
+        raise CannotWrite("no space left on the disk")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(folder, "write_atomically", full)
+        result = run(photos)
+    assert result.counts == {"failed": 12, "no-face": 1, "unreadable": 1}
+    assert tree(photos.parent / "out") == {} if (photos.parent / "out").exists() else True
+    assert run(photos).counts["protected"] == 12
+
+
+def test_the_journal_is_private_and_elsewhere(photos: Path, attack: FakeAttack) -> None:
+    run(photos)
+    path = journal_path(photos.parent / "out")
+    assert stat.S_IMODE(path.stat().st_mode) == 0o600
+    assert not any(file.suffix == ".sqlite" for file in (photos.parent / "out").rglob("*"))
+    assert photos.parent / "out" not in path.parents
+
+
+def test_another_configuration_is_another_run(photos: Path, attack: FakeAttack) -> None:
+    run(photos)
+    with pytest.raises(UsageError, match="method was k-a3"):
+        run(photos, method="i-fgvm")
+
+
+@pytest.mark.parametrize("output", [".", "inner", ".."])
+def test_input_and_output_need_two_places(photos: Path, attack: FakeAttack, output: str) -> None:
+    with pytest.raises(UsageError, match="two places"):
+        folder.protect_folder(photos, photos / output, Options(), protector=FakeProtector(Options()))
+
+
+def test_progress_counts_every_photo(photos: Path, attack: FakeAttack) -> None:
+    seen = []
+    asked = Options(seed=1)
+    folder.protect_folder(
+        photos, photos.parent / "o", asked, protector=FakeProtector(asked), progress=lambda *a: seen.append(a[:2])
+    )
+    assert seen == [(i, 14) for i in range(1, 15)]

@@ -1,0 +1,143 @@
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from deid.checkpoints import RECOGNIZERS, Entry, draw_decoys, load_recognizer, manifest
+from deid.faces.detect import detect_faces
+from deid.recognizers.lightcnn import LightCNN9
+from deid.training import distill
+from deid.training.augment import light, mirror, morph, plain_view, student_view, teacher_view
+from deid.training.data import CROP, FaceSet, cut, held_out_people
+from deid.training.decoys import fit_gaussian
+from deid.training.verification import verify
+
+
+@pytest.fixture(scope="module")
+def faces() -> FaceSet:
+    """Two dozen shades of one real face under twelve names."""
+    from skimage.data import astronaut
+
+    picture = np.asarray(astronaut())
+    crop, landmarks = cut(picture, detect_faces(picture)[0].landmarks)
+    crops = np.stack([np.roll(crop, i, axis=1) // (1 + i % 3) for i in range(24)])
+    return FaceSet(crops, np.stack([landmarks.astype(np.float32)] * 24), tuple(f"p{i // 2:02d}" for i in range(24)))
+
+
+def test_verification_of_four_faces_by_hand() -> None:
+    # a, a at 0°, 30°; b, b at 90°, 180°: genuine cosines 0.87 and 0; impostors 0, -1, 0.5, -0.87
+    angles = torch.deg2rad(torch.tensor([0.0, 30, 90, 180]))
+    figures = verify(torch.stack([angles.cos(), angles.sin()], 1), ("a", "a", "b", "b"))
+    assert (figures.genuine_pairs, figures.impostor_pairs) == (2, 4)
+    assert figures.impostor_mean == pytest.approx((0 - 1 + 0.5 - 0.8660) / 4, abs=1e-4)
+    assert figures.true_accept_rates == (0.5, 0.5)
+    assert figures.accuracy == pytest.approx(0.75)
+
+
+def test_every_tenth_person_is_held_out_whatever_the_order() -> None:
+    names = [f"person{i:03d}" for i in range(100)]
+    held_out = held_out_people(names)
+    assert held_out == held_out_people(reversed(names * 2))
+    assert len(held_out) == 10
+
+
+def test_teacher_and_student_look_at_the_same_face(faces: FaceSet) -> None:
+    crops, landmarks = distill.crops_of(faces, np.arange(4))
+    rng = np.random.default_rng(0)
+    assert plain_view(crops).shape == (4, 1, 128, 128)
+    assert teacher_view(crops, landmarks).shape == (4, 3, 150, 150)
+    for side in (80, 112, 128):
+        view = student_view(crops, rng, side)
+        assert view.shape == (4, 1, side, side)
+        assert float(view.min()) >= 0
+        assert float(view.max()) <= 1
+    lit = light(crops, rng)
+    assert lit.shape == crops.shape
+    assert not torch.equal(lit, crops)
+
+
+def test_mirroring_twice_is_nothing_and_swaps_the_eyes(faces: FaceSet) -> None:
+    crops, landmarks = distill.crops_of(faces, np.arange(2))
+    chosen = np.array([True, False])
+    once, points = mirror(crops, landmarks, chosen)
+    assert points[0, 0, 0] == pytest.approx(CROP - 1 - landmarks[0, 1, 0])
+    assert torch.equal(once[1], crops[1])
+    twice, back = mirror(once, points, chosen)
+    assert torch.equal(twice, crops)
+    assert back == pytest.approx(landmarks)
+
+
+def test_a_morph_lies_between_two_faces_of_the_batch(faces: FaceSet) -> None:
+    crops, landmarks = distill.crops_of(faces, np.arange(20))
+    blended, _ = morph(crops, landmarks, np.random.default_rng(0))
+    changed = (blended != crops).flatten(1).any(1)
+    assert 2 <= int(changed.sum()) <= 16
+    assert bool((blended >= crops.min(0).values - 1e-6).all())
+    assert bool((blended <= crops.max(0).values + 1e-6).all())
+
+
+def test_an_interrupted_training_ends_where_an_uninterrupted_one_does(
+    faces: FaceSet, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(distill, "SAVE_EVERY", 2)
+    schedule = distill.Schedule(steps=4, batch=4)
+    lines: list[str] = []
+    whole, figures = distill.train(faces, schedule, tmp_path / "whole", log=lines.append)
+
+    class StopError(Exception):
+        pass
+
+    def stop_at_two(line: str) -> None:
+        if line.startswith("step 2"):
+            raise StopError
+
+    with pytest.raises(StopError):
+        distill.train(faces, schedule, tmp_path / "parts", log=stop_at_two)
+    parts, _ = distill.train(faces, schedule, tmp_path / "parts", log=lines.append)
+    assert "resumed at step 2 of 4" in lines
+    for key, value in whole.state_dict().items():
+        assert torch.allclose(value, parts.state_dict()[key], atol=1e-4), key
+    assert whole.state_dict().keys() == LightCNN9().state_dict().keys()
+    assert figures.genuine_pairs == 2
+
+
+def test_a_gaussian_is_recovered_from_its_samples(tmp_path: Path) -> None:
+    generator = torch.Generator().manual_seed(0)
+    base = torch.nn.functional.normalize(torch.randn(5000, 8, generator=generator) + 0.5)
+    fitted = fit_gaussian(3 * base)
+    assert torch.allclose(fitted["mean"], base.mean(0), atol=1e-5)
+    assert torch.allclose(fitted["factor"] @ fitted["factor"].T, torch.cov(base.T), atol=1e-5)
+
+
+@pytest.mark.shared_data
+@pytest.mark.parametrize("name", list(manifest()))
+def test_decoys_have_the_similarities_of_real_strangers(name: str, shared_data: Path) -> None:
+    """Held-out people against each other and against decoys: the same mean and spread, and no decoy nearer."""
+    from PIL import Image
+
+    from deid.faces.align import align_face
+    from deid.training.data import central_face
+
+    people = sorted(held_out_people(path.name for path in (shared_data / "lfw").iterdir() if path.is_dir()))[::4]
+    recognizer = load_recognizer(name)
+    aligned = []
+    for person in people:
+        pixels = np.asarray(Image.open(min((shared_data / "lfw" / person).glob("*.jpg"))).convert("RGB"))
+        face = central_face(detect_faces(pixels), pixels.shape[:2])
+        if face is not None:
+            aligned.append(align_face(pixels, face.landmarks, recognizer.template))
+    with torch.no_grad():
+        real = torch.cat([recognizer.embed(part) for part in torch.stack(aligned).split(16)])
+    strangers = (real @ real.T)[~torch.eye(len(real), dtype=torch.bool)]
+    decoys = real @ recognizer.decoys.T
+    spread = float(strangers.std())
+    assert abs(float(decoys.mean() - strangers.mean())) < 0.25 * spread
+    assert 0.75 < float(decoys.std()) / spread < 1.25
+    share = len(real) / len(recognizer.decoys)
+    nearest_stranger = float(torch.quantile(strangers, 1 - 1e-4))
+    assert float(torch.quantile(decoys.flatten(), 1 - 1e-4 * share)) < nearest_stranger + spread
+
+
+def test_an_entry_without_a_gaussian_has_no_decoys() -> None:
+    assert len(draw_decoys(Entry("x", next(iter(RECOGNIZERS)), Path(), "", {}))) == 0
