@@ -63,7 +63,7 @@ def side_by_side(before: np.ndarray, after: np.ndarray) -> Image.Image:
     panels = {
         "before": before,
         "after": after,
-        f"perturbation × {AMPLIFICATION}": difference.clip(0, 255).astype(np.uint8),
+        f"perturbation x {AMPLIFICATION}": difference.clip(0, 255).astype(np.uint8),
     }
     height, width = before.shape[:2]
     sheet = Image.new("RGB", (len(panels) * width, height + _TITLE_HEIGHT), "white")

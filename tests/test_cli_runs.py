@@ -208,3 +208,23 @@ def test_the_main_job_touches_nothing_but_faces(main_job: dict[str, Any]) -> Non
     assert changed[allowed].any()
     assert not changed[~allowed].any()
     assert not allowed.all()
+
+
+def test_a_folder_and_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / "state"))
+    photos = tmp_path / "photos"
+    (photos / "deep").mkdir(parents=True)
+    Image.fromarray(skimage.data.astronaut()).save(photos / "deep/astronaut.png")
+    (photos / "broken.jpg").write_text("this is not a picture\n")
+    outcomes = []
+    for _ in range(2):
+        run = deid("folder", photos, tmp_path / "out", "--json")
+        assert run.returncode == 5
+        assert "[1/2] " in run.stderr
+        assert "[2/2] " in run.stderr
+        assert run.stderr.splitlines()[-1].startswith("deid: ")
+        outcomes.append({Path(one["input"]).name: one["outcome"] for one in json.loads(run.stdout)["photos"]})
+    assert outcomes[0] == {"astronaut.png": "protected", "broken.jpg": "unreadable"}
+    assert outcomes[1] == {"astronaut.png": "skipped", "broken.jpg": "unreadable"}
+    written = [path.relative_to(tmp_path / "out") for path in (tmp_path / "out").rglob("*") if path.is_file()]
+    assert written == [Path("deep/astronaut.png")]
