@@ -17,7 +17,6 @@ from deid.images import (
     output_format,
     read_photo,
     same_file,
-    suffix_for,
     write_atomically,
 )
 from deid.losses.cw_ssim import cw_ssim
@@ -40,10 +39,9 @@ class Processed:
     found: tuple[FoundFace, ...] = ()
 
 
-def default_output(photo_format: str, path: Path) -> Path:
-    """Beside the input: NAME-protected.SUFFIX."""
-    suffix = path.suffix if photo_format != "GIF" and path.suffix else suffix_for(photo_format)
-    return path.with_name(f"{path.stem}-protected{suffix}")
+def output_suffix(path: Path) -> str:
+    """The suffix of a protected photo: its own, but PNG for a GIF, whose palette would undo the protection."""
+    return ".png" if path.suffix.lower() == ".gif" else path.suffix
 
 
 def protect(input: Path, output: Path | None, options: Options, *, protector: Protector | None = None) -> PhotoResult:
@@ -52,7 +50,7 @@ def protect(input: Path, output: Path | None, options: Options, *, protector: Pr
     output: default beside the input, NAME-protected.SUFFIX. Raises UsageError, OutputExists, CannotWrite,
     UnsupportedFormat, CheckpointError.
     """
-    target = output or default_output("", input)
+    target = output or input.with_name(f"{input.stem}-protected{output_suffix(input)}")
     if input.exists() and target.exists() and same_file(input, target):
         raise UsageError(f"{target} is the photo itself: an original is never overwritten")
     if target.exists() and not options.overwrite:

@@ -240,3 +240,70 @@ def test_real_people_in_jpeg(shared_data: Path, tmp_path: Path, protector: Prote
     assert [result.outcome for result in results] == ["protected"] * 4
     for result in results:
         assert Image.open(io.BytesIO(Path(result.output).read_bytes())).format == "JPEG"
+
+
+def _cmyk(picture: Image.Image, path: Path) -> None:
+    picture.convert("CMYK").save(path, quality=95)
+
+
+def _sixteen_bits(picture: Image.Image, path: Path) -> None:
+    deep = np.asarray(picture.convert("L")).astype(np.uint16) * 257
+    Image.fromarray(deep).save(path)
+
+
+def _palette(picture: Image.Image, path: Path) -> None:
+    picture.quantize(128).save(path, transparency=0)
+
+
+def _alpha(picture: Image.Image, path: Path) -> None:
+    picture.putalpha(200)
+    picture.save(path)
+
+
+def _plain(picture: Image.Image, path: Path) -> None:
+    picture.save(path)
+
+
+@pytest.mark.parametrize(
+    ("name", "save"),
+    [
+        ("cmyk.jpg", _cmyk),
+        ("deep.png", _sixteen_bits),
+        ("palette.png", _palette),
+        ("alpha.png", _alpha),
+        ("photo.heic", _plain),
+        ("photo.webp", _plain),
+        ("photo.tif", _plain),
+        ("photo.bmp", _plain),
+        ("photo.gif", _plain),
+    ],
+)
+def test_every_kind_of_picture_is_protected(
+    tmp_path: Path, astronaut: np.ndarray, protector: Protector, name: str, save: object
+) -> None:
+    path = tmp_path / name
+    save(Image.fromarray(astronaut[:300, 50:400].copy()), path)
+    result = run(path, protector)
+    assert result.outcome == "protected", result.message
+    assert Path(result.output).suffix == (".png" if name.endswith("gif") else path.suffix)
+    assert Image.open(result.output).size == (350, 300)
+
+
+def test_an_animated_picture_is_refused(tmp_path: Path, astronaut: np.ndarray, protector: Protector) -> None:
+    frames = [Image.fromarray(astronaut[:300, i : 350 + i]) for i in (50, 60)]
+    frames[0].save(tmp_path / "moving.gif", save_all=True, append_images=frames[1:])
+    result = run(tmp_path / "moving.gif", protector)
+    assert result.outcome == "unreadable"
+    assert "animated" in result.message
+
+
+@pytest.mark.parametrize("left", [165, 190, 215])
+def test_a_face_at_the_border(tmp_path: Path, astronaut: np.ndarray, protector: Protector, left: int) -> None:
+    """Cut ever further into the face: protected, or plainly not found; never a crash, never a silent copy."""
+    path, output = tmp_path / "photo.png", tmp_path / "out.png"
+    Image.fromarray(astronaut[:300, left:]).save(path)
+    result = run(path, protector, output)
+    assert result.outcome in ("protected", "no-face")
+    assert output.exists() == (result.outcome == "protected")
+    if result.outcome == "protected":
+        assert result.faces[0].exact

@@ -11,7 +11,7 @@ from deid.anonymity.rank_pmf import rank_pmf
 from deid.batch.clusters import assign
 from deid.batch.journal import Entry, Journal, journal_path
 from deid.images import ImageError, picture_suffixes, read_photo, write_atomically
-from deid.pipeline import FoundFace, Protector, process_photo
+from deid.pipeline import FoundFace, Protector, output_suffix, process_photo
 from deid.types import FolderResult, Options, PhotoResult, UsageError
 
 Progress = Callable[[int, int, PhotoResult], None]  # photos done, photos in all, the last one's result
@@ -40,7 +40,7 @@ def protect_folder(
         results = {}
         targets: dict[Path, Path] = {}
         for done, path in enumerate(_person_by_person(paths, journal), 1):
-            target = output / (path.with_suffix(".png") if path.suffix.lower() == ".gif" else path)
+            target = output / path.with_suffix(output_suffix(path))
             first = targets.setdefault(target, path)
             if first == path:
                 results[path] = _photo(input, path, target, protector, journal)
