@@ -137,7 +137,7 @@ def _face_result(found: FoundFace, k: int, attempt: Attempt, row: int, protector
         rank_after=look.ranks[0],
         similarity_before=before,
         similarity_after=look.similarities[0],
-        matches_at_far_1e_2=None if threshold is None else look.similarities[-1] >= threshold,
+        matches_at_far_1e_2=None if threshold is None else max(look.similarities) >= threshold,
         ssim=ssim(clean, after, data_range=1, win_size=7).item(),
         cw_ssim=float(cw_ssim(clean, after)),
         psnr=_psnr(clean, after),
