@@ -20,7 +20,7 @@ class Options:
     k_level: int = 5
     method: str = "k-a3"
     profile: str = "paper"
-    recognizer: str = "dlib-resnet"
+    recognizer: str = "lightcnn9"
     faces: str = "all"  # "all", "largest", or numbers left to right such as "1,3"
     people: Path | None = None
     seed: int | None = None
