@@ -25,7 +25,7 @@ from deid.protector import FoundFace, Protector
 ROUNDS = 8
 BATCH = 16  # faces attacked at a time: more are slower on a CPU, and memory does not grow with the crowd
 STEPS = 40  # gradient evaluations a round
-MARGIN = 0.2  # of the strangers' spread; grows by GROWTH each round
+MARGIN = 0.15  # of the strangers' spread; grows by GROWTH each round
 GROWTH = 0.15
 SAME_FACE = 0.4  # intersection over union
 

@@ -18,7 +18,7 @@ from deid.losses.cw_ssim import cw_ssim_of_subbands
 from deid.losses.steerable_pyramid import subbands
 
 # Shares of Polyak's step: short at first for little noise, over-relaxed later for the faces that are hard to settle.
-FIRST_STRIDE, STRIDE_GROWTH, LAST_STRIDE = 0.7, 1.04, 1.6
+FIRST_STRIDE, STRIDE_GROWTH, LAST_STRIDE = 0.35, 1.06, 1.6
 # The visual terms lose weight a step, or they would hold a hard face back for good.
 VISUAL_DECAY = 0.9
 
@@ -33,7 +33,7 @@ def k_a3(
     margin: float,
     steps: int,
     start: Tensor | None = None,
-    visual_weight: float = 0.3,
+    visual_weight: float = 0.6,
     counts: Tensor | None = None,
 ) -> Tensor:
     """Perturbed faces (N, C, H, W) in [0, 1]; whether each succeeded is for the caller to recompute.
