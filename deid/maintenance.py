@@ -84,7 +84,7 @@ def keep_the_command_name() -> None:
 
 @reproduce.command("photos")
 def reproduce_photos(
-    people: PeopleFolder,
+    people: Annotated[Path, typer.Option(metavar="DIR", help="A folder of photos for each person (LFW).")],
     count: Annotated[int, typer.Option(min=1, metavar="N", help="Photos to measure on.")] = 200,
     device: OnDevice = Device.auto,
 ) -> None:
