@@ -28,7 +28,7 @@ from deid.images import decode_photo, read_photo
 from deid.pipeline import FoundFace, Protector, process_photo
 from deid.recognizers.gallery import Enrollment, build_gallery
 from deid.rounds import MARGIN, STEPS, same_face
-from deid.training.data import held_out_people
+from deid.training.data import central_face, held_out_people
 from deid.types import Options
 
 OTHER = "dlib-resnet"  # a related recognizer, asked about the same files
@@ -103,12 +103,14 @@ def _measure(
             yield measured
 
 
-def _largest(found: Sequence[FoundFace], protector: Protector) -> int:
-    return max(range(len(found)), key=lambda i: found[i].face.box[2] - found[i].face.box[0])
+def _central(found: Sequence[FoundFace], size: tuple[int, int]) -> int:
+    """The person LFW's photo is of stands in its middle; larger faces may be cut by its edge."""
+    face = central_face([f.face for f in found], size)
+    return next(i for i, f in enumerate(found) if f.face is face)
 
 
 def _saved(photo: Path, k: int, out: str, protector: Protector, other: Recognizer | None) -> Measured | None:
-    """The whole job, all faces of the photo; the largest face is the one measured."""
+    """The whole job, all faces of the photo; the central one is measured."""
     with tempfile.TemporaryDirectory() as folder:
         target = Path(folder) / f"out.{'png' if out == 'PNG' else 'jpg'}"
         options = protector.options
@@ -117,7 +119,7 @@ def _saved(photo: Path, k: int, out: str, protector: Protector, other: Recognize
         protector.options = options
     if processed.data is None:
         return None
-    row = _largest(processed.found, protector)
+    row = _central(processed.found, decode_photo(processed.data).pixels.shape[:2])
     face = processed.result.faces[row]
     other_rank, other_matches = None, None
     if other is not None:
@@ -149,7 +151,7 @@ def _fixed(photo: Path, k: int, protector: Protector) -> Measured | None:
     found = protector.find(picture)
     if not found:
         return None
-    face = found[_largest(found, protector)]
+    face = found[_central(found, picture.pixels.shape[:2])]
     device = torch.device(protector.device)
     chain = FaceChain([picture.pixels], [face.face.landmarks], protector.recognizer.template, device)
     clean = chain.clean_faces()
