@@ -613,6 +613,7 @@ def test_settings_of_pillow_are_left_as_they_were(monkeypatch: pytest.MonkeyPatc
     assert ImageFile.LOAD_TRUNCATED_IMAGES
 
 
+@pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")
 def test_hundred_megapixels_fit_in_memory(tmp_path: Path) -> None:
     path = tmp_path / "big.png"
     row = b"\0" + bytes(10_000)
@@ -637,8 +638,7 @@ def test_hundred_megapixels_fit_in_memory(tmp_path: Path) -> None:
         [sys.executable, "-c", script, str(path)], capture_output=True, text=True, check=False, timeout=60
     )
     assert done.returncode == 0, done.stderr
-    kilobytes = int(done.stdout) // (1024 if sys.platform == "darwin" else 1)
-    assert kilobytes < 1_000_000
+    assert int(done.stdout) < 1_000_000  # kilobytes
 
 
 def test_nothing_is_printed(capfd: pytest.CaptureFixture[str], recwarn: pytest.WarningsRecorder) -> None:
