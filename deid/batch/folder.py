@@ -1,18 +1,25 @@
 """A folder of photos: first who is in it, then every photo, each step in the journal before it counts."""
 
+import errno
 import hashlib
+import os
+import sqlite3
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
+from urllib.parse import quote, unquote_to_bytes
 
 from deid.anonymity.groups import draw_k, secret_rng, seeded_rng
 from deid.anonymity.rank_pmf import rank_pmf
 from deid.batch.clusters import assign
 from deid.batch.journal import Entry, Journal, journal_path
-from deid.images import ImageError, picture_suffixes, read_photo, write_atomically
+from deid.images import CannotWrite, ImageError, picture_suffixes, read_photo, write_atomically
 from deid.pipeline import FoundFace, Protector, output_suffix, process_photo
-from deid.types import FolderResult, Options, PhotoResult, UsageError
+from deid.types import FolderResult, Options, Outcome, PhotoResult, UsageError
+
+# After these every further photo would be attacked for nothing.
+_NO_MORE_WRITES = (errno.ENOSPC, errno.EDQUOT, errno.EROFS)
 
 Progress = Callable[[int, int, PhotoResult], None]  # photos done, photos in all, the last one's result
 
@@ -28,29 +35,44 @@ def protect_folder(
     """Protect a tree of photos into a mirrored tree. Run again, it goes on; what is done is skipped.
 
     Files without a picture's suffix and hidden ones are left out. An output that this run did not write is never
-    replaced without `options.overwrite`. Raises UsageError and CheckpointError; a photo's trouble is its outcome.
+    replaced without `options.overwrite`. Raises UsageError, CheckpointError and CannotWrite (the journal); a photo's
+    trouble is its outcome. Once the disk is full no further photo is tried.
     """
     _check(input, output)
     protector = protector or Protector(options)
-    journal = Journal(journal_path(output), _configuration(options, protector))
+    paths = sorted(_photos(input))
+    journal = Journal(journal_path(output), _configuration(input, options, protector))
     try:
-        paths = sorted(_photos(input))
+        _forget_lost(paths, output, journal)
+        unreadable: dict[Path, str] = {}
         for path in paths:
-            _find(input, path, protector, journal)
+            try:
+                _find(input, path, protector, journal)
+            except OSError as error:
+                unreadable[path] = f"the file cannot be read: {error.strerror or error}"
         results = {}
-        targets: dict[Path, Path] = {}
+        owners = _owners(paths, journal)
+        full = ""
         for done, path in enumerate(_person_by_person(paths, journal), 1):
-            target = output / path.with_suffix(output_suffix(path))
-            first = targets.setdefault(target, path)
-            if first == path:
-                results[path] = _photo(input, path, target, protector, journal)
+            name = _output_name(path)
+            if path in unreadable:
+                results[path] = _ended(input / path, options, "unreadable", unreadable[path])
+            elif owners[name] != path:
+                message = f"{owners[name]} is saved under the same name, so nothing was written"
+                results[path] = _ended(input / path, options, "failed", message)
             else:
-                message = f"{input / path}: {first} is saved under the same name, so nothing was written"
-                results[path] = replace(_blank(input / path, options), outcome="failed", message=message)
+                try:
+                    results[path] = _photo(input, path, output / name, protector, journal, full)
+                except CannotWrite as error:
+                    results[path] = _ended(input / path, options, "failed", str(error))
+                    if isinstance(error.__cause__, OSError) and error.__cause__.errno in _NO_MORE_WRITES:
+                        full = f"not tried after this: {error}"
             progress(done, len(paths), results[path])
         photos = tuple(results[path] for path in paths)
         pmf = rank_pmf(journal.rank_counts().elements()).to_dict()
         return FolderResult(photos, dict(Counter(photo.outcome for photo in photos)), pmf, options.k_level)
+    except sqlite3.Error as error:
+        raise CannotWrite(f"the journal {journal_path(output)} cannot be written: {error}") from error
     finally:
         journal.close()
 
@@ -63,32 +85,76 @@ def _check(input: Path, output: Path) -> None:
     a, b = input.resolve(), output.resolve()
     if a == b or a in b.parents or b in a.parents:
         raise UsageError(f"{input} and {output} lie in one another: originals and protected photos need two places")
+    if b in journal_path(output).resolve().parents:
+        raise UsageError(f"{output} holds this program's private journals: protected photos need another place")
 
 
-def _configuration(options: Options, protector: Protector) -> dict[str, str | int | None]:
-    """What must not change within a run: the draw is balanced for these."""
+def _configuration(input: Path, options: Options, protector: Protector) -> dict[str, str | int | None]:
+    """What must not change within a run: the draw is balanced for these; in another input a name is another photo."""
     return {
+        "input": quote(os.fsencode(input.resolve())),
         "K": options.k_level,
         "method": options.method,
         "profile": options.profile,
         "recognizer": f"{protector.recognizer.name} {protector.recognizer.sha256[:16]}",
-        "people": str(options.people.resolve()) if options.people else None,
+        "people": quote(os.fsencode(options.people.resolve())) if options.people else None,
         "faces": options.faces,
     }
 
 
 def _photos(input: Path) -> Iterator[Path]:
-    suffixes = picture_suffixes()
-    for file in input.rglob("*"):
-        path = file.relative_to(input)
-        if file.suffix.lower() in suffixes and file.is_file() and not any(p.startswith(".") for p in path.parts):
-            yield path
+    """Every picture by its name, broken links too, so that none is missing in silence. Linked folders are left out."""
+
+    def refuse(error: OSError) -> None:
+        raise UsageError(f"the folder {error.filename} cannot be read: {error.strerror}")
+
+    for folder, inner, files in os.walk(input, onerror=refuse):
+        inner[:] = [name for name in inner if not name.startswith(".")]
+        for name in files:
+            if not name.startswith(".") and Path(name).suffix.lower() in picture_suffixes():
+                yield Path(folder, name).relative_to(input)
+
+
+def _name(path: Path) -> str:
+    """A photo's name in the journal: plain text for whatever bytes a file's name has."""
+    return quote(os.fsencode(path))
+
+
+def _output_name(path: Path) -> Path:
+    return path.with_suffix(output_suffix(path))
+
+
+def _owners(paths: Sequence[Path], journal: Journal) -> dict[Path, Path]:
+    """Which photo is saved under each name: the one that was before, else the first."""
+
+    def new(path: Path) -> bool:
+        entry = journal.entry(_name(path))
+        return entry is None or entry.output_sha256 is None
+
+    owners: dict[Path, Path] = {}
+    for path in sorted(paths, key=lambda path: (new(path), path)):
+        owners.setdefault(_output_name(path), path)
+    return owners
+
+
+def _forget_lost(paths: Sequence[Path], output: Path, journal: Journal) -> None:
+    """Photos gone from both folders are not published any more, so their ranks are free."""
+    here = set(paths)
+    for name in journal.paths():
+        path = Path(os.fsdecode(unquote_to_bytes(name)))
+        if path not in here and not (output / _output_name(path)).exists():
+            journal.give_back(name)
 
 
 def _find(input: Path, path: Path, protector: Protector, journal: Journal) -> None:
-    """Who is in a photo that is new to the journal, or has changed: its faces join clusters or start them."""
+    """Who is in a photo that is new to the journal, or has changed: its faces join clusters or start them.
+
+    Raises OSError for a file that cannot be opened.
+    """
+    if (input / path).exists() and not (input / path).is_file():
+        raise OSError("this is not an ordinary file")  # reading a pipe could wait forever
     sha256 = file_sha256(input / path)
-    entry = journal.entry(str(path))
+    entry = journal.entry(_name(path))
     if entry is not None and entry.input_sha256 == sha256:
         return
     try:
@@ -97,7 +163,7 @@ def _find(input: Path, path: Path, protector: Protector, journal: Journal) -> No
         found = []
     threshold = protector.recognizer.thresholds.get("1e-3", 1.0)
     embeddings = [face.embedding.cpu().numpy() for face in found]
-    journal.add_found(str(path), sha256, assign(embeddings, journal.clusters(), threshold))
+    journal.add_found(_name(path), sha256, assign(embeddings, journal.clusters(), threshold))
 
 
 def _person_by_person(paths: Sequence[Path], journal: Journal) -> list[Path]:
@@ -105,16 +171,19 @@ def _person_by_person(paths: Sequence[Path], journal: Journal) -> list[Path]:
     sizes = {cluster.id: cluster.faces for cluster in journal.clusters()}
 
     def key(path: Path) -> tuple[int, int, Path]:
-        clusters = journal.clusters_of(str(path))
+        clusters = journal.clusters_of(_name(path))
         largest = max(clusters, key=lambda cluster: (sizes[cluster], -cluster), default=0)
         return -sizes.get(largest, 0), largest, path
 
     return sorted(paths, key=key)
 
 
-def _photo(input: Path, path: Path, target: Path, protector: Protector, journal: Journal) -> PhotoResult:
-    """One photo to its end: skipped, or processed, intended, written and finished."""
-    name, options = str(path), protector.options
+def _photo(input: Path, path: Path, target: Path, protector: Protector, journal: Journal, full: str) -> PhotoResult:
+    """One photo to its end: skipped, or processed, intended, written and finished. Raises CannotWrite.
+
+    full: why nothing can be written any more, if so.
+    """
+    name, options = _name(path), protector.options
     entry = journal.entry(name)
     if entry is None:
         raise RuntimeError(f"{path} is not in the journal")
@@ -123,20 +192,36 @@ def _photo(input: Path, path: Path, target: Path, protector: Protector, journal:
             journal.finish(name, entry.result)
         return known
     journal.give_back(name)
-    if target.exists() and not options.overwrite and file_sha256(target) != entry.output_sha256:
+    if full:
+        return _ended(input / path, options, "failed", full)
+    present = file_sha256(target) if target.is_file() else None
+    own = present if present in (entry.output_sha256, entry.replaced_sha256) else None
+    replaceable = own is not None or options.overwrite
+    if os.path.lexists(target) and not replaceable:
         message = f"{target} exists and was not written by this run: --overwrite replaces it"
-        return replace(_blank(input / path, options), outcome="failed", message=message)
+        return _ended(input / path, options, "failed", message)
     try:
-        processed = process_photo(input / path, target, protector, _draw(name, protector, journal))
-        result = processed.result
-        if processed.data is not None:
-            result = replace(result, output=str(target))
-            journal.intend(name, target, hashlib.sha256(processed.data).hexdigest(), result)
-            write_atomically(processed.data, target, overwrite=True)
-    except ImageError as error:
-        return replace(_blank(input / path, options), outcome="failed", message=f"{input / path}: {error}")
+        result, data = _processed(input / path, target, protector, journal, name)
+        if data is not None:
+            journal.intend(name, hashlib.sha256(data).hexdigest(), own, result)
+            write_atomically(data, target, overwrite=replaceable)
+    except CannotWrite:
+        raise
+    except (ImageError, UsageError) as error:
+        return _ended(input / path, options, "failed", str(error))
+    if data is None and own is not None:
+        stale = f"{target} is still the one of an earlier version of this photo"
+        result = replace(result, message=f"{result.message}; {stale}" if result.message else stale)
     journal.finish(name, result)
     return result
+
+
+def _processed(
+    photo: Path, target: Path, protector: Protector, journal: Journal, name: str
+) -> tuple[PhotoResult, bytes | None]:
+    processed = process_photo(photo, target, protector, _draw(name, protector, journal))
+    written = None if processed.data is None else str(target)
+    return replace(processed.result, output=written), processed.data
 
 
 def _known_end(entry: Entry, target: Path) -> PhotoResult | None:
@@ -166,8 +251,11 @@ def _draw(name: str, protector: Protector, journal: Journal) -> Callable[[Sequen
         clusters = [cluster for cluster in journal.clusters() if cluster.id in here]
         in_run, ks = journal.rank_counts(), []
         for face in faces:
-            mine = max(clusters, key=lambda c: float(face.embedding.cpu().numpy() @ c.centroid))
-            counts = journal.rank_counts(mine.id)
+            embedding = face.embedding.cpu().numpy()
+            # None is left where the file has more faces now than when it was searched.
+            mine = max(clusters, key=lambda c: float(embedding @ c.centroid), default=None)
+            counts = Counter[int]() if mine is None else journal.rank_counts(mine.id)
+            clusters = [cluster for cluster in clusters if cluster is not mine]  # two faces are two people
             k = draw_k(options.k_level, run_counts=in_run, person_counts=counts, rng=rng)
             in_run[k] += 1
             ks.append(k)
@@ -176,8 +264,11 @@ def _draw(name: str, protector: Protector, journal: Journal) -> Callable[[Sequen
     return draw
 
 
-def _blank(photo: Path, options: Options) -> PhotoResult:
-    return PhotoResult(str(photo), None, "failed", options.profile, options.method, options.k_level)
+def _ended(photo: Path, options: Options, outcome: Outcome, message: str) -> PhotoResult:
+    """The result of a photo that was not processed."""
+    return PhotoResult(
+        str(photo), None, outcome, options.profile, options.method, options.k_level, message=f"{photo}: {message}"
+    )
 
 
 def file_sha256(path: Path) -> str:

@@ -24,7 +24,8 @@ _SCHEMA = """
 CREATE TABLE IF NOT EXISTS configuration (value TEXT NOT NULL);
 CREATE TABLE IF NOT EXISTS clusters (id INTEGER PRIMARY KEY, total BLOB NOT NULL, faces INTEGER NOT NULL);
 CREATE TABLE IF NOT EXISTS photos (
-    path TEXT PRIMARY KEY, input_sha256 TEXT NOT NULL, state TEXT NOT NULL, output TEXT, output_sha256 TEXT, result TEXT
+    path TEXT PRIMARY KEY, input_sha256 TEXT NOT NULL, state TEXT NOT NULL, output_sha256 TEXT, replaced_sha256 TEXT,
+    result TEXT
 );
 CREATE TABLE IF NOT EXISTS faces (
     path TEXT NOT NULL, number INTEGER NOT NULL, cluster INTEGER NOT NULL, rank INTEGER, PRIMARY KEY (path, number)
@@ -34,12 +35,15 @@ CREATE TABLE IF NOT EXISTS faces (
 
 @dataclass(frozen=True)
 class Entry:
-    """A photo in the journal. state: found (clustered), intent (about to be written) or done."""
+    """A photo in the journal. state: found (clustered), intent (about to be written) or done.
+
+    output_sha256: the file written, or about to be; replaced_sha256: this run's own file that it replaces.
+    """
 
     input_sha256: str
     state: str
-    output: str | None
     output_sha256: str | None
+    replaced_sha256: str | None
     result: PhotoResult | None
 
 
@@ -62,10 +66,12 @@ class Journal:
             self._db.execute("PRAGMA locking_mode = EXCLUSIVE")
             self._db.execute("BEGIN EXCLUSIVE")
             self._db.execute("COMMIT")
-        except sqlite3.OperationalError:
+            self._db.executescript(_SCHEMA)
+        except sqlite3.DatabaseError as error:
             self._db.close()
-            raise UsageError("another run is writing to this output folder: wait for it, or stop it") from None
-        self._db.executescript(_SCHEMA)
+            if "locked" in str(error):
+                raise UsageError("another run is writing to this output folder: wait for it, or stop it") from None
+            raise UsageError(f"the journal {path} cannot be used ({error}): move it away to begin anew") from None
         self._agree(json.dumps(configuration, sort_keys=True))
 
     def _agree(self, configuration: str) -> None:
@@ -85,13 +91,16 @@ class Journal:
 
     def entry(self, path: str) -> Entry | None:
         row = self._db.execute(
-            "SELECT input_sha256, state, output, output_sha256, result FROM photos WHERE path = ?", (path,)
+            "SELECT input_sha256, state, output_sha256, replaced_sha256, result FROM photos WHERE path = ?", (path,)
         ).fetchone()
         if row is None:
             return None
-        input_sha256, state, output, output_sha256, result = row
+        input_sha256, state, output_sha256, replaced_sha256, result = row
         known = photo_from_json(json.loads(result)) if result else None
-        return Entry(input_sha256, state, output, output_sha256, known)
+        return Entry(input_sha256, state, output_sha256, replaced_sha256, known)
+
+    def paths(self) -> list[str]:
+        return [path for (path,) in self._db.execute("SELECT path FROM photos ORDER BY path")]
 
     def clusters(self) -> list[Cluster]:
         rows = self._db.execute("SELECT id, total, faces FROM clusters ORDER BY id")
@@ -133,9 +142,12 @@ class Journal:
         """Forget the ranks of a photo that is done again."""
         self._db.execute("UPDATE faces SET rank = NULL WHERE path = ?", (path,))
 
-    def intend(self, path: str, output: Path, output_sha256: str, result: PhotoResult) -> None:
-        """What is about to be written: after a crash the file tells by its hash whether it was."""
-        self._record(path, "intent", str(output), output_sha256, result)
+    def intend(self, path: str, output_sha256: str, replaced_sha256: str | None, result: PhotoResult) -> None:
+        """What is about to be written: after a crash the file tells by its hash whether it was, or is the old one."""
+        self._db.execute(
+            "UPDATE photos SET state = 'intent', output_sha256 = ?, replaced_sha256 = ?, result = ? WHERE path = ?",
+            (output_sha256, replaced_sha256, json.dumps(result.to_json()), path),
+        )
 
     def finish(self, path: str, result: PhotoResult) -> None:
         """The photo is done as `result` says; the faces it published count in the draw from now on."""
@@ -146,16 +158,11 @@ class Journal:
             self._db.execute("UPDATE faces SET rank = NULL WHERE path = ?", (path,))
             if result.output is not None:
                 for number, face in enumerate(result.faces):
-                    if face.outcome == "protected":
+                    # A failed face is in the file only if the user asked to write it unverified: then it counts.
+                    if face.outcome in ("protected", "failed"):
                         self._db.execute(
                             "UPDATE faces SET rank = ? WHERE path = ? AND number = ?", (face.rank_after, path, number)
                         )
-
-    def _record(self, path: str, state: str, output: str, output_sha256: str, result: PhotoResult) -> None:
-        self._db.execute(
-            "UPDATE photos SET state = ?, output = ?, output_sha256 = ?, result = ? WHERE path = ?",
-            (state, output, output_sha256, json.dumps(result.to_json()), path),
-        )
 
     def _transaction(self) -> sqlite3.Connection:
         """`with` commits at the end and rolls back on any exception."""
