@@ -59,12 +59,12 @@ def held_out_photos(people: Path, count: int) -> list[Path]:
     return [photo for photo in photos if photo is not None][:count]
 
 
-def reproduce_photos(people: Path, *, count: int = 200, device: str = "auto", recognizer: str | None = None) -> str:
+def reproduce_photos(people: Path, *, count: int = 200, device: str = "auto") -> str:
     """The table, as Markdown. people: a folder with a folder a person (LFW)."""
     photos = held_out_photos(people, count)
-    options = Options(device=device, recognizer=recognizer or Options.recognizer)
+    options = Options(device=device)
     protector = Protector(options)
-    other = None if protector.recognizer.name == OTHER else load_recognizer(OTHER, protector.device)
+    other = load_recognizer(OTHER, protector.device)
     ks = dict(zip(photos, draw_groups(len(photos), options.k_level, seeded_rng(0)), strict=True))
     lines = []
     for method, out in ROWS:
@@ -78,10 +78,10 @@ def reproduce_photos(people: Path, *, count: int = 200, device: str = "auto", re
 
 
 def _measure(
-    method: str, out: str, ks: dict[Path, int], options: Options, protector: Protector, other: Recognizer | None
+    method: str, out: str, ks: dict[Path, int], options: Options, protector: Protector, other: Recognizer
 ) -> Iterator[Measured]:
     protector.options = options
-    key = json.dumps([method, out, protector.recognizer.sha256, options.k_level, options.profile])
+    key = json.dumps([method, out, protector.recognizer.sha256, options.k_level, options.profile, _code_sha256()])
     name = hashlib.sha256(key.encode()).hexdigest()[:16]
     kept = Path(platformdirs.user_cache_dir("face-deid")) / "reproduce" / f"photos-{name}.jsonl"
     kept.parent.mkdir(parents=True, exist_ok=True)
@@ -103,13 +103,24 @@ def _measure(
             yield measured
 
 
+def _code_sha256() -> str:
+    """Of the code that decides the figures: what an older version measured is not counted."""
+    package = Path(__file__).parents[1]
+    files = [
+        package / "rounds.py",
+        *sorted((package / "attacks").glob("*.py")),
+        *sorted((package / "faces").glob("*.py")),
+    ]
+    return hashlib.sha256(b"".join(file.read_bytes() for file in files)).hexdigest()
+
+
 def _central(found: Sequence[FoundFace], size: tuple[int, int]) -> int:
     """The person LFW's photo is of stands in its middle; larger faces may be cut by its edge."""
     face = central_face([f.face for f in found], size)
     return next(i for i, f in enumerate(found) if f.face is face)
 
 
-def _saved(photo: Path, k: int, out: str, protector: Protector, other: Recognizer | None) -> Measured | None:
+def _saved(photo: Path, k: int, out: str, protector: Protector, other: Recognizer) -> Measured | None:
     """The whole job, all faces of the photo; the central one is measured."""
     with tempfile.TemporaryDirectory() as folder:
         target = Path(folder) / f"out.{'png' if out == 'PNG' else 'jpg'}"
@@ -121,12 +132,10 @@ def _saved(photo: Path, k: int, out: str, protector: Protector, other: Recognize
         return None
     row = _central(processed.found, decode_photo(processed.data).pixels.shape[:2])
     face = processed.result.faces[row]
-    other_rank, other_matches = None, None
-    if other is not None:
-        clean, saved = read_photo(photo).pixels, decode_photo(processed.data).pixels
-        original = processed.found[row].face
-        again = same_face(original, detect_faces(saved, device=protector.device)) or original
-        other_rank, other_matches = _ask(other, clean, saved, original.landmarks, again.landmarks)
+    clean, saved = read_photo(photo).pixels, decode_photo(processed.data).pixels
+    original = processed.found[row].face
+    again = same_face(original, detect_faces(saved, device=protector.device)) or original
+    other_rank, other_matches = _ask(other, clean, saved, original.landmarks, again.landmarks)
     return Measured(
         photo.name, k, face.rank_after or 1, face.ssim or 0.0, face.gradient_evaluations, processed.result.seconds,
         other_rank, other_matches,
