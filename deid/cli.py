@@ -225,7 +225,7 @@ def _report(error: Exception) -> int:
 def _known(error: Exception) -> int | None:
     """The exit code for an error whose message is meant for the user; None for a bug."""
     # An error of a module that was never imported cannot be one of its errors.
-    if (images := sys.modules.get("deid.images")) and isinstance(error, images.ImageError):
+    if (images := sys.modules.get("deid.image_errors")) and isinstance(error, images.ImageError):
         return UNREADABLE if isinstance(error, images.UnreadableImage) else USAGE
     if (checkpoints := sys.modules.get("deid.checkpoints")) and isinstance(error, checkpoints.CheckpointError):
         return INTERNAL

@@ -1,23 +1,15 @@
-"""Photos in and out: a file or its bytes to 8-bit pixels, pixels to an encoded file, and a safe way to save.
+"""Photos in and out: a file or its bytes to 8-bit pixels, pixels to an encoded file.
 
-What is read is upright (EXIF orientation applied), 8-bit, RGB or gray, and whole: a file cut short or damaged
-is refused, never shown half gray. Unless the caller asks to keep it, no metadata is written: EXIF with its
-thumbnail, XMP, IPTC, comments, PNG texts and the further pictures of an MPO file would give away the place or
-the original face.
+What is read is upright (EXIF orientation applied), 8-bit, RGB or gray, and whole: a file cut short or damaged is
+refused, never shown half gray. Unless the caller asks to keep it, no metadata is written: EXIF with its thumbnail, XMP,
+IPTC, comments, PNG texts and the further pictures of an MPO file would give away the place or the original face.
 """
 
 from __future__ import annotations
 
-import functools
 import io
-import os
 import re
-import secrets
 import stat
-import threading
-import warnings
-from collections.abc import Iterator
-from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, BinaryIO
@@ -25,23 +17,12 @@ from typing import Any, BinaryIO
 import numpy as np
 from PIL import Image, ImageFile, UnidentifiedImageError
 
+from deid import pillow_settings
+from deid.image_errors import CannotWrite, ImageError, UnreadableImage, UnsupportedFormat, reason_of
+from deid.image_formats import suffix_for
 from deid.metadata import clean_exif, orientation_of, samples_of, stored_layout, upright
 
-MAX_PIXELS = 200_000_000
-"""Largest picture that is read, in pixels. Pillow's own limit is lower; cameras of 100 megapixels exist."""
-
-# Named one by one so that no other decoder of Pillow (PostScript by an outside program, ...) is ever run.
-_INPUT_FORMATS = ("JPEG", "PNG", "WEBP", "TIFF", "BMP", "GIF")
 _READABLE = "JPEG, PNG, WebP, TIFF, HEIC, BMP and GIF pictures"
-_SUFFIXES = {
-    "JPEG": (".jpg", ".jpeg", ".jpe", ".jfif"),
-    "PNG": (".png",),
-    "WEBP": (".webp",),
-    "TIFF": (".tif", ".tiff"),
-    "HEIF": (".heic", ".heif", ".hif"),
-    "BMP": (".bmp",),
-}
-_FORMAT_OF_SUFFIX = {suffix: name for name, suffixes in _SUFFIXES.items() for suffix in suffixes}
 _HOLDS_ALPHA = frozenset({"PNG", "WEBP", "TIFF", "HEIF"})
 _SAVE_OPTIONS: dict[str, dict[str, Any]] = {
     "JPEG": {"subsampling": 0, "optimize": True},
@@ -53,27 +34,6 @@ _SAVE_OPTIONS: dict[str, dict[str, Any]] = {
     "BMP": {},
 }
 _LONGEST_SIDE = {"JPEG": 65_500, "WEBP": 16_383}
-_PILLOW_LOCK = threading.Lock()
-
-
-class ImageError(Exception):
-    """A photo could not be read or written; the message is one line for the user."""
-
-
-class UnreadableImage(ImageError):  # noqa: N818
-    """The input is not a whole, still picture of a known format."""
-
-
-class UnsupportedFormat(ImageError):  # noqa: N818
-    """The output format is unknown, cannot be written here, or cannot hold this picture."""
-
-
-class OutputExists(ImageError):  # noqa: N818
-    """There is a file under the output's name already."""
-
-
-class CannotWrite(ImageError):  # noqa: N818
-    """The output could not be encoded or stored."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -121,7 +81,7 @@ def read_photo(path: Path) -> Photo:
     except PermissionError:
         raise UnreadableImage("no permission to read this file") from None
     except (OSError, ValueError) as error:
-        raise UnreadableImage(f"the file cannot be read: {_reason(error)}") from error
+        raise UnreadableImage(f"the file cannot be read: {reason_of(error)}") from error
 
 
 def decode_photo(data: bytes) -> Photo:
@@ -134,7 +94,7 @@ def _decode(file: BinaryIO) -> Photo:
     if not prefix:
         raise UnreadableImage("the file is empty (0 bytes): copy it again from where it came from")
     try:
-        with _pillow_settings():
+        with pillow_settings.applied():
             photo, orientation = _decode_as_stored(file)
     except ImageError:
         raise
@@ -142,7 +102,8 @@ def _decode(file: BinaryIO) -> Photo:
         pixels = re.search(r"\d+", str(error))
         size = f"{int(pixels.group()):,} pixels" if pixels else "too many pixels"
         raise UnreadableImage(
-            f"the picture is too large: {size}, and at most {MAX_PIXELS:,} are read; make it smaller first"
+            f"the picture is too large: {size}, and at most {pillow_settings.MAX_PIXELS:,} are read; "
+            "make it smaller first"
         ) from error
     except MemoryError as error:
         raise UnreadableImage("not enough memory to read this picture; make it smaller first") from error
@@ -150,7 +111,7 @@ def _decode(file: BinaryIO) -> Photo:
         # On damaged files the decoders raise nearly anything, from struct.error to RuntimeError.
         if prefix[4:8] == b"ftyp" and b"avif" in prefix:
             raise UnreadableImage("AVIF pictures are not supported: save it as JPEG or PNG first") from error
-        known = next((name for name in _input_formats() if _begins_like(name, prefix)), None)
+        known = next((name for name in pillow_settings.input_formats() if _begins_like(name, prefix)), None)
         if isinstance(error, UnidentifiedImageError) and known is None:
             raise UnreadableImage(f"not a picture of a known kind; {_READABLE} are read") from error
         raise UnreadableImage(
@@ -163,7 +124,7 @@ def _decode(file: BinaryIO) -> Photo:
 
 def _decode_as_stored(file: BinaryIO) -> tuple[Photo, int]:
     """The photo as it lies in the file, and the EXIF orientation still to be applied."""
-    picture = Image.open(file, formats=_input_formats())
+    picture = Image.open(file, formats=pillow_settings.input_formats())
     _refuse_unsupported(picture)
     stored = stored_layout(picture)
     picture.load()
@@ -190,30 +151,9 @@ def _refuse_unsupported(picture: ImageFile.ImageFile) -> None:
         raise UnreadableImage("samples of 32 bits are not supported: save it with 8 or 16 bits first")
 
 
-def output_format(photo: Photo, path: Path | None = None) -> str:
-    """Format to write `photo` in: by the suffix of `path` if it has one, else as it was read (GIF as PNG).
-
-    Raises UnsupportedFormat for a suffix that is not known.
-    """
-    suffix = path.suffix.lower() if path is not None else ""
-    if suffix in _FORMAT_OF_SUFFIX:
-        return _FORMAT_OF_SUFFIX[suffix]
-    if suffix:
-        known = " ".join(_FORMAT_OF_SUFFIX)
-        raise UnsupportedFormat(f"pictures cannot be saved as {suffix}; known suffixes: {known}")
-    return photo.format if photo.format in _SUFFIXES else "PNG"
-
-
-def picture_suffixes() -> frozenset[str]:
-    """Suffixes, in lower case with their dot, of files that are taken for photos."""
-    return frozenset(_FORMAT_OF_SUFFIX) | {".gif"}
-
-
-def suffix_for(format: str) -> str:
-    """Usual suffix of files in an output format, with its dot. Raises UnsupportedFormat."""
-    if format not in _SUFFIXES:
-        raise UnsupportedFormat(f"pictures cannot be saved as {format}; known formats: {' '.join(_SUFFIXES)}")
-    return _SUFFIXES[format][0]
+def _begins_like(name: str, prefix: bytes) -> bool:
+    accept = Image.OPEN[name][1] if name in Image.OPEN else None
+    return accept is not None and accept(prefix) is True
 
 
 def encode_photo(photo: Photo, *, format: str, quality: int = 95, keep_metadata: bool = False) -> bytes:
@@ -247,14 +187,14 @@ def encode_photo(photo: Photo, *, format: str, quality: int = 95, keep_metadata:
     file = io.BytesIO()
     try:
         picture = _with_alpha(photo, keep=format in _HOLDS_ALPHA)
-        with _pillow_settings(room):
-            if format == "HEIF" and ("HEIF" not in _input_formats() or "HEIF" not in Image.SAVE):
+        with pillow_settings.applied(room):
+            if format == "HEIF" and ("HEIF" not in pillow_settings.input_formats() or "HEIF" not in Image.SAVE):
                 raise UnsupportedFormat("HEIC files cannot be written on this computer: choose .jpg or .png")
             picture.save(file, format, **options)
     except ImageError:
         raise
     except Exception as error:  # OSError, ValueError, SystemError, ...: each encoder has its own
-        raise CannotWrite(f"the picture cannot be encoded as {format}: {_reason(error)}") from error
+        raise CannotWrite(f"the picture cannot be encoded as {format}: {reason_of(error)}") from error
     return file.getvalue()
 
 
@@ -269,105 +209,3 @@ def _with_alpha(photo: Photo, *, keep: bool) -> Image.Image:
     page = Image.new(picture.mode, picture.size, "white")
     page.paste(picture, mask=mask)
     return page
-
-
-def write_atomically(data: bytes, path: Path, *, overwrite: bool = False) -> None:
-    """Store `data` as the file `path`, whole or not at all; folders above it are made.
-
-    Raises OutputExists (unless `overwrite`; also where another program was faster by a moment) and
-    CannotWrite. Whatever happens, an interruption included, no temporary file stays behind.
-    """
-    if not overwrite and os.path.lexists(path):
-        raise OutputExists(f"{path} exists already")
-    part = path.parent / f".deid-{secrets.token_hex(8)}.part"
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        try:
-            flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_BINARY", 0)
-            # 0o666 leaves the mode to the umask, as for any file a user saves; tempfile would make it 0600.
-            with os.fdopen(os.open(part, flags, 0o666), "wb") as file:
-                file.write(data)
-                file.flush()
-                os.fsync(file.fileno())
-            if overwrite:
-                part.replace(path)
-            else:
-                _move_without_clobbering(part, path)
-        finally:
-            with suppress(OSError):
-                part.unlink(missing_ok=True)
-    except (OSError, ValueError) as error:  # ValueError: a name that no file can have
-        raise CannotWrite(f"cannot write {path}: {_reason(error)}") from error
-
-
-def _move_without_clobbering(part: Path, path: Path) -> None:
-    """Give the finished file `part` the name `path`; raises OutputExists if that is taken, by whomever."""
-    exists = OutputExists(f"{path} exists already")
-    try:
-        os.link(part, path)
-        return
-    except FileExistsError:
-        raise exists from None
-    except (OSError, AttributeError):
-        pass  # no hard links here (FAT, some shares): claim the name with an empty file, then replace that
-    try:
-        os.close(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o666))
-    except FileExistsError:
-        raise exists from None
-    try:
-        part.replace(path)
-    except BaseException:
-        with suppress(OSError):
-            path.unlink()
-        raise
-
-
-def same_file(a: Path, b: Path) -> bool:
-    """Whether two paths lead to one file: the same path, a symbolic or hard link, or another case."""
-    try:
-        return a.samefile(b)
-    except OSError:  # one does not exist: only the same path can be the same file
-        return os.path.abspath(a) == os.path.abspath(b)  # noqa: PTH100 (Path.absolute keeps "..")
-
-
-@contextmanager
-def _pillow_settings(block: int = 0) -> Iterator[None]:
-    """Pillow's global settings as this module needs them, for the time of one picture, one thread at a time.
-
-    More pixels are allowed than Pillow does by default; half a picture is an error whatever other code has
-    set; its warnings stay off the user's terminal. `block` is the least size in bytes of the buffer that
-    encoders write to.
-    """
-    with _PILLOW_LOCK, warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        before = Image.MAX_IMAGE_PIXELS, ImageFile.LOAD_TRUNCATED_IMAGES, ImageFile.MAXBLOCK
-        Image.MAX_IMAGE_PIXELS = MAX_PIXELS // 2  # Pillow warns above this and refuses above twice this
-        ImageFile.LOAD_TRUNCATED_IMAGES = False
-        ImageFile.MAXBLOCK = max(before[2], block)
-        try:
-            yield
-        finally:
-            Image.MAX_IMAGE_PIXELS, ImageFile.LOAD_TRUNCATED_IMAGES, ImageFile.MAXBLOCK = before
-
-
-@functools.cache
-def _input_formats() -> tuple[str, ...]:
-    """Formats that are read, with HEIF registered in Pillow where its library loads."""
-    try:
-        import pillow_heif
-
-        pillow_heif.register_heif_opener(thumbnails=False, depth_images=False, aux_images=False)
-    except ImportError:
-        return _INPUT_FORMATS
-    return (*_INPUT_FORMATS, "HEIF")
-
-
-def _begins_like(name: str, prefix: bytes) -> bool:
-    accept = Image.OPEN[name][1] if name in Image.OPEN else None
-    return accept is not None and accept(prefix) is True
-
-
-def _reason(error: Exception) -> str:
-    """The error in one line, without the path that the operating system's messages repeat."""
-    text = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
-    return " ".join(text.split()) or type(error).__name__

@@ -11,14 +11,10 @@ from torch import Tensor
 
 from deid.anonymity.conditions import rank_of
 from deid.anonymity.groups import draw_groups, secret_rng, seeded_rng
-from deid.images import (
-    OutputExists,
-    UnreadableImage,
-    output_format,
-    read_photo,
-    same_file,
-    write_atomically,
-)
+from deid.atomic_files import same_file, write_atomically
+from deid.image_errors import OutputExists, UnreadableImage
+from deid.image_formats import output_format
+from deid.images import read_photo
 from deid.losses.cw_ssim import cw_ssim
 from deid.protector import FoundFace, Protector
 from deid.rounds import Attempt, Look, run_rounds

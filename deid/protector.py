@@ -12,7 +12,8 @@ from deid.attacks import ATTACKS
 from deid.checkpoints import load_recognizer
 from deid.faces.align import align_face
 from deid.faces.detect import Face, detect_faces
-from deid.images import ImageError, Photo, read_photo
+from deid.image_errors import ImageError
+from deid.images import Photo, read_photo
 from deid.recognizers.gallery import Enrollment, Gallery, build_gallery, match_person
 from deid.types import Options, UsageError
 

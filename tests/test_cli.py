@@ -11,7 +11,7 @@ import pytest
 
 from deid import cli
 from deid.checkpoints import CheckpointError
-from deid.images import CannotWrite, OutputExists, UnsupportedFormat
+from deid.image_errors import CannotWrite, OutputExists, UnsupportedFormat
 from deid.types import FaceResult, FolderResult, Options, Outcome, PhotoResult, UsageError
 
 SENTENCE = "The true identity is still among the first 6 candidates, by design"

@@ -7,9 +7,7 @@ import os
 import struct
 import subprocess
 import sys
-import threading
 import zlib
-from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, NoReturn
@@ -22,22 +20,10 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 from PIL import ExifTags, Image, ImageCms, ImageFile, ImageOps, PngImagePlugin, TiffImagePlugin
 
-from deid import images
-from deid.images import (
-    CannotWrite,
-    ImageError,
-    OutputExists,
-    Photo,
-    UnreadableImage,
-    UnsupportedFormat,
-    decode_photo,
-    encode_photo,
-    output_format,
-    read_photo,
-    same_file,
-    suffix_for,
-    write_atomically,
-)
+from deid import pillow_settings
+from deid.image_errors import CannotWrite, UnreadableImage, UnsupportedFormat
+from deid.image_formats import output_format, suffix_for
+from deid.images import Photo, decode_photo, encode_photo, read_photo
 
 SRGB = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()
 LOSSLESS = ("PNG", "TIFF", "BMP")
@@ -115,7 +101,7 @@ def test_lossless_8_bit_files_are_read_as_they_are(tmp_path: Path, format: str, 
 @pytest.mark.parametrize("format", ["JPEG", "WEBP", "HEIF"])
 def test_lossy_files_are_read_closely(format: str) -> None:
     array = smooth(40, 56)
-    images._input_formats()  # registers HEIF
+    pillow_settings.input_formats()  # registers HEIF
     photo = decode_photo(saved(Image.fromarray(array), format, quality=95))
     assert photo.format == format
     assert photo.exact
@@ -287,7 +273,7 @@ def test_deep_picture_with_a_profile_is_converted_and_the_profile_dropped() -> N
 @pytest.mark.parametrize("orientation", range(1, 9))
 @pytest.mark.parametrize("format", ["PNG", "TIFF", "JPEG", "WEBP", "HEIF"])
 def test_orientation_is_applied(orientation: int, format: str) -> None:
-    images._input_formats()
+    pillow_settings.input_formats()
     array = smooth(24, 40)
     exif = Image.Exif()
     exif[ExifTags.Base.Orientation] = orientation
@@ -538,7 +524,7 @@ def test_no_permission(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     ],
 )
 def test_files_cut_short_are_refused_at_every_length(format: str, options: dict[str, Any]) -> None:
-    images._input_formats()
+    pillow_settings.input_formats()
     array = (smooth(48, 64) // 2 + noise(48, 64, 3) // 2).astype(np.uint8)
     data = saved(Image.fromarray(array), format, **options)
     whole = decode_photo(data).pixels
@@ -597,7 +583,7 @@ def test_pictures_above_the_limit_are_refused_with_their_size(monkeypatch: pytes
     header_only = png_of((20_000, 10_001, 8, 2), b"")
     assert "200,020,000 pixels" in refusal(header_only)
     assert "200,000,000" in refusal(png_of((60_000, 60_000, 8, 2), b""))
-    monkeypatch.setattr(images, "MAX_PIXELS", 100)
+    monkeypatch.setattr(pillow_settings, "MAX_PIXELS", 100)
     for format in ("JPEG", "PNG", "WEBP", "TIFF", "BMP", "GIF"):
         assert decode_photo(saved(Image.new("RGB", (10, 10)), format)).size == (10, 10)
         assert "110 pixels" in refusal(saved(Image.new("RGB", (10, 11)), format))
@@ -735,7 +721,7 @@ def test_what_a_format_cannot_hold_is_refused() -> None:
 
 
 def test_no_heif_encoder_is_a_clear_error(monkeypatch: pytest.MonkeyPatch) -> None:
-    images._input_formats()
+    pillow_settings.input_formats()
     monkeypatch.delitem(Image.SAVE, "HEIF")
     with pytest.raises(UnsupportedFormat, match="HEIC files cannot be written"):
         encode_photo(Photo(noise(2, 2, 3)), format="HEIF")
@@ -767,164 +753,3 @@ def test_suffix_for_leads_back_to_its_format() -> None:
         assert output_format(Photo(noise(2, 2)), Path("a" + suffix_for(format))) == format
     with pytest.raises(UnsupportedFormat):
         suffix_for("GIF")
-
-
-# ---------------------------------------------------------------- saving
-
-
-def no_links(*_: Any, **__: Any) -> NoReturn:
-    raise OSError(95, "Operation not supported")
-
-
-@pytest.fixture(params=["links", "no links"])
-def links(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
-    if request.param == "no links":
-        monkeypatch.setattr(os, "link", no_links)
-
-
-@pytest.mark.usefixtures("links")
-def test_write_makes_parents_and_leaves_only_the_file(tmp_path: Path) -> None:
-    path = tmp_path / "a" / "b" / "photo.png"
-    write_atomically(b"data", path)
-    assert path.read_bytes() == b"data"
-    assert [p.name for p in path.parent.iterdir()] == ["photo.png"]
-
-
-@pytest.mark.usefixtures("links")
-def test_write_does_not_clobber_unless_asked(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    path = tmp_path / "photo.png"
-    path.write_bytes(b"old")
-    with pytest.raises(OutputExists, match=r"photo\.png exists"):
-        write_atomically(b"new", path)
-    # Another program takes the name between the first look and the end.
-    with monkeypatch.context() as patch:
-        patch.setattr(os.path, "lexists", lambda _: False)
-        with pytest.raises(OutputExists):
-            write_atomically(b"new", path)
-    assert path.read_bytes() == b"old"
-    write_atomically(b"new", path, overwrite=True)
-    assert path.read_bytes() == b"new"
-    assert [p.name for p in tmp_path.iterdir()] == ["photo.png"]
-
-
-@pytest.mark.usefixtures("links")
-def test_of_many_writers_one_wins(tmp_path: Path) -> None:
-    path = tmp_path / "photo.png"
-    results: list[str] = []
-    gate = threading.Barrier(8)
-
-    def writer(number: int) -> None:
-        gate.wait()
-        try:
-            write_atomically(bytes([number]) * 1_000, path)
-            results.append("written")
-        except OutputExists:
-            results.append("exists")
-
-    threads = [threading.Thread(target=writer, args=(i,)) for i in range(8)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
-    assert sorted(results) == ["exists"] * 7 + ["written"]
-    data = path.read_bytes()
-    assert len(data) == 1_000
-    assert len(set(data)) == 1
-    assert len(list(tmp_path.iterdir())) == 1
-
-
-def raising(error: BaseException) -> Callable[..., NoReturn]:
-    def raise_it(*_: Any, **__: Any) -> NoReturn:
-        raise error
-
-    return raise_it
-
-
-@pytest.mark.parametrize("overwrite", [False, True])
-@pytest.mark.parametrize("where", ["fsync", "replace", "fdopen"])
-def test_full_disk_leaves_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, where: str, overwrite: bool) -> None:
-    full = raising(OSError(28, "No space left on device"))
-    monkeypatch.setattr(os, "link", no_links)
-    if where == "replace":
-        monkeypatch.setattr(Path, "replace", full)
-    else:
-        monkeypatch.setattr(os, where, full)
-    with pytest.raises(CannotWrite) as caught:
-        write_atomically(b"data", tmp_path / "photo.png", overwrite=overwrite)
-    assert str(caught.value) == f"cannot write {tmp_path / 'photo.png'}: No space left on device"
-    assert list(tmp_path.iterdir()) == []
-
-
-@pytest.mark.parametrize("where", ["fsync", "link", "replace"])
-def test_interruption_leaves_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, where: str) -> None:
-    if where == "replace":
-        monkeypatch.setattr(os, "link", no_links)
-        monkeypatch.setattr(Path, "replace", raising(KeyboardInterrupt()))
-    else:
-        monkeypatch.setattr(os, where, raising(KeyboardInterrupt()))
-    with pytest.raises(KeyboardInterrupt):
-        write_atomically(b"data", tmp_path / "photo.png")
-    assert list(tmp_path.iterdir()) == []
-
-
-def test_temporary_file_has_the_promised_name(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    seen: list[str] = []
-    monkeypatch.setattr(os, "fsync", lambda _: seen.extend(p.name for p in tmp_path.iterdir()))
-    write_atomically(b"data", tmp_path / ("x" * 250))  # a long name must not make the temporary one too long
-    assert len(seen) == 1
-    assert seen[0].startswith(".")
-    assert seen[0].endswith(".part")
-
-
-def test_places_that_cannot_be_written(tmp_path: Path) -> None:
-    (tmp_path / "file").write_bytes(b"")
-    (tmp_path / "folder").mkdir()
-    for path in (tmp_path / "file" / "photo.png", tmp_path / ("y" * 300), tmp_path / "nul\0byte"):
-        with pytest.raises(ImageError, match="cannot write") as caught:
-            write_atomically(b"data", path, overwrite=True)
-        assert "\n" not in str(caught.value)
-    with pytest.raises(CannotWrite):
-        write_atomically(b"data", tmp_path / "folder", overwrite=True)
-    assert sorted(p.name for p in tmp_path.iterdir()) == ["file", "folder"]
-
-
-@pytest.mark.skipif(os.name != "posix" or os.geteuid() == 0, reason="root may write everywhere")
-def test_read_only_folder(tmp_path: Path) -> None:
-    folder = tmp_path / "locked"
-    folder.mkdir(mode=0o555)
-    with pytest.raises(CannotWrite, match="Permission denied"):
-        write_atomically(b"data", folder / "photo.png")
-
-
-@pytest.mark.skipif(os.name != "posix", reason="file modes of POSIX")
-@pytest.mark.usefixtures("links")
-@pytest.mark.parametrize(("mask", "mode"), [(0o022, 0o644), (0o077, 0o600), (0o002, 0o664)])
-def test_file_mode_follows_the_umask(tmp_path: Path, mask: int, mode: int) -> None:
-    before = os.umask(mask)
-    try:
-        write_atomically(b"data", tmp_path / "photo.png")
-    finally:
-        os.umask(before)
-    assert (tmp_path / "photo.png").stat().st_mode & 0o777 == mode
-
-
-def test_same_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    first, second = tmp_path / "a.png", tmp_path / "b.png"
-    first.write_bytes(b"1")
-    second.write_bytes(b"1")
-    (tmp_path / "soft").symlink_to(first)
-    (tmp_path / "hard").hardlink_to(first)
-    monkeypatch.chdir(tmp_path)
-    for other in (
-        first,
-        tmp_path / "soft",
-        tmp_path / "hard",
-        Path("a.png"),
-        tmp_path / "x" / ".." / "a.png",
-    ):
-        if "x" not in other.parts:
-            assert same_file(first, other)
-    assert not same_file(first, second)
-    assert not same_file(first, tmp_path / "missing")
-    assert same_file(Path("missing"), tmp_path / "missing")
-    assert not same_file(tmp_path / "missing", tmp_path / "other")

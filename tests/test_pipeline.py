@@ -10,7 +10,7 @@ from PIL import Image
 
 from deid.faces.align import align_face
 from deid.faces.detect import detect_faces
-from deid.images import CannotWrite, OutputExists
+from deid.image_errors import CannotWrite, OutputExists
 from deid.pipeline import process_photo, protect
 from deid.protector import Protector
 from deid.types import Options, PhotoResult, UsageError

@@ -12,9 +12,12 @@ from urllib.parse import quote, unquote_to_bytes
 
 from deid.anonymity.groups import draw_k, secret_rng, seeded_rng
 from deid.anonymity.rank_pmf import rank_pmf
+from deid.atomic_files import write_atomically
 from deid.batch.clusters import assign
 from deid.batch.journal import Entry, Journal, journal_path
-from deid.images import CannotWrite, ImageError, picture_suffixes, read_photo, write_atomically
+from deid.image_errors import CannotWrite, ImageError
+from deid.image_formats import picture_suffixes
+from deid.images import read_photo
 from deid.pipeline import FoundFace, Protector, output_suffix, process_photo
 from deid.types import FolderResult, Options, Outcome, PhotoResult, UsageError
 

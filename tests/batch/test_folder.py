@@ -18,7 +18,8 @@ from PIL import Image
 from deid.batch import folder
 from deid.batch.journal import Journal, journal_path
 from deid.faces.detect import Face
-from deid.images import UnreadableImage, read_photo
+from deid.image_errors import UnreadableImage
+from deid.images import read_photo
 from deid.pipeline import Processed
 from deid.protector import FoundFace
 from deid.types import FaceResult, Options, PhotoResult, UsageError
@@ -245,7 +246,7 @@ def test_two_photos_for_one_name_are_not_one_file(photos: Path, attack: FakeAtta
 
 
 def test_a_full_disk_is_an_outcome(photos: Path, attack: FakeAttack, monkeypatch: pytest.MonkeyPatch) -> None:
-    from deid.images import CannotWrite
+    from deid.image_errors import CannotWrite
 
     def full(*_: object, **__: object) -> None:
         raise CannotWrite("no space left on the disk")
