@@ -5,20 +5,20 @@ import hashlib
 import os
 import sqlite3
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
-from urllib.parse import quote, unquote_to_bytes
+from urllib.parse import quote
 
-from deid.anonymity.groups import draw_k, secret_rng, seeded_rng
 from deid.anonymity.rank_pmf import rank_pmf
 from deid.atomic_files import write_atomically
+from deid.batch.balanced_draw import balanced_draw
 from deid.batch.clusters import assign
 from deid.batch.journal import Entry, Journal, journal_path
+from deid.batch.photo_tree import check_places, journal_name, output_name, owners_of_outputs, path_of, photos_in
 from deid.image_errors import CannotWrite, ImageError
-from deid.image_formats import picture_suffixes
 from deid.images import read_photo
-from deid.pipeline import FoundFace, Protector, output_suffix, process_photo
+from deid.pipeline import Protector, process_photo
 from deid.types import FolderResult, Options, Outcome, PhotoResult, UsageError
 
 # After these every further photo would be attacked for nothing.
@@ -41,9 +41,9 @@ def protect_folder(
     replaced without `options.overwrite`. Raises UsageError, CheckpointError and CannotWrite (the journal); a photo's
     trouble is its outcome. Once the disk is full no further photo is tried.
     """
-    _check(input, output)
+    check_places(input, output)
     protector = protector or Protector(options)
-    paths = sorted(_photos(input))
+    paths = sorted(photos_in(input))
     journal = Journal(journal_path(output), _configuration(input, options, protector))
     try:
         _forget_lost(paths, output, journal)
@@ -54,10 +54,10 @@ def protect_folder(
             except OSError as error:
                 unreadable[path] = f"the file cannot be read: {error.strerror or error}"
         results = {}
-        owners = _owners(paths, journal)
+        owners = owners_of_outputs(paths, journal)
         full = ""
         for done, path in enumerate(_person_by_person(paths, journal), 1):
-            name = _output_name(path)
+            name = output_name(path)
             if path in unreadable:
                 results[path] = _ended(input / path, options, "unreadable", unreadable[path])
             elif owners[name] != path:
@@ -80,18 +80,6 @@ def protect_folder(
         journal.close()
 
 
-def _check(input: Path, output: Path) -> None:
-    if not input.is_dir():
-        raise UsageError(f"{input} is not a folder")
-    if output.exists() and not output.is_dir():
-        raise UsageError(f"{output} is not a folder")
-    a, b = input.resolve(), output.resolve()
-    if a == b or a in b.parents or b in a.parents:
-        raise UsageError(f"{input} and {output} lie in one another: originals and protected photos need two places")
-    if b in journal_path(output).resolve().parents:
-        raise UsageError(f"{output} holds this program's private journals: protected photos need another place")
-
-
 def _configuration(input: Path, options: Options, protector: Protector) -> dict[str, str | int | None]:
     """What must not change within a run: the draw is balanced for these; in another input a name is another photo."""
     return {
@@ -105,47 +93,12 @@ def _configuration(input: Path, options: Options, protector: Protector) -> dict[
     }
 
 
-def _photos(input: Path) -> Iterator[Path]:
-    """Every picture by its name, broken links too, so that none is missing in silence. Linked folders are left out."""
-
-    def refuse(error: OSError) -> None:
-        raise UsageError(f"the folder {error.filename} cannot be read: {error.strerror}")
-
-    for folder, inner, files in os.walk(input, onerror=refuse):
-        inner[:] = [name for name in inner if not name.startswith(".")]
-        for name in files:
-            if not name.startswith(".") and Path(name).suffix.lower() in picture_suffixes():
-                yield Path(folder, name).relative_to(input)
-
-
-def _name(path: Path) -> str:
-    """A photo's name in the journal: plain text for whatever bytes a file's name has."""
-    return quote(os.fsencode(path))
-
-
-def _output_name(path: Path) -> Path:
-    return path.with_suffix(output_suffix(path))
-
-
-def _owners(paths: Sequence[Path], journal: Journal) -> dict[Path, Path]:
-    """Which photo is saved under each name: the one that was before, else the first."""
-
-    def new(path: Path) -> bool:
-        entry = journal.entry(_name(path))
-        return entry is None or entry.output_sha256 is None
-
-    owners: dict[Path, Path] = {}
-    for path in sorted(paths, key=lambda path: (new(path), path)):
-        owners.setdefault(_output_name(path), path)
-    return owners
-
-
 def _forget_lost(paths: Sequence[Path], output: Path, journal: Journal) -> None:
     """Photos gone from both folders are not published any more, so their ranks are free."""
     here = set(paths)
     for name in journal.paths():
-        path = Path(os.fsdecode(unquote_to_bytes(name)))
-        if path not in here and not (output / _output_name(path)).exists():
+        path = path_of(name)
+        if path not in here and not (output / output_name(path)).exists():
             journal.give_back(name)
 
 
@@ -157,7 +110,7 @@ def _find(input: Path, path: Path, protector: Protector, journal: Journal) -> No
     if (input / path).exists() and not (input / path).is_file():
         raise OSError("this is not an ordinary file")  # reading a pipe could wait forever
     sha256 = file_sha256(input / path)
-    entry = journal.entry(_name(path))
+    entry = journal.entry(journal_name(path))
     if entry is not None and entry.input_sha256 == sha256:
         return
     try:
@@ -166,7 +119,7 @@ def _find(input: Path, path: Path, protector: Protector, journal: Journal) -> No
         found = []
     threshold = protector.recognizer.thresholds.get("1e-3", 1.0)
     embeddings = [face.embedding.cpu().numpy() for face in found]
-    journal.add_found(_name(path), sha256, assign(embeddings, journal.clusters(), threshold))
+    journal.add_found(journal_name(path), sha256, assign(embeddings, journal.clusters(), threshold))
 
 
 def _person_by_person(paths: Sequence[Path], journal: Journal) -> list[Path]:
@@ -174,7 +127,7 @@ def _person_by_person(paths: Sequence[Path], journal: Journal) -> list[Path]:
     sizes = {cluster.id: cluster.faces for cluster in journal.clusters()}
 
     def key(path: Path) -> tuple[int, int, Path]:
-        clusters = journal.clusters_of(_name(path))
+        clusters = journal.clusters_of(journal_name(path))
         largest = max(clusters, key=lambda cluster: (sizes[cluster], -cluster), default=0)
         return -sizes.get(largest, 0), largest, path
 
@@ -186,7 +139,7 @@ def _photo(input: Path, path: Path, target: Path, protector: Protector, journal:
 
     full: why nothing can be written any more, if so.
     """
-    name, options = _name(path), protector.options
+    name, options = journal_name(path), protector.options
     entry = journal.entry(name)
     if entry is None:
         raise RuntimeError(f"{path} is not in the journal")
@@ -222,7 +175,7 @@ def _photo(input: Path, path: Path, target: Path, protector: Protector, journal:
 def _processed(
     photo: Path, target: Path, protector: Protector, journal: Journal, name: str
 ) -> tuple[PhotoResult, bytes | None]:
-    processed = process_photo(photo, target, protector, _draw(name, protector, journal))
+    processed = process_photo(photo, target, protector, balanced_draw(name, protector, journal))
     written = None if processed.data is None else str(target)
     return replace(processed.result, output=written), processed.data
 
@@ -241,30 +194,6 @@ def _known_end(entry: Entry, target: Path) -> PhotoResult | None:
     if not written or result.outcome != "protected":
         return None
     return replace(result, outcome="skipped", message="done before", output=str(target))
-
-
-def _draw(name: str, protector: Protector, journal: Journal) -> Callable[[Sequence[FoundFace]], list[int]]:
-    """The balanced draw for one photo's chosen faces, from what the journal says is published."""
-    options = protector.options
-    seed = None if options.seed is None else int(hashlib.sha256(f"{options.seed}/{name}".encode()).hexdigest(), 16)
-    rng = secret_rng() if seed is None else seeded_rng(seed)
-
-    def draw(faces: Sequence[FoundFace]) -> list[int]:
-        here = set(journal.clusters_of(name))
-        clusters = [cluster for cluster in journal.clusters() if cluster.id in here]
-        in_run, ks = journal.rank_counts(), []
-        for face in faces:
-            embedding = face.embedding.cpu().numpy()
-            # None is left where the file has more faces now than when it was searched.
-            mine = max(clusters, key=lambda c: float(embedding @ c.centroid), default=None)
-            counts = Counter[int]() if mine is None else journal.rank_counts(mine.id)
-            clusters = [cluster for cluster in clusters if cluster is not mine]  # two faces are two people
-            k = draw_k(options.k_level, run_counts=in_run, person_counts=counts, rng=rng)
-            in_run[k] += 1
-            ks.append(k)
-        return ks
-
-    return draw
 
 
 def _ended(photo: Path, options: Options, outcome: Outcome, message: str) -> PhotoResult:

@@ -1,0 +1,68 @@
+"""The two trees of a folder run: which photos there are, what they are called, and where each is saved."""
+
+import os
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from urllib.parse import quote, unquote_to_bytes
+
+from deid.batch.journal import Journal, journal_path
+from deid.image_formats import picture_suffixes
+from deid.pipeline import output_suffix
+from deid.types import UsageError
+
+
+def check_places(input: Path, output: Path) -> None:
+    """Raises UsageError for folders that a run cannot lead from and to."""
+    if not input.is_dir():
+        raise UsageError(f"{input} is not a folder")
+    if output.exists() and not output.is_dir():
+        raise UsageError(f"{output} is not a folder")
+    a, b = input.resolve(), output.resolve()
+    if a == b or a in b.parents or b in a.parents:
+        raise UsageError(f"{input} and {output} lie in one another: originals and protected photos need two places")
+    if b in journal_path(output).resolve().parents:
+        raise UsageError(f"{output} holds this program's private journals: protected photos need another place")
+
+
+def photos_in(input: Path) -> Iterator[Path]:
+    """Every picture by its name, broken links too, so that none is missing in silence. Linked folders are left out.
+
+    Raises UsageError for a folder that cannot be read.
+    """
+
+    def refuse(error: OSError) -> None:
+        raise UsageError(f"the folder {error.filename} cannot be read: {error.strerror}")
+
+    for folder, inner, files in os.walk(input, onerror=refuse):
+        inner[:] = [name for name in inner if not name.startswith(".")]
+        for name in files:
+            if not name.startswith(".") and Path(name).suffix.lower() in picture_suffixes():
+                yield Path(folder, name).relative_to(input)
+
+
+def journal_name(path: Path) -> str:
+    """A photo's name in the journal: plain text for whatever bytes a file's name has."""
+    return quote(os.fsencode(path))
+
+
+def path_of(name: str) -> Path:
+    """The photo that has this name in the journal."""
+    return Path(os.fsdecode(unquote_to_bytes(name)))
+
+
+def output_name(path: Path) -> Path:
+    """Where a photo is saved, below the output folder."""
+    return path.with_suffix(output_suffix(path))
+
+
+def owners_of_outputs(paths: Sequence[Path], journal: Journal) -> dict[Path, Path]:
+    """Which photo is saved under each name: the one that was before, else the first."""
+
+    def new(path: Path) -> bool:
+        entry = journal.entry(journal_name(path))
+        return entry is None or entry.output_sha256 is None
+
+    owners: dict[Path, Path] = {}
+    for path in sorted(paths, key=lambda path: (new(path), path)):
+        owners.setdefault(output_name(path), path)
+    return owners
