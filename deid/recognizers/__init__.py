@@ -5,9 +5,17 @@ from dataclasses import dataclass
 
 from torch import nn
 
-from deid.faces.align import DLIB_TEMPLATE, LIGHTCNN_TEMPLATE, Template
+from deid.faces.align import (
+    DLIB_TEMPLATE,
+    FACENET_TEMPLATE,
+    LIGHTCNN_TEMPLATE,
+    MOBILEFACENET_TEMPLATE,
+    Template,
+)
 from deid.recognizers.dlib_resnet import DlibResNet
+from deid.recognizers.facenet import FaceNet
 from deid.recognizers.lightcnn import LightCNN9, LightCNN29, LightCNN29V2
+from deid.recognizers.mobilefacenet import MobileFaceNet
 
 
 @dataclass(frozen=True)
@@ -26,4 +34,6 @@ RECOGNIZERS: dict[str, Architecture] = {
     "lightcnn29": Architecture(LightCNN29, LIGHTCNN_TEMPLATE, _CLASSIFIER),
     "lightcnn29v2": Architecture(LightCNN29V2, LIGHTCNN_TEMPLATE, _CLASSIFIER),
     "dlib-resnet": Architecture(DlibResNet, DLIB_TEMPLATE),
+    "mobilefacenet": Architecture(MobileFaceNet, MOBILEFACENET_TEMPLATE),
+    "facenet": Architecture(FaceNet, FACENET_TEMPLATE, ("logits.weight", "logits.bias")),
 }

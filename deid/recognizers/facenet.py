@@ -1,0 +1,23 @@
+"""FaceNet: facenet-pytorch's Inception-ResNet v1, for its released vggface2 and casia-webface checkpoints.
+
+(Schroff, Kalenichenko, Philbin, CVPR 2015; weights converted from github.com/davidsandberg/facenet.) No weights
+ship: `deid weights fetch` or `deid weights import` brings them. The released state dicts carry the training
+classes' layer `logits`, which an embedding does not need.
+"""
+
+from facenet_pytorch import InceptionResnetV1
+from torch import Tensor
+
+
+class FaceNet(InceptionResnetV1):
+    """Aligned RGB faces (N, 3, 160, 160) in [0, 1] → unit embeddings (N, 512).
+
+    A subclass, not a wrapper, so that the parameters keep their released names.
+    """
+
+    def __init__(self) -> None:
+        super().__init__(pretrained=None, classify=False)
+
+    def forward(self, faces: Tensor) -> Tensor:
+        # facenet-pytorch's fixed_image_standardization, which takes 0..255.
+        return super().forward((faces * 255 - 127.5) / 128)

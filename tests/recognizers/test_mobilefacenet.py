@@ -1,0 +1,86 @@
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+from torch import Tensor
+from torch.nn import functional as F
+
+from deid.checkpoints import import_checkpoint, load_recognizer
+from deid.faces.align import MOBILEFACENET_TEMPLATE, align_face
+from deid.faces.detect import detect_batch
+from deid.recognizers.mobilefacenet import MobileFaceNet
+from deid.training.data import central_face
+
+PEOPLE = 40
+THRESHOLD = 0.25  # the cosine of FAR 1e-2 on all of LFW
+
+
+@pytest.fixture(scope="module")
+def released(shared_data: Path) -> MobileFaceNet:
+    network = MobileFaceNet()
+    file = shared_data / "recognizers" / "mobilefacenet-ms1m.pt"
+    network.load_state_dict(torch.load(file, map_location="cpu", weights_only=True))
+    return network.eval().requires_grad_(False)
+
+
+@pytest.fixture(scope="module")
+def faces(shared_data: Path) -> Tensor:
+    """Two aligned photos each of the first people of LFW that have two, person by person, (80, 3, 112, 112)."""
+    folders = [folder for folder in sorted((shared_data / "lfw").iterdir()) if len(list(folder.iterdir())) > 1]
+    files = [file for folder in folders[:PEOPLE] for file in sorted(folder.iterdir())[:2]]
+    pictures = np.stack([np.asarray(Image.open(file).convert("RGB")) for file in files])
+    aligned = []
+    for picture, found in zip(pictures, detect_batch(pictures), strict=True):
+        face = central_face(found, picture.shape[:2])
+        assert face is not None
+        aligned.append(align_face(picture, face.landmarks, MOBILEFACENET_TEMPLATE))
+    return torch.stack(aligned)
+
+
+@pytest.mark.shared_data
+def test_two_photos_of_one_person_are_more_alike_than_two_people(released: MobileFaceNet, faces: Tensor) -> None:
+    embeddings = F.normalize(released(faces))
+    person = torch.arange(len(faces)) // 2
+    cosines = embeddings @ embeddings.T
+    rows, columns = torch.triu_indices(len(faces), len(faces), offset=1)
+    cosines, same = cosines[rows, columns], person[rows] == person[columns]
+    genuine, impostor = cosines[same], cosines[~same]
+    assert len(genuine) == PEOPLE
+    # Measured: all 40 pairs of these people, 39 of 40 of others; 1.1 % of the impostors.
+    assert float((genuine >= THRESHOLD).float().mean()) >= 0.95
+    assert float((impostor >= THRESHOLD).float().mean()) <= 0.03
+    assert float(genuine.median()) > 0.5
+    assert abs(float(impostor.median())) < 0.1
+
+
+@pytest.mark.shared_data
+def test_a_gradient_reaches_every_pixel_region_and_the_batch_does_not_matter(
+    released: MobileFaceNet, faces: Tensor
+) -> None:
+    some = faces[:3].clone().requires_grad_(True)
+    together = released(some)
+    assert together.shape == (3, 128)
+    assert torch.allclose(together[:1], released(some[:1]), atol=1e-4)
+    together.square().sum().backward()
+    assert some.grad is not None
+    assert bool((F.avg_pool2d(some.grad.abs(), 28) > 0).all())
+
+
+@pytest.mark.shared_data
+def test_the_released_file_is_imported_and_loaded(released: MobileFaceNet, faces: Tensor, shared_data: Path) -> None:
+    file = shared_data / "recognizers" / "mobilefacenet-ms1m.pt"
+    entry = import_checkpoint(file, trained_on="MS-Celeb-1M")
+    assert (entry.name, entry.architecture) == ("mobilefacenet-ms1m", "mobilefacenet")
+    recognizer = load_recognizer("mobilefacenet-ms1m")
+    assert recognizer.template == MOBILEFACENET_TEMPLATE
+    assert torch.allclose(recognizer.embed(faces[:4]), F.normalize(released(faces[:4])), atol=1e-5)
+
+
+def test_it_has_the_size_of_the_published_network_and_takes_black_and_white() -> None:
+    torch.manual_seed(0)
+    network = MobileFaceNet().eval()
+    assert sum(p.numel() for p in network.parameters()) == 999_936
+    extremes = torch.stack([torch.zeros(3, 112, 112), torch.ones(3, 112, 112)])
+    assert bool(network(extremes).isfinite().all())
