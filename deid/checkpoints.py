@@ -12,6 +12,7 @@ from typing import Any
 
 import platformdirs
 import torch
+from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 from torch.nn import functional as F
@@ -102,7 +103,7 @@ def verify(entry: Entry) -> None:
     for path, sha256 in files:
         if not path.is_file():
             raise CheckpointError(f"{entry.name}: {path} is missing")
-        if (found := _sha256(path)) != sha256:
+        if (found := sha256_of(path)) != sha256:
             raise CheckpointError(f"{entry.name}: {path} is not the file of the manifest (SHA-256 {found[:16]}…)")
 
 
@@ -118,7 +119,9 @@ def load_recognizer(name: str, device: str = "cpu") -> Recognizer:
         network: nn.Module = load_dlib_resnet(entry.path)
     else:
         network = architecture.build()
-        network.load_state_dict({key: value.float() for key, value in load_file(entry.path).items()})
+        # A file may hold float16; counters (of a batch normalization) are integers and stay so.
+        state = load_file(entry.path)
+        network.load_state_dict({k: v.float() if v.is_floating_point() else v for k, v in state.items()})
     network.eval().requires_grad_(False).to(torch.device(device), memory_format=torch.channels_last)  # type: ignore[call-overload]
     return Recognizer(
         name=name,
@@ -144,64 +147,106 @@ def draw_decoys(entry: Entry, seed: int | None = None, count: int = DECOYS) -> T
     return F.normalize(fitted["mean"].float() + noise @ fitted["factor"].float().T)
 
 
-def import_checkpoint(file: Path, name: str | None = None) -> Entry:
+def import_checkpoint(
+    file: Path,
+    name: str | None = None,
+    *,
+    trained_on: str | None = None,
+    teacher: str | None = None,
+    source: str | None = None,
+) -> Entry:
     """Recognize a network by its keys, load it strictly, and keep it in the user's folder.
 
     Takes PyTorch files (read with weights_only) and safetensors; `module.` prefixes, a `state_dict` wrapper and the
-    classifier are taken off. Raises CheckpointError.
+    classifier are taken off. trained_on: the training data in words; teacher: the known recognizer it was distilled
+    from (an audit asks what is related to what). source: where the file is from, its name by default. Raises
+    CheckpointError.
     """
-    state = _read_state(file)
-    known_as = None
-    for architecture, recipe in RECOGNIZERS.items():
-        kept = {key: value for key, value in state.items() if key not in recipe.classifier}
-        network = recipe.build()
-        expected = network.state_dict()
-        if kept.keys() == expected.keys() and all(kept[key].shape == expected[key].shape for key in kept):
-            known_as = architecture
-            break
-    if known_as is None:
-        raise CheckpointError(f"{file}: not a network this program knows ({', '.join(RECOGNIZERS)})")
-    name = name or file.stem
-    if name in manifest():
-        raise CheckpointError(f"weights called {name} exist already: choose another --name")
+    name = file.stem if name is None else name
+    check_new_name(name)
+    if teacher is not None and teacher not in (known := manifest()):
+        raise CheckpointError(f"no teacher called {teacher}: there are {', '.join(known)}")
+    shown = source or str(file)
+    state = _read_state(file, shown)
+    architecture = _architecture_of(state)
+    if architecture is None:
+        raise CheckpointError(f"{shown}: not a network this program knows ({', '.join(_importable())})")
+    kept = {key: value for key, value in state.items() if key not in RECOGNIZERS[architecture].classifier}
+    details = {"architecture": architecture, "source": source or file.name, "source_sha256": sha256_of(file)}
+    details |= {key: value for key, value in {"training_data": trained_on, "teacher": teacher}.items() if value}
+    try:
+        return _keep(name, kept, details)
+    except (OSError, SafetensorError) as error:
+        raise CheckpointError(f"{name}: cannot be written into {imported_folder()}: {error}") from None
+
+
+def _keep(name: str, state: Mapping[str, Tensor], details: dict[str, str]) -> Entry:
+    """Write weights into the user's folder and add them to its list; half a file is never left."""
     folder = imported_folder()
     folder.mkdir(parents=True, exist_ok=True)
     target = folder / f"{name}.safetensors"
-    partial = target.with_suffix(".part")
-    save_file({key: value.contiguous() for key, value in kept.items()}, partial)
-    details = {
-        "architecture": architecture,
-        "file": target.name,
-        "sha256": _sha256(partial),
-        "source": file.name,
-    }
-    partial.replace(target)
+    partial = folder / f"{name}.part"
+    try:
+        save_file({key: value.contiguous() for key, value in state.items()}, partial)
+        details = details | {"file": target.name, "sha256": sha256_of(partial)}
+        partial.replace(target)
+    finally:
+        partial.unlink(missing_ok=True)
     listing = folder / "imported.json"
-    known = json.loads(listing.read_text()) if listing.is_file() else {}
+    entries = json.loads(listing.read_text()) if listing.is_file() else {}
     partial = listing.with_suffix(".part")
-    partial.write_text(json.dumps(known | {name: details}, indent=2))
+    partial.write_text(json.dumps(entries | {name: details}, indent=2))
     os.replace(partial, listing)  # noqa: PTH105
     return _entry(name, details, folder)
 
 
-def _read_state(file: Path) -> dict[str, Tensor]:
+def check_new_name(name: str) -> None:
+    """Raises CheckpointError unless new weights can have this name: it becomes a file's and is free."""
+    if not name or Path(name).name != name or name.startswith("."):
+        raise CheckpointError(f"weights cannot be called {name!r}: choose a --name that can be a file's")
+    if name in manifest():
+        raise CheckpointError(f"weights called {name} exist already: choose another --name")
+
+
+def _importable() -> list[str]:
+    # dlib's network comes from its own package, in its own format.
+    return [name for name in RECOGNIZERS if name != "dlib-resnet"]
+
+
+def _architecture_of(state: Mapping[str, Tensor]) -> str | None:
+    """The network whose parameters, by name and shape, are exactly these, but for a classifier on top."""
+    for name in _importable():
+        recipe = RECOGNIZERS[name]
+        with torch.device("meta"):  # names and shapes only: nothing is allocated or initialized
+            expected = recipe.build().state_dict()
+        kept = {key: value for key, value in state.items() if key not in recipe.classifier}
+        if kept.keys() == expected.keys() and all(_alike(kept[key], expected[key]) for key in kept):
+            return name
+    return None
+
+
+def _alike(a: Tensor, b: Tensor) -> bool:
+    return a.shape == b.shape and a.is_floating_point() == b.is_floating_point()
+
+
+def _read_state(file: Path, shown: str) -> dict[str, Tensor]:
     try:
         if file.suffix == ".safetensors":
             state: Any = load_file(file)
         else:
             state = torch.load(file, map_location="cpu", weights_only=True)
     except FileNotFoundError:
-        raise CheckpointError(f"{file} does not exist") from None
+        raise CheckpointError(f"{shown} does not exist") from None
     except Exception as error:
         # torch.load and safetensors raise whatever their readers raise on a foreign or unsafe file.
-        raise CheckpointError(f"{file}: not a checkpoint of plain tensors ({type(error).__name__})") from None
+        raise CheckpointError(f"{shown}: not a checkpoint of plain tensors ({type(error).__name__})") from None
     if isinstance(state, dict) and isinstance(state.get("state_dict"), dict):
         state = state["state_dict"]
     if not isinstance(state, dict) or not all(isinstance(value, Tensor) for value in state.values()):
-        raise CheckpointError(f"{file}: not a state dict")
+        raise CheckpointError(f"{shown}: not a state dict")
     return {key.removeprefix("module."): value for key, value in state.items()}
 
 
-def _sha256(path: Path) -> str:
+def sha256_of(path: Path) -> str:
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()

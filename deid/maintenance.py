@@ -2,13 +2,16 @@
 
 from enum import StrEnum
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from deid import display
 
-weights = typer.Typer(help="List, verify or import recognizers' weights.")
+if TYPE_CHECKING:
+    from deid.checkpoints import Entry
+
+weights = typer.Typer(help="List, verify, import or fetch recognizers' weights.")
 train = typer.Typer(help="Train a recognizer.")
 reproduce = typer.Typer(help="Measure what the papers measured.")
 
@@ -54,12 +57,39 @@ def verify_weights() -> int:
 def import_weights(
     file: Annotated[Path, typer.Argument(metavar="FILE", help="A .pth, .pth.tar or .safetensors file.")],
     name: Annotated[str | None, typer.Option(metavar="NAME", help="What to call it; the file's name.")] = None,
+    trained_on: Annotated[str | None, typer.Option(metavar="TEXT", help="Its training data, for reports.")] = None,
+    teacher: Annotated[str | None, typer.Option(metavar="NAME", help="The recognizer it was distilled from.")] = None,
 ) -> None:
-    """Check a LightCNN checkpoint and copy it to where this program finds it."""
+    """Check a checkpoint and copy it to where this program finds it.
+
+    LightCNN-9, -29 and -29v2, MobileFaceNet and FaceNet are known by their keys.
+    """
     from deid.checkpoints import import_checkpoint
 
-    entry = import_checkpoint(file, name)
+    _show_import(import_checkpoint(file, name, trained_on=trained_on, teacher=teacher))
+
+
+@weights.command("fetch")
+def fetch_weights(
+    name: Annotated[str, typer.Argument(metavar="NAME", help="facenet-vggface2 (facenet-pytorch's release).")],
+) -> None:
+    """Download released weights and import them; no other command goes to the internet."""
+    from deid import fetch
+
+    next_line = 0
+
+    def progress(done: int, total: int | None) -> None:
+        nonlocal next_line
+        if done >= next_line:
+            display.say(f"{done >> 20} MiB" + (f" of {total >> 20}" if total else ""))
+            next_line = done + (16 << 20)
+
+    _show_import(fetch.fetch(name, progress))
+
+
+def _show_import(entry: "Entry") -> None:
     display.show(f"{entry.name}: {entry.architecture}, saved as {entry.path}")
+    display.show(f"SHA-256 of {entry.details['source']}: {entry.details['source_sha256']}")
 
 
 @train.command("lightcnn9")

@@ -1,3 +1,4 @@
+import hashlib
 import json
 import os
 from dataclasses import replace
@@ -7,7 +8,7 @@ import pytest
 import torch
 from safetensors.torch import save_file
 
-from deid import checkpoints
+from deid import checkpoints, cli
 from deid.checkpoints import (
     CheckpointError,
     import_checkpoint,
@@ -91,6 +92,48 @@ def test_other_shapes_and_half_a_network_are_refused(states: dict, tmp_path: Pat
         torch.save(state, tmp_path / f"{i}.pth")
         with pytest.raises(CheckpointError, match="not a network this program knows"):
             import_checkpoint(tmp_path / f"{i}.pth")
+
+
+def test_training_data_and_teacher_are_kept_for_the_audit(states: dict, tmp_path: Path) -> None:
+    file = tmp_path / "student.pth"
+    torch.save(states["lightcnn9"], file)
+    with pytest.raises(CheckpointError, match="no teacher called dlib"):
+        import_checkpoint(file, teacher="dlib")
+    assert cli.run(["weights", "import", str(file), "--trained-on", "my album", "--teacher", "dlib-resnet"]) == 0
+    details = manifest()["student"].details
+    assert (details["training_data"], details["teacher"]) == ("my album", "dlib-resnet")
+    assert details["source_sha256"] == hashlib.sha256(file.read_bytes()).hexdigest()
+    assert "teacher" not in import_checkpoint(file, "another").details
+    assert manifest()["lightcnn9"].details["teacher"] == "dlib-resnet"
+    assert all(entry.details["training_data"] for name, entry in manifest().items() if name != "another")
+
+
+@pytest.mark.parametrize("name", ["", ".", "..", "../mine", "a/b", ".hidden", "lightcnn9"])
+def test_a_name_that_is_taken_or_no_file_name_is_refused(name: str, states: dict, tmp_path: Path) -> None:
+    file = tmp_path / "mine.pth"
+    torch.save(states["lightcnn9"], file)
+    with pytest.raises(CheckpointError, match="--name"):
+        import_checkpoint(file, name)
+    assert not imported_folder().exists()
+
+
+def test_a_failed_import_leaves_nothing(states: dict, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def half(state: dict, path: Path) -> None:
+        path.write_bytes(b"half")
+        raise OSError("disk full")
+
+    file = tmp_path / "mine.pth"
+    torch.save(states["lightcnn9"], file)
+    monkeypatch.setattr(checkpoints, "save_file", half)
+    with pytest.raises(CheckpointError, match="disk full"):
+        import_checkpoint(file)
+    assert not list(imported_folder().iterdir())
+
+
+def test_every_network_is_told_apart_by_its_keys() -> None:
+    for name in ("lightcnn9", "lightcnn29", "lightcnn29v2", "mobilefacenet", "facenet"):
+        assert checkpoints._architecture_of(RECOGNIZERS[name].build().state_dict()) == name
+    assert checkpoints._architecture_of(RECOGNIZERS["dlib-resnet"].build().state_dict()) is None
 
 
 class Evil:
