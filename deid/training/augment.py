@@ -25,7 +25,6 @@ from deid.training.data import CROP, MARGIN
 ROTATION = math.radians(8)
 SCALE = 0.10
 SHIFT = 0.07  # of the template's side
-MORPH_SHARE = 0.4
 SWAPPED = [1, 0, 2, 4, 3]  # landmarks of a mirrored face
 
 
@@ -37,19 +36,6 @@ def mirror(crops: Tensor, landmarks: np.ndarray, chosen: np.ndarray) -> tuple[Te
     mirrored[..., 0] = CROP - 1 - mirrored[..., 0]
     landmarks[chosen] = mirrored
     return crops, landmarks
-
-
-def morph(crops: Tensor, landmarks: np.ndarray, rng: np.random.Generator) -> tuple[Tensor, np.ndarray]:
-    """Some crops blended with another one of the batch: a face nobody has, which the teacher labels all the same.
-
-    A few thousand people are too few to fill the space of embeddings; blends of aligned faces lie between them.
-    """
-    share = np.where(rng.random(len(crops)) < MORPH_SHARE, rng.uniform(0.25, 0.75, len(crops)), 1.0)
-    other = rng.permutation(len(crops))
-    weight = torch.from_numpy(share).float()[:, None, None, None]
-    blended = crops * weight + crops[torch.from_numpy(other)] * (1 - weight)
-    points = landmarks * share[:, None, None] + landmarks[other] * (1 - share[:, None, None])
-    return blended, points
 
 
 def light(crops: Tensor, rng: np.random.Generator) -> Tensor:
