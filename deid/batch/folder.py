@@ -13,7 +13,6 @@ from urllib.parse import quote
 from deid.anonymity.rank_pmf import rank_pmf
 from deid.atomic_files import write_atomically
 from deid.batch.balanced_draw import balanced_draw
-from deid.batch.clusters import assign
 from deid.batch.journal import Entry, Journal, journal_path
 from deid.batch.photo_tree import check_places, journal_name, output_name, owners_of_outputs, path_of, photos_in
 from deid.image_errors import CannotWrite, ImageError
@@ -119,7 +118,7 @@ def _find(input: Path, path: Path, protector: Protector, journal: Journal) -> No
         found = []
     threshold = protector.recognizer.thresholds.get("1e-3", 1.0)
     embeddings = [face.embedding.cpu().numpy() for face in found]
-    journal.add_found(journal_name(path), sha256, assign(embeddings, journal.clusters(), threshold))
+    journal.add_found(journal_name(path), sha256, embeddings, threshold)
 
 
 def _person_by_person(paths: Sequence[Path], journal: Journal) -> list[Path]:

@@ -1,7 +1,7 @@
 """The private journal of a folder run: what was drawn, done and written, so that a run can stop anywhere and go on.
 
-It lives under the user's state directory, readable by the user alone, never inside the output folder: ranks and the
-draw of k in it would help an attacker.
+It lives under the user's state directory, readable by the user alone, never inside the output folder: ranks, the draw
+of k and the embeddings of faces in it would help an attacker.
 """
 
 import hashlib
@@ -9,7 +9,7 @@ import json
 import os
 import sqlite3
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -17,7 +17,7 @@ from typing import Any
 import numpy as np
 import platformdirs
 
-from deid.batch.clusters import Cluster
+from deid.batch.clusters import Cluster, assign
 from deid.types import FaceResult, PhotoResult, UsageError
 
 _SCHEMA = """
@@ -28,7 +28,8 @@ CREATE TABLE IF NOT EXISTS photos (
     result TEXT
 );
 CREATE TABLE IF NOT EXISTS faces (
-    path TEXT NOT NULL, number INTEGER NOT NULL, cluster INTEGER NOT NULL, rank INTEGER, PRIMARY KEY (path, number)
+    path TEXT NOT NULL, number INTEGER NOT NULL, cluster INTEGER NOT NULL, rank INTEGER, embedding BLOB,
+    PRIMARY KEY (path, number)
 );
 """
 
@@ -67,6 +68,8 @@ class Journal:
             self._db.execute("BEGIN EXCLUSIVE")
             self._db.execute("COMMIT")
             self._db.executescript(_SCHEMA)
+            if "embedding" not in [column for _, column, *_ in self._db.execute("PRAGMA table_info(faces)")]:
+                self._db.execute("ALTER TABLE faces ADD COLUMN embedding BLOB")  # begun by an earlier version
         except sqlite3.DatabaseError as error:
             self._db.close()
             if "locked" in str(error):
@@ -106,23 +109,43 @@ class Journal:
         rows = self._db.execute("SELECT id, total, faces FROM clusters ORDER BY id")
         return [Cluster(id, np.frombuffer(total, np.float32), faces) for id, total, faces in rows]
 
-    def add_found(self, path: str, input_sha256: str, clusters: Iterable[Cluster]) -> None:
-        """A photo with its faces' clusters, left to right. Faces it had before (of a changed input) leave theirs."""
-        clusters = list(clusters)
+    def add_found(self, path: str, input_sha256: str, embeddings: Sequence[np.ndarray], threshold: float) -> None:
+        """A photo with its faces, left to right, which join clusters as `assign` says.
+
+        Faces of an earlier version of the photo leave theirs first.
+        """
         with self._transaction():
-            self._db.execute("DELETE FROM faces WHERE path = ?", (path,))
+            self._leave_clusters(path)
             # The hash of an earlier output stays known: it may be replaced.
             self._db.execute(
                 "INSERT INTO photos (path, input_sha256, state) VALUES (?, ?, 'found')"
                 " ON CONFLICT (path) DO UPDATE SET input_sha256 = excluded.input_sha256, state = 'found'",
                 (path, input_sha256),
             )
-            for number, cluster in enumerate(clusters):
+            clusters = assign(embeddings, self.clusters(), threshold)
+            for number, (embedding, cluster) in enumerate(zip(embeddings, clusters, strict=True)):
                 self._db.execute(
                     "INSERT OR REPLACE INTO clusters VALUES (?, ?, ?)",
-                    (cluster.id, cluster.total.astype(np.float32).tobytes(), cluster.faces),
+                    (cluster.id, _blob(cluster.total), cluster.faces),
                 )
-                self._db.execute("INSERT INTO faces VALUES (?, ?, ?, NULL)", (path, number, cluster.id))
+                self._db.execute(
+                    "INSERT INTO faces (path, number, cluster, embedding) VALUES (?, ?, ?, ?)",
+                    (path, number, cluster.id, _blob(embedding)),
+                )
+
+    def _leave_clusters(self, path: str) -> None:
+        """Forget the faces of a photo. A cluster that is left empty is gone."""
+        clusters = {cluster.id: cluster for cluster in self.clusters()}
+        rows = self._db.execute("SELECT cluster, embedding FROM faces WHERE path = ?", (path,)).fetchall()
+        for id, blob in rows:
+            cluster = clusters[id]
+            # Earlier versions of this program kept no face's embedding: there the cluster's mean stands for it.
+            left = cluster.total / cluster.faces if blob is None else np.frombuffer(blob, np.float32)
+            self._db.execute(
+                "UPDATE clusters SET total = ?, faces = faces - 1 WHERE id = ?", (_blob(cluster.total - left), id)
+            )
+        self._db.execute("DELETE FROM clusters WHERE faces = 0")
+        self._db.execute("DELETE FROM faces WHERE path = ?", (path,))
 
     def clusters_of(self, path: str) -> list[int]:
         """The cluster of each face of a photo, left to right."""
@@ -168,6 +191,10 @@ class Journal:
         """`with` commits at the end and rolls back on any exception."""
         self._db.execute("BEGIN")
         return self._db
+
+
+def _blob(vector: np.ndarray) -> bytes:
+    return vector.astype(np.float32).tobytes()
 
 
 def photo_from_json(document: Mapping[str, Any]) -> PhotoResult:
