@@ -6,102 +6,16 @@ import stat
 import subprocess
 import sys
 from collections import Counter
-from collections.abc import Callable
-from dataclasses import replace
 from pathlib import Path
 
-import numpy as np
 import pytest
-import torch
-from PIL import Image
+from folder_fakes import FakeAttack, FakeProtector, K, KilledError, run, save, tree
 
 from deid.batch import folder
 from deid.batch.journal import Journal, journal_path
-from deid.faces.detect import Face
-from deid.image_errors import UnreadableImage
+from deid.image_errors import CannotWrite
 from deid.images import read_photo
-from deid.pipeline import Processed
-from deid.protector import FoundFace
-from deid.types import FaceResult, Options, PhotoResult, UsageError
-
-K = 5
-
-
-class FakeRecognizer:
-    name, sha256, thresholds = "fake", "0" * 64, {"1e-2": 0.8, "1e-3": 0.9}
-
-
-class FakeProtector:
-    """A photo's red value is who is in it: 0 nobody, else one person each."""
-
-    def __init__(self, options: Options) -> None:
-        self.options, self.recognizer = options, FakeRecognizer()
-
-    def find(self, photo: object) -> list[FoundFace]:
-        person = int(photo.pixels[0, 0, 0])
-        if person == 0:
-            return []
-        embedding = torch.zeros(256)
-        embedding[person] = 1
-        return [FoundFace(Face((0, 0, 1, 1), np.zeros((5, 2)), 1.0), embedding, None)]
-
-
-class FakeAttack:
-    """Stands for `process_photo`: counts its calls; photos in `failing` fail."""
-
-    def __init__(self) -> None:
-        self.calls: Counter[str] = Counter()
-        self.failing: set[str] = set()
-
-    def __call__(self, input: Path, output: Path, protector: FakeProtector, draw: Callable) -> Processed:
-        self.calls[input.name] += 1
-        base = PhotoResult(str(input), None, "protected", "paper", "k-a3", K)
-        try:
-            found = protector.find(read_photo(input))
-        except UnreadableImage as error:
-            return Processed(replace(base, outcome="unreadable", message=str(error)), None)
-        if not found:
-            return Processed(replace(base, outcome="no-face"), None)
-        (k,) = draw(found)
-        if input.name in self.failing:
-            face = FaceResult((0, 0, 1, 1), "itself", "failed", k=k, rank_after=1)
-            return Processed(replace(base, outcome="failed", faces=(face,)), None)
-        face = FaceResult((0, 0, 1, 1), "itself", "protected", k=k, exact=True, rank_after=k)
-        return Processed(replace(base, faces=(face,)), f"protected {input.name}".encode())
-
-
-@pytest.fixture
-def attack(monkeypatch: pytest.MonkeyPatch) -> FakeAttack:
-    fake = FakeAttack()
-    monkeypatch.setattr(folder, "process_photo", fake)
-    return fake
-
-
-def save(path: Path, person: int) -> None:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    Image.new("RGB", (8, 8), (person, 0, len(path.name))).save(path)
-
-
-@pytest.fixture
-def photos(tmp_path: Path) -> Path:
-    root = tmp_path / "in"
-    for i in range(12):
-        save(root / f"album{i % 3}" / f"p{i:02d}.png", 1 + i % 4)
-    save(root / "nobody.png", 0)
-    (root / "broken.jpg").write_bytes(b"\xff\xd8\xff nothing")
-    (root / "notes.txt").write_text("not a photo")
-    (root / ".hidden").mkdir()
-    save(root / ".hidden" / "x.png", 1)
-    return root
-
-
-def run(photos: Path, **options: object) -> object:
-    asked = Options(k_level=K, **{"seed": 1, **options})
-    return folder.protect_folder(photos, photos.parent / "out", asked, protector=FakeProtector(asked))
-
-
-def tree(root: Path) -> dict[str, bytes]:
-    return {str(file.relative_to(root)): file.read_bytes() for file in sorted(root.rglob("*")) if file.is_file()}
+from deid.types import Options, UsageError
 
 
 def test_the_tree_is_mirrored_and_every_photo_accounted_for(photos: Path, attack: FakeAttack) -> None:
@@ -120,10 +34,6 @@ def test_run_again_is_skip_and_nothing_is_done_twice(photos: Path, attack: FakeA
     assert second.counts == {"skipped": 12, "no-face": 1, "unreadable": 1}
     assert second.pmf == first.pmf
     assert set(attack.calls.values()) == {1}
-
-
-class KilledError(BaseException):
-    pass
 
 
 STEPS = ["add_found", "intend", "finish", "write_atomically", "process_photo"]
@@ -165,7 +75,7 @@ def test_a_killed_process_resumes(photos: Path, attack: FakeAttack, tmp_path: Pa
     program = f"""
 import sys, time
 sys.path.insert(0, {str(Path(__file__).parent)!r})
-import test_folder as t
+import folder_fakes as t
 from pathlib import Path
 from deid.batch import folder
 fake = t.FakeAttack()
@@ -205,7 +115,7 @@ def test_within_a_person_the_ranks_are_even(photos: Path, attack: FakeAttack) ->
     for i in range(12, 32):
         save(photos / "more" / f"p{i}.png", 1 + i % 4)
     result = run(photos)
-    ranks: dict[str, Counter] = {}
+    ranks: dict[int, Counter[int | None]] = {}
     for photo in result.photos:
         for face in photo.faces:
             person = int(read_photo(Path(photo.input)).pixels[0, 0, 0])
@@ -218,7 +128,6 @@ def test_within_a_person_the_ranks_are_even(photos: Path, attack: FakeAttack) ->
 def test_changed_inputs_and_lost_outputs_are_done_again(photos: Path, attack: FakeAttack) -> None:
     run(photos)
     save(photos / "album0" / "p00.png", 4)
-    Image.new("RGB", (9, 9), (4, 0, 0)).save(photos / "album0" / "p00.png")
     (photos.parent / "out" / "album1" / "p01.png").unlink()
     result = run(photos)
     assert result.counts == {"skipped": 10, "protected": 2, "no-face": 1, "unreadable": 1}
@@ -245,14 +154,14 @@ def test_two_photos_for_one_name_are_not_one_file(photos: Path, attack: FakeAtta
     assert len(tree(photos.parent / "out")) == 12
 
 
-def test_a_full_disk_is_an_outcome(photos: Path, attack: FakeAttack, monkeypatch: pytest.MonkeyPatch) -> None:
-    from deid.image_errors import CannotWrite
-
-    def full(*_: object, **__: object) -> None:
-        raise CannotWrite("no space left on the disk")
+def test_what_cannot_be_written_is_an_outcome_and_tried_again(
+    photos: Path, attack: FakeAttack, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refused(*_: object, **__: object) -> None:
+        raise CannotWrite("the name is too long")
 
     with monkeypatch.context() as patch:
-        patch.setattr(folder, "write_atomically", full)
+        patch.setattr(folder, "write_atomically", refused)
         result = run(photos)
     assert result.counts == {"failed": 12, "no-face": 1, "unreadable": 1}
     assert tree(photos.parent / "out") == {} if (photos.parent / "out").exists() else True
