@@ -1,4 +1,4 @@
-"""One photo: read → detect → attack → paste → encode → look again at the encoded file → result, and write."""
+"""One photo: read → detect → attack, or obfuscate → encode → look again at the encoded file → result, and write."""
 
 import math
 import time
@@ -16,8 +16,9 @@ from deid.image_errors import OutputExists, UnreadableImage
 from deid.image_formats import output_format
 from deid.images import read_photo
 from deid.losses.cw_ssim import cw_ssim
+from deid.obfuscation import OBFUSCATIONS
 from deid.protector import FoundFace, Protector
-from deid.rounds import Attempt, Look, run_rounds
+from deid.rounds import Attempt, Look, obfuscate, run_rounds
 from deid.types import FaceOutcome, FaceResult, Options, Outcome, PhotoResult, UsageError
 
 __all__ = ["Draw", "FoundFace", "Processed", "Protector", "process_photo", "protect"]
@@ -93,8 +94,13 @@ def process_photo(input: Path, output: Path, protector: Protector, draw: Draw) -
     if not found:
         return Processed(result("no-face", f"{input}: no face found, so nothing was written"), None)
     chosen = protector.choose(found)
-    ks = draw([found[i] for i in chosen])
-    attempt = run_rounds(photo, [found[i] for i in chosen], ks, protector, format)
+    wanted = [found[i] for i in chosen]
+    ks: Sequence[int | None]
+    if options.method in OBFUSCATIONS:  # ranks fall as they may: there is no k to draw
+        ks, attempt = [None] * len(wanted), obfuscate(photo, wanted, protector, format)
+    else:
+        drawn = draw(wanted)
+        ks, attempt = drawn, run_rounds(photo, wanted, drawn, protector, format)
     records = [_untouched(f) for f in found]
     for at, i in enumerate(chosen):
         records[i] = _face_result(found[i], ks[at], attempt, at, protector)
@@ -115,8 +121,8 @@ def _untouched(found: FoundFace) -> FaceResult:
     return FaceResult(box=found.face.box, identity=found.person or "itself", outcome="skipped")
 
 
-def _face_result(found: FoundFace, k: int, attempt: Attempt, row: int, protector: Protector) -> FaceResult:
-    """The record of one attacked face, from the last look at the encoded file."""
+def _face_result(found: FoundFace, k: int | None, attempt: Attempt, row: int, protector: Protector) -> FaceResult:
+    """The record of one chosen face, k None if none was drawn, from the last look at the encoded file."""
     enrollments = protector.enrollments(found)
     shown, look = enrollments[0], attempt.looks[row]
     clean_rank = int(rank_of(protector.gallery.logits(found.embedding[None], [shown]), 0))
@@ -128,7 +134,7 @@ def _face_result(found: FoundFace, k: int, attempt: Attempt, row: int, protector
         identity=shown.name,
         outcome=_outcome(look, clean_rank),
         k=k,
-        exact=all(rank == k for rank in look.ranks),
+        exact=k is not None and all(rank == k for rank in look.ranks),
         rank_before=clean_rank,
         rank_after=look.ranks[0],
         similarity_before=before,

@@ -14,6 +14,7 @@ from deid.faces.align import align_face
 from deid.faces.detect import Face, detect_faces
 from deid.image_errors import ImageError
 from deid.images import Photo, read_photo
+from deid.obfuscation import OBFUSCATIONS, STRONGEST, WEAKEST
 from deid.recognizers.gallery import Enrollment, Gallery, build_gallery, match_person
 from deid.types import Options, UsageError
 
@@ -37,8 +38,12 @@ class Protector:
     def __init__(self, options: Options) -> None:
         if not 1 <= options.k_level <= MAX_K:
             raise UsageError(f"K must be between 1 and {MAX_K}, not {options.k_level}")
-        if options.method not in ATTACKS:
-            raise UsageError(f"no method called {options.method}: there are {', '.join(ATTACKS)}")
+        if options.method not in ATTACKS | OBFUSCATIONS:
+            raise UsageError(f"no method called {options.method}: there are {', '.join(ATTACKS | OBFUSCATIONS)}")
+        if options.strength is not None and options.method not in OBFUSCATIONS:
+            raise UsageError(f"strength is for {' and '.join(OBFUSCATIONS)}, not for {options.method}")
+        if options.strength is not None and not WEAKEST <= options.strength <= STRONGEST:
+            raise UsageError(f"strength must be between {WEAKEST:g} and {STRONGEST:g}, not {options.strength:g}")
         if options.profile not in PROFILES:
             raise UsageError(f"no profile called {options.profile}: there is {', '.join(PROFILES)}")
         if not 1 <= options.quality <= 100:

@@ -20,7 +20,9 @@ from deid.faces.align import Patch, patch_around
 from deid.faces.detect import Face, detect_faces
 from deid.faces.paste import FaceChain, View, paste
 from deid.images import Photo, decode_photo, encode_photo
+from deid.obfuscation import OBFUSCATIONS
 from deid.protector import FoundFace, Protector
+from deid.types import Options
 
 ROUNDS = 8
 BATCH = 16  # faces attacked at a time: more are slower on a CPU, and memory does not grow with the crowd
@@ -47,7 +49,7 @@ class Look:
 
 @dataclass(frozen=True, eq=False)
 class Attempt:
-    """The best the rounds came to. looks and evaluations: one each chosen face."""
+    """The best the rounds came to, or an obfuscation. looks and evaluations: one each chosen face."""
 
     data: bytes
     looks: tuple[Look, ...]
@@ -85,10 +87,8 @@ def run_rounds(
 ) -> Attempt:
     """Attack the chosen faces, each of its rank group k, until all hold in the encoded file or ROUNDS end."""
     costs = Costs()
-    recognizer, options = protector.recognizer, protector.options
-    landmarks = [f.face.landmarks for f in found]
-    device = torch.device(protector.device)
-    chain = FaceChain([photo.pixels] * len(found), landmarks, recognizer.template, device)
+    options, device = protector.options, torch.device(protector.device)
+    chain = _chain_of(photo, found, protector)
     clean = chain.clean_faces()
     enrollments = [protector.enrollments(f) for f in found]
     groups = torch.tensor(ks, device=device)
@@ -117,14 +117,8 @@ def run_rounds(
             pixels = photo.pixels.copy()
             for row, (patch, transform) in enumerate(zip(chain.patches, chain.transforms, strict=True)):
                 paste(pixels, faces[row] - clean[row], transform, patch.region)
-            data = encode_photo(
-                replace(photo, pixels=pixels),
-                format=format,
-                quality=options.quality,
-                keep_metadata=options.keep_metadata,
-            )
-            decoded = decode_photo(data)
-        looks = look_again(decoded.pixels, found, enrollments, chain, protector, costs)
+            data, saved = _encoded(photo, pixels, format, options)
+        looks = look_again(saved, found, enrollments, chain, protector, costs)
         attempt = Attempt(data, tuple(looks), tuple(counts.tolist()), clean, costs.seconds)
         if best is None or _score(attempt, ks) > _score(best, ks):
             best = attempt
@@ -134,10 +128,39 @@ def run_rounds(
         for row in open_faces:
             with torch.no_grad():
                 expected = chain.perturbed(faces[row : row + 1] - clean[row : row + 1], rows=torch.tensor([row]))[0]
-            chain.add_view(row, View(looks[row].landmarks, _residual(decoded.pixels, chain, row, expected)))
+            chain.add_view(row, View(looks[row].landmarks, _residual(saved, chain, row, expected)))
     if best is None:
         raise RuntimeError("no round was run")
     return replace(best, evaluations=tuple(counts.tolist()))
+
+
+def obfuscate(photo: Photo, found: Sequence[FoundFace], protector: Protector, format: str) -> Attempt:
+    """Blur or pixelate the chosen faces, as strongly as the options say; one look at the encoded file, no round."""
+    costs, options = Costs(), protector.options
+    change = OBFUSCATIONS[options.method]
+    strength = {} if options.strength is None else {"strength": options.strength}
+    with costs.timed(options.method):
+        pixels = photo.pixels.copy()
+        for f in found:
+            change(pixels, f.face.landmarks, **strength)
+    with costs.timed("codec"):
+        data, saved = _encoded(photo, pixels, format, options)
+    chain = _chain_of(photo, found, protector)
+    looks = look_again(saved, found, [protector.enrollments(f) for f in found], chain, protector, costs)
+    return Attempt(data, tuple(looks), (0,) * len(found), chain.clean_faces(), costs.seconds)
+
+
+def _chain_of(photo: Photo, found: Sequence[FoundFace], protector: Protector) -> FaceChain:
+    landmarks = [f.face.landmarks for f in found]
+    device = torch.device(protector.device)
+    return FaceChain([photo.pixels] * len(found), landmarks, protector.recognizer.template, device)
+
+
+def _encoded(photo: Photo, pixels: np.ndarray, format: str, options: Options) -> tuple[bytes, np.ndarray]:
+    """The file of a photo with these pixels instead of its own, and the pixels that the file shows."""
+    changed = replace(photo, pixels=pixels)
+    data = encode_photo(changed, format=format, quality=options.quality, keep_metadata=options.keep_metadata)
+    return data, decode_photo(data).pixels
 
 
 def _holds(look: Look, k: int) -> bool:

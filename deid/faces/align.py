@@ -141,19 +141,27 @@ class Patch:
     from_photo: np.ndarray
 
 
-def patch_around(pixels: np.ndarray, transform: np.ndarray, size: int) -> Patch:
-    """The patch for a face whose template of `size` pixels lies in the photo as `transform` says.
+def region_around(photo_size: tuple[int, ...], transform: np.ndarray, size: int) -> tuple[int, int, int, int]:
+    """Whole pixels (x0, y0, x1, y1) of a photo of (H, W) that hold a face's template of `size` pixels, and some room.
 
-    pixels: uint8 (H, W, 3) or (H, W). Where the template passes the photo's edge the patch ends there.
+    Where the template passes the photo's edge the region ends there; it is never empty.
     """
     room = PATCH_ROOM * size
     corners = np.array([[-room, -room], [size + room, -room], [-room, size + room], [size + room, size + room]])
     back = inverse(transform)
     corners = corners @ back[:, :2].T + back[:, 2]
-    height, width = pixels.shape[:2]
+    height, width = photo_size
     x0, y0 = (int(np.clip(np.floor(c), 0, limit - 1)) for c, limit in zip(corners.min(0), (width, height), strict=True))
     x1, y1 = (int(np.clip(np.ceil(c) + 1, 1, limit)) for c, limit in zip(corners.max(0), (width, height), strict=True))
-    x1, y1 = max(x1, x0 + 1), max(y1, y0 + 1)
+    return x0, y0, max(x1, x0 + 1), max(y1, y0 + 1)
+
+
+def patch_around(pixels: np.ndarray, transform: np.ndarray, size: int) -> Patch:
+    """The patch for a face whose template of `size` pixels lies in the photo as `transform` says.
+
+    pixels: uint8 (H, W, 3) or (H, W). Where the template passes the photo's edge the patch ends there.
+    """
+    x0, y0, x1, y1 = region_around(pixels.shape[:2], transform, size)
     part = pixels[y0:y1, x0:x1]
     scale = min(1.0, PATCH_DETAIL * scale_of(transform))
     if scale < 1:

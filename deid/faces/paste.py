@@ -151,3 +151,20 @@ def paste(pixels: np.ndarray, noise: Tensor, transform: np.ndarray, region: tupl
         part = pixels[y0 + top : y0 + top + rows, x0:x1]
         changed = part / np.float32(255) + (laid if pixels.ndim == 3 else laid[:, :, 0])
         part[...] = np.rint(np.clip(changed, 0, 1) * 255).astype(np.uint8)
+
+
+def paste_over(
+    pixels: np.ndarray, other: np.ndarray, transform: np.ndarray, region: tuple[int, int, int, int], side: int
+) -> None:
+    """Lay other pixels over a photo's in place, by the mask of a perturbation (C, side, side) laid there.
+
+    pixels: uint8 (H, W, 3) or (H, W); other: uint8, those of the region; transform: photo to aligned pixels.
+    """
+    x0, y0, x1, y1 = region
+    shifted = compose(transform, np.array([[1.0, 0, x0], [0, 1, y0]]))
+    for top in range(0, y1 - y0, STRIPE):
+        rows = min(STRIPE, y1 - y0 - top)
+        mask = _deposit(shifted, (rows, x1 - x0), side, top)[1].numpy()[0]
+        part = pixels[y0 + top : y0 + top + rows, x0:x1]
+        share = mask if pixels.ndim == 2 else mask[:, :, None]
+        part[...] = np.rint(part + share * (other[top : top + rows].astype(np.float32) - part)).astype(np.uint8)
