@@ -33,7 +33,8 @@ app.add_typer(maintenance.train, name="train")
 app.add_typer(maintenance.reproduce, name="reproduce")
 
 KLevel = Annotated[int, typer.Option("-k", "--k-level", min=1, help="Spread true identities over K ranks.")]
-Method = Annotated[str, typer.Option(metavar="NAME", help="k-a3 or i-fgvm.")]
+Method = Annotated[str, typer.Option(metavar="NAME", help="k-a3, i-fgvm, blur or pixelate.")]
+Strength = Annotated[float | None, typer.Option(metavar="X", help="Of blur (4 by default) or pixelate (10).")]
 Profile = Annotated[str, typer.Option(metavar="NAME", help="paper: the papers' objective, least noise.")]
 People = Annotated[Path | None, typer.Option(metavar="DIR", help="Known people, a folder of photos each.")]
 Faces = Annotated[str, typer.Option(metavar="WHICH", help="all, largest, or numbers from the left: 1,3.")]
@@ -84,6 +85,7 @@ def photo(
     ] = None,
     k_level: KLevel = 5,
     method: Method = "k-a3",
+    strength: Strength = None,
     profile: Profile = "paper",
     people: People = None,
     faces: Faces = "all",
@@ -127,6 +129,7 @@ def folder(
     output: Annotated[Path, typer.Argument(metavar="OUT", help="Gets the same tree. Run again to resume.")],
     k_level: KLevel = 5,
     method: Method = "k-a3",
+    strength: Strength = None,
     profile: Profile = "paper",
     people: People = None,
     faces: Faces = "all",

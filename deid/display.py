@@ -69,7 +69,8 @@ def folder_summary(result: FolderResult) -> list[str]:
     lines += [problem for photo in result.photos if (problem := photo_problem(photo))]
     if result.pmf:
         shares = ", ".join(f"{rank}: {share:.0%}" for rank, share in result.pmf.items())
-        lines.append(f"share of the faces at each rank, K = {result.k_level}: {shares}")
+        asked = "" if _uncontrolled(result.photos) else f", K = {result.k_level}"
+        lines.append(f"share of the faces at each rank{asked}: {shares}")
     faces = [face for photo in result.photos for face in photo.faces]
     if ssim := [face.ssim for face in faces if face.ssim is not None]:
         lines.append(f"SSIM of the faces: median {statistics.median(ssim):.3f}, worst {min(ssim):.3f}")
@@ -86,10 +87,10 @@ def limits(results: Sequence[PhotoResult], recognizer: str) -> list[str]:
     """What no summary may leave out, in one line; no line where no face was worked on."""
     if all(face.rank_after is None for result in results for face in result.faces):
         return []
-    return [
-        f"The true identity is still among the first {results[0].k_level + 1} candidates, by design; "
-        f"protection is against {recognizer}, other recognizers may still match."
-    ]
+    ranks = f"The true identity is still among the first {results[0].k_level + 1} candidates, by design"
+    if _uncontrolled(results):
+        ranks = f"Ranks are not controlled by {results[0].method}"
+    return [f"{ranks}; protection is against {recognizer}, other recognizers may still match."]
 
 
 def photo_problem(result: PhotoResult) -> str:
@@ -119,6 +120,11 @@ def folder_progress() -> Iterator[FolderProgress]:
                 bar.console.print(problem, markup=False, highlight=False)
 
         yield advance
+
+
+def _uncontrolled(results: Sequence[PhotoResult]) -> bool:
+    """Whether no face that was worked on was asked to stand at a rank: so it is with blur and pixelate."""
+    return all(face.k is None for result in results for face in result.faces)
 
 
 def _face_line(face: FaceResult, gallery: int | None) -> str:

@@ -140,6 +140,13 @@ def test_options_arrive(protect, tmp_path: Path) -> None:
     )
 
 
+def test_strength_arrives(protect) -> None:
+    calls = protect(a_result())
+    assert cli.run(["photo", "in.png", "--method", "blur", "--strength", "2.5"]) == 0
+    assert calls[0][2] == Options(method="blur", strength=2.5)
+    assert cli.run(["photo", "in.png", "--method", "blur", "--strength", "much"]) == 2
+
+
 def test_defaults_are_those_of_the_api(protect) -> None:
     calls = protect(a_result())
     cli.run(["photo", "in.png"])
