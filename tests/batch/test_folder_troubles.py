@@ -242,14 +242,14 @@ def test_a_damaged_journal_is_refused_and_nothing_is_written(photos: Path, attac
 def test_with_a_seed_an_interrupted_run_draws_as_an_uninterrupted_one(
     photos: Path, attack: FakeAttack, tmp_path: Path
 ) -> None:
-    def killed_at_the_sixth(input: Path, output: Path) -> None:
-        if attack.calls.total() == 6:
+    def killed_at_the_fourth(input: Path, output: Path) -> None:
+        if attack.calls.total() == 4:
             raise KilledError
 
     def drawn(result: FolderResult) -> list[int | None]:
         return [face.k for photo in result.photos for face in photo.faces]
 
-    attack.meanwhile = killed_at_the_sixth
+    attack.meanwhile = killed_at_the_fourth
     with pytest.raises(KilledError):
         run(photos, tmp_path / "parts")
     attack.meanwhile = None
