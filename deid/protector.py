@@ -83,7 +83,7 @@ class Protector:
         if wanted == "all":
             return list(range(len(found)))
         if wanted == "largest":
-            return [max(range(len(found)), key=lambda i: _area(found[i].face))] if found else []
+            return [max(range(len(found)), key=lambda i: found[i].face.area)] if found else []
         numbers = _chosen_numbers(wanted)
         if max(numbers) > len(found):
             raise UsageError(f"there is no face {max(numbers)}: the photo has {len(found)}")
@@ -113,7 +113,7 @@ class Protector:
                 except ImageError:
                     continue
                 if found:
-                    embeddings.append(max(found, key=lambda f: _area(f.face)).embedding)
+                    embeddings.append(max(found, key=lambda f: f.face.area).embedding)
             if not embeddings:
                 raise UsageError(f"no face found in any photo of {person}")
             people[person.name] = torch.stack(embeddings)
@@ -139,8 +139,3 @@ def _chosen_numbers(faces: str) -> list[int]:
     if len(numbers) != len(faces.split(",")) or min(numbers) < 1:
         raise UsageError(f"faces must be all, largest or numbers such as 1,3, not {faces}")
     return numbers
-
-
-def _area(face: Face) -> float:
-    x0, y0, x1, y1 = face.box
-    return (x1 - x0) * (y1 - y0)

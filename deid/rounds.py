@@ -17,7 +17,7 @@ from torch import Tensor
 from deid.anonymity.conditions import rank_is, rank_of, ranked_others, targets_of
 from deid.attacks import ATTACKS
 from deid.faces.align import Patch, patch_around
-from deid.faces.detect import Face, detect_faces
+from deid.faces.detect import Face, detect_faces, overlap
 from deid.faces.paste import FaceChain, View, paste
 from deid.images import Photo, decode_photo, encode_photo
 from deid.obfuscation import OBFUSCATIONS
@@ -240,18 +240,8 @@ def look_again(
 
 
 def same_face(face: Face, candidates: Sequence[Face]) -> Face | None:
-    best = max(candidates, key=lambda other: _overlap(face.box, other.box), default=None)
-    return best if best is not None and _overlap(face.box, best.box) >= SAME_FACE else None
-
-
-def _overlap(a: Sequence[float], b: Sequence[float]) -> float:
-    """Intersection over union of two boxes."""
-    width = min(a[2], b[2]) - max(a[0], b[0])
-    height = min(a[3], b[3]) - max(a[1], b[1])
-    if width <= 0 or height <= 0:
-        return 0.0
-    union = (a[2] - a[0]) * (a[3] - a[1]) + (b[2] - b[0]) * (b[3] - b[1]) - width * height
-    return width * height / union
+    best = max(candidates, key=lambda other: overlap(face.box, other.box), default=None)
+    return best if best is not None and overlap(face.box, best.box) >= SAME_FACE else None
 
 
 def _recut(pixels: np.ndarray, chain: FaceChain, row: int, patch: Patch) -> Tensor:

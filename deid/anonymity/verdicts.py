@@ -5,6 +5,7 @@ behind them keeps p(i) ≤ 1/K (K-A³, eq. 6) is an inference, and may stay open
 """
 
 from collections.abc import Mapping
+from functools import cache
 from typing import Literal
 
 from deid.anonymity.intervals import lower_bound, upper_bound
@@ -38,3 +39,19 @@ def process_verdict(counts: Mapping[int, int], n: int, K: int, delta: float = 0.
     if all(upper_bound(faces, n, 0.95) <= 1 / K + delta for faces in faces_at):
         return "met"
     return "inconclusive"
+
+
+@cache
+def deciding_number(K: int, delta: float = 0.1) -> int:
+    """The number of faces, spread evenly over 2..K+1, from which on `process_verdict` says `met`.
+
+    Not the least number: it says so a little earlier wherever K divides the number.
+    """
+
+    def met(n: int) -> bool:
+        return process_verdict({k: n // K + (k - 2 < n % K) for k in range(2, K + 2)}, n, K, delta) == "met"
+
+    n = K
+    while not all(met(m) for m in range(n, n + K)):
+        n += 1
+    return n

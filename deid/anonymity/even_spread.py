@@ -1,0 +1,55 @@
+"""Is one person spread evenly over the ranks 2..K+1? An exact test, and its correction for many persons."""
+
+import math
+from collections.abc import Iterator, Sequence
+
+
+def even_spread_p_value(counts: Sequence[int]) -> float:
+    """p-value of the exact multinomial test that n photos fall evenly on len(counts) ranks.
+
+    counts: photos at each rank, zeros included. The sum of the probabilities of all outcomes that are at most as
+    probable as this one (Read, Cressie, «Goodness-of-Fit Statistics for Discrete Multivariate Data», 1988); 1 without
+    photos. Raises ValueError for no rank or a negative count.
+    """
+    if not counts or min(counts) < 0:
+        raise ValueError(f"counts must be whole numbers of at least 0, one a rank, not {list(counts)}")
+    n, ranks = sum(counts), len(counts)
+    observed = _log_ways(tuple(sorted(counts, reverse=True)))
+    # Outcomes that differ only in which rank has how many are equally probable: partitions of n stand for them.
+    total = 0.0
+    for parts in _partitions(n, ranks, n):
+        ways = _log_ways(parts)
+        if ways <= observed + 1e-9:
+            total += math.exp(ways + _log_orders(parts) - n * math.log(ranks))
+    return min(1.0, total)
+
+
+def holm(p_values: Sequence[float]) -> list[float]:
+    """p-values corrected for being many, in the order given (Holm, Scandinavian Journal of Statistics 6, 1979)."""
+    order = sorted(range(len(p_values)), key=lambda i: p_values[i])
+    corrected, largest = [0.0] * len(p_values), 0.0
+    for at, i in enumerate(order):
+        largest = max(largest, min(1.0, (len(p_values) - at) * p_values[i]))
+        corrected[i] = largest
+    return corrected
+
+
+def _log_ways(parts: tuple[int, ...]) -> float:
+    """Logarithm of the number of ways to give n photos these counts."""
+    return math.lgamma(sum(parts) + 1) - sum(math.lgamma(part + 1) for part in parts)
+
+
+def _log_orders(parts: tuple[int, ...]) -> float:
+    """Logarithm of the number of different orders of the parts."""
+    return math.lgamma(len(parts) + 1) - sum(math.lgamma(parts.count(value) + 1) for value in set(parts))
+
+
+def _partitions(n: int, parts: int, largest: int) -> Iterator[tuple[int, ...]]:
+    """All non-increasing tuples of `parts` numbers from 0 to `largest` that sum to n."""
+    if parts == 1:
+        if n <= largest:
+            yield (n,)
+        return
+    for first in range(min(n, largest), -(-n // parts) - 1, -1):
+        for rest in _partitions(n - first, parts - 1, first):
+            yield (first, *rest)

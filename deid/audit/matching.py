@@ -1,0 +1,56 @@
+"""Which published photo belongs to which original, which face to which, and whether it is the same photo at all."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+from PIL import Image
+
+from deid.faces.detect import Face, overlap
+
+THUMBNAIL = 32  # pixels a side: a blurred face, a mosaic or a perturbation leaves no trace at this size
+SAME_PHOTO = 0.95  # correlation of the thumbnails of a photo and a version of it
+SAME_PLACE = 0.4  # overlap (intersection over union) of the boxes of one face
+
+
+def match_files(originals: Sequence[Path], published: Sequence[Path]) -> dict[Path, Path]:
+    """Original → published relative path: the same path, else the same one without its suffix if that is unique."""
+    there = set(published)
+    pairs = {path: path for path in originals if path in there}
+    by_stem: dict[Path, list[Path]] = {}
+    for path in published:
+        if path not in pairs:
+            by_stem.setdefault(path.with_suffix(""), []).append(path)
+    for path in originals:
+        if path not in pairs and len(alike := by_stem.get(path.with_suffix(""), [])) == 1:
+            pairs[path] = alike.pop()
+    return pairs
+
+
+def match_faces(originals: Sequence[Face], published: Sequence[Face]) -> list[Face | None]:
+    """For each original face the published one in its place, largest overlap first; boxes in the same pixels."""
+    pairs = sorted(
+        ((overlap(a.box, b.box), i, j) for i, a in enumerate(originals) for j, b in enumerate(published)),
+        key=lambda pair: (-pair[0], pair[1], pair[2]),
+    )
+    found: dict[int, int] = {}
+    for shared, i, j in pairs:
+        if shared >= SAME_PLACE and i not in found and j not in found.values():
+            found[i] = j
+    return [published[found[i]] if i in found else None for i in range(len(originals))]
+
+
+def thumbnail(pixels: np.ndarray) -> np.ndarray:
+    """A photo (H, W) or (H, W, 3) uint8 as (32, 32) uint8 luma, whatever its shape."""
+    size = (THUMBNAIL, THUMBNAIL)
+    return np.asarray(Image.fromarray(pixels).convert("L").resize(size, Image.Resampling.BOX, reducing_gap=2))
+
+
+def same_photo(a: np.ndarray, b: np.ndarray) -> bool:
+    """Do two thumbnails show one photo? By pixels, not by embedding: a good protection moves the embedding."""
+    x, y = a.astype(np.float64).ravel(), b.astype(np.float64).ravel()
+    x, y = x - x.mean(), y - y.mean()
+    norms = float(np.linalg.norm(x) * np.linalg.norm(y))
+    if norms < 1e-6:  # a picture of one color has no correlation
+        return bool(np.abs(a.astype(np.float64) - b).mean() < 8)
+    return float(x @ y) / norms >= SAME_PHOTO

@@ -1,0 +1,327 @@
+"""`deid audit`: measure every photo, count, assemble the document. Interrupted and started again, it goes on."""
+
+import hashlib
+import os
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from deid.audit.classes import MadeBy, class_of, made_by
+from deid.audit.counts import Known, galleries_of, one_per_person, thresholds_of
+from deid.audit.document import assemble
+from deid.audit.findings import jpeg_quality
+from deid.audit.handling import HANDLINGS
+from deid.audit.matching import match_files, thumbnail
+from deid.audit.measure import Original, Pace, Published, measure_original, measure_published
+from deid.audit.persons import KnownFace, another_photo, persons_of
+from deid.audit.sets import FaceLine, Places, count_places
+from deid.audit.store import GALLERY, ORIGINALS, PEOPLE, Store, stamp_of, store_path
+from deid.batch.photo_tree import journal_name, photos_in
+from deid.checkpoints import CheckpointError, Entry, Recognizer, load_recognizer, manifest, verify
+from deid.losses import cw_ssim, steerable_pyramid
+from deid.types import UsageError
+
+Json = dict[str, Any]
+Progress = Callable[[int, int, str], None]  # photos done, photos in all, which one
+# Says whose faces are of one person where it is asked: of the shipped recognizers the best on clean photos.
+JUDGE = "dlib-resnet"
+LABELS = "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
+NOBODY = 1.01  # no cosine reaches it: without a threshold everybody is taken for a person of their own
+
+
+@dataclass(frozen=True)
+class AuditOptions:
+    """k_level: None takes the run's own, else 5. against: recognizers by name, empty for all on this machine.
+
+    people: a folder with a folder a person, whose photos are enrolled and tell who is who. gallery: photos of real
+    other people. seed: of the random choice of one photo a person and of the fresh decoys.
+    """
+
+    k_level: int | None = None
+    people: Path | None = None
+    gallery: Path | None = None
+    against: tuple[str, ...] = ()
+    seed: int = 0
+    device: str = "cpu"
+
+
+@dataclass(frozen=True)
+class Audited:
+    """document: the whole one, private. paths: id → published file."""
+
+    document: Json
+    faces: tuple[FaceLine, ...]
+    paths: dict[str, Path]
+
+
+def audit(
+    originals: Path,
+    published: Sequence[Path],
+    options: AuditOptions,
+    *,
+    progress: Progress = lambda done, total, what: None,
+) -> Audited:
+    """Audit one or several published versions of a folder of originals.
+
+    Raises UsageError for folders or options that make no sense, CheckpointError for missing or changed weights; a
+    photo's trouble is a finding.
+    """
+    started = time.perf_counter()
+    _check(originals, published, options)
+    runs = [made_by(folder) for folder in published]
+    entries = _entries(options.against)
+    K = options.k_level or next((run.k_level for run in runs if run), 5)
+    recognizers = [load_recognizer(name, options.device) for name in entries]
+    configuration = _configuration(options, K, runs)
+    places = [os.fsencode(place.resolve()).hex() for place in (originals, *published)]
+    weights = {name: entry.sha256 for name, entry in entries.items()}
+    store = Store(store_path({**configuration, "places": places, "weights": weights}))
+    pace = Pace()
+    try:
+        sets = _measure(originals, published, options, recognizers, store, pace, progress)
+        persons = _persons(store, entries)
+        configuration["persons"] = persons.told_by
+        known = {name: _known(store, entry, persons, options.seed) for name, entry in entries.items()}
+        counted = [
+            count_places(label, one, store, run, known, K, options.seed)
+            for label, one, run in zip(LABELS, sets, runs, strict=False)
+        ]
+    finally:
+        store.close()
+    described = {name: _described(entry, runs, known[name]) for name, entry in entries.items()}
+    made = {
+        "date": datetime.now(UTC).date().isoformat(),
+        "versions": {name: version(name) for name in ("face-deid", "torch", "facenet-pytorch", "numpy", "pillow")},
+        "seconds": round(time.perf_counter() - started, 2),
+        "seconds_in_recognizers": round(sum(pace.recognizers.values()), 2),
+    }
+    documents = [
+        {"label": label, "counts": one.counts, "files": one.files} for label, one in zip(LABELS, counted, strict=False)
+    ]
+    store.delete()  # it holds templates of real people; nothing can be interrupted any more but the writing
+    return Audited(
+        assemble(configuration, described, documents, made),
+        tuple(face for one in counted for face in one.faces),
+        {id: path for one in counted for id, path in one.paths.items()},
+    )
+
+
+def _check(originals: Path, published: Sequence[Path], options: AuditOptions) -> None:
+    for folder in (originals, *published, *(place for place in (options.people, options.gallery) if place)):
+        if not folder.is_dir():
+            raise UsageError(f"{folder} is not a folder")
+    if len(published) > len(LABELS):
+        raise UsageError(f"at most {len(LABELS)} published sets are compared at once")
+    if len({folder.resolve() for folder in published}) < len(published):
+        raise UsageError("a published set is named twice")
+    if options.k_level is not None and options.k_level < 1:
+        raise UsageError(f"K must be at least 1, not {options.k_level}")
+
+
+def _entries(against: Sequence[str]) -> dict[str, Entry]:
+    """The recognizers to ask, verified. Raises UsageError for an unknown name, CheckpointError for changed weights."""
+    entries = manifest()
+    if unknown := [name for name in against if name not in entries]:
+        raise UsageError(f"no recognizer called {', '.join(unknown)}: there are {', '.join(entries)}")
+    chosen = {name: entry for name, entry in entries.items() if not against or name in against}
+    for entry in chosen.values():
+        verify(entry)
+    return chosen
+
+
+def _configuration(options: AuditOptions, K: int, runs: Sequence[MadeBy | None]) -> Json:
+    return {
+        "k_level": K,
+        "seed": options.seed,
+        "handlings": list(HANDLINGS),
+        "enrolled_people": options.people is not None,
+        "gallery_of_real_people": options.gallery is not None,
+        "methods": [run.method if run else "unknown" for run in runs],
+        "cw_ssim": {
+            "scales": steerable_pyramid.SCALES, "orientations": steerable_pyramid.ORIENTATIONS,
+            "window": cw_ssim.WINDOW, "kappa": cw_ssim.KAPPA,
+        },
+        "ssim": {"window": 7, "image": "aligned luma face, 128×128"},
+    }  # fmt: skip
+
+
+def _measure(
+    originals: Path,
+    published: Sequence[Path],
+    options: AuditOptions,
+    recognizers: Sequence[Recognizer],
+    store: Store,
+    pace: Pace,
+    progress: Progress,
+) -> list[Places]:
+    """Everything that has to look at a photo. What the store has of unchanged files is kept."""
+    paths = sorted(photos_in(originals))
+    theirs = [sorted(photos_in(folder)) for folder in published]
+    pairs = [match_files(paths, there) for there in theirs]
+    enrolled = [(place, folder) for place, folder in ((PEOPLE, options.people), (GALLERY, options.gallery)) if folder]
+    portraits = [(place, folder, path) for place, folder in enrolled for path in sorted(photos_in(folder))]
+    total, done = len(paths) + len(portraits), 0
+    for path in paths:
+        there = [
+            (label, folder / pair[path])
+            for label, folder, pair in zip(LABELS, published, pairs, strict=False)
+            if path in pair
+        ]
+        _measure_photo(originals / path, journal_name(path), there, recognizers, options.device, store, pace)
+        done += 1
+        progress(done, total, str(path))
+    for place, folder, path in portraits:
+        _measure_portrait(place, folder / path, journal_name(path), recognizers, options.device, store, pace)
+        done += 1
+        progress(done, total, str(path))
+    store.keep_only(ORIGINALS, [journal_name(path) for path in paths])
+    sets = []
+    for label, folder, names, pair in zip(LABELS, published, theirs, pairs, strict=False):
+        store.keep_only(label, [journal_name(path) for path in pair])
+        unmatched = sorted(set(names) - set(pair.values()))
+        extra = {journal_name(path): _sha256(folder / path) for path in unmatched}
+        sets.append(Places(originals, folder, pair, extra))
+    return sets
+
+
+def _measure_photo(
+    path: Path,
+    name: str,
+    published: Sequence[tuple[str, Path]],
+    recognizers: Sequence[Recognizer],
+    device: str,
+    store: Store,
+    pace: Pace,
+) -> None:
+    stamp = stamp_of(path, *(there for _, there in published))
+    if store.stamp(ORIGINALS, name) == stamp:
+        return
+    original = measure_original(path, recognizers, device, pace)
+    for label, there in published:
+        one = measure_published(there, original, recognizers, device, pace)
+        store.put(label, name, stamp, _published_record(one, there), [face.embeddings for face in one.faces])
+    # Last: its stamp says that the others are there.
+    store.put(ORIGINALS, name, stamp, _original_record(original), [face.embeddings for face in original.faces])
+
+
+def _measure_portrait(
+    place: str, path: Path, name: str, recognizers: Sequence[Recognizer], device: str, store: Store, pace: Pace
+) -> None:
+    """The largest face of a photo of one person."""
+    stamp = stamp_of(path)
+    if store.stamp(place, name) == stamp:
+        return
+    portrait = measure_original(path, recognizers, device, pace)
+    largest = max(portrait.faces, key=lambda face: face.face.area, default=None)
+    store.put(place, name, stamp, {"sha256": portrait.sha256}, [largest.embeddings] if largest else [])
+
+
+def _original_record(original: Original) -> Json:
+    return {
+        "sha256": original.sha256,
+        "problem": original.problem,
+        "faces": [{"box": list(clean.face.box)} for clean in original.faces],
+        "thumbnail": "" if original.pixels is None else thumbnail(original.pixels).tobytes().hex(),
+    }
+
+
+def _published_record(published: Published, path: Path) -> Json:
+    return {
+        "sha256": published.sha256,
+        "problem": published.problem,
+        "found": [face.found for face in published.faces],
+        "quality": [dict(face.quality) for face in published.faces],
+        "new_faces": published.new_faces,
+        "unchanged": published.unchanged,
+        "thumbnail": "" if published.thumbnail is None else published.thumbnail.tobytes().hex(),
+        "jpeg_quality": jpeg_quality(path),
+    }
+
+
+@dataclass(frozen=True, eq=False)
+class Persons:
+    """The person of each of the originals' faces, and how that was found out."""
+
+    of_face: list[str]
+    told_by: str
+
+
+def _persons(store: Store, entries: dict[str, Entry]) -> Persons:
+    """Judged once, for all recognizers alike."""
+    thresholds = {name: entry.details.get("thresholds", {}).get("1e-3", NOBODY) for name, entry in entries.items()}
+    judge = JUDGE if JUDGE in entries else min(thresholds, key=lambda name: thresholds[name] == NOBODY)
+    threshold = thresholds[judge]
+    faces, people = _faces(store, ORIGINALS, judge), _faces(store, PEOPLE, judge)
+    told = f"guessed from the clean photos by {judge} at a cosine of {threshold}"
+    if people:
+        told = f"enrolled people's folders; who is in none of them {told}"
+    return Persons(persons_of(faces, people, threshold), told)
+
+
+def _known(store: Store, entry: Entry, persons: Persons, seed: int) -> Known:
+    faces, people = _faces(store, ORIGINALS, entry.name), _faces(store, PEOPLE, entry.name)
+    real = _faces(store, GALLERY, entry.name)
+    clean = np.stack([face.embedding for face in faces]) if faces else np.zeros((0, 1), np.float32)
+    thresholds, source = thresholds_of(clean, persons.of_face, entry, seed)
+    strangers = np.stack([f.embedding for f in real]) if real else clean[one_per_person(persons.of_face, seed)]
+    enrolled: dict[str, list[np.ndarray]] = {}
+    for face in people:
+        enrolled.setdefault(face.folder or "", []).append(face.embedding)
+    means = {name: np.mean(group, 0) for name, group in enrolled.items()}
+    prototypes = {name: mean / np.linalg.norm(mean) for name, mean in means.items()}
+    own = {face.sha256 for face in faces}
+    others = np.stack([f.embedding for f in real if f.sha256 not in own]) if real else np.zeros((0, clean.shape[1]))
+    rows: dict[str, int] = {}
+    keys = []
+    for face in faces:
+        keys.append((face.path, rows.get(face.path, 0)))
+        rows[face.path] = rows.get(face.path, 0) + 1
+    return Known(
+        clean=clean,
+        persons=tuple(persons.of_face),
+        others=tuple(another_photo(faces, persons.of_face, people)),
+        row_of={key: row for row, key in enumerate(keys)},
+        thresholds=thresholds,
+        thresholds_from=source,
+        galleries=galleries_of(entry, strangers, prototypes, others.astype(np.float32), seed),
+    )
+
+
+def _faces(store: Store, place: str, recognizer: str) -> list[KnownFace]:
+    files = {path: record["sha256"] for path, record in store.records(place)}
+    return [
+        KnownFace(path, files[path], path.split("/")[0] if "/" in path else None, embeddings[0])
+        for path, _, embeddings in store.embeddings(place, recognizer)
+    ]
+
+
+def _described(entry: Entry, runs: Sequence[MadeBy | None], known: Known) -> Json:
+    """A recognizer as the report names it; of several sets' classes the least telling one counts."""
+    entries = manifest()
+    attacked = [[entries[name] for name in run.surrogates if name in entries] if run else None for run in runs]
+    classes = [class_of(entry, surrogates) for surrogates in attacked]
+    order = ("unknown", "surrogate", "related", "independent")
+    return {
+        "class": min(classes, key=order.index),
+        "architecture": entry.architecture,
+        "sha256": entry.sha256,
+        "training_data": entry.details.get("training_data", "not stated"),
+        "teacher": entry.details.get("teacher"),
+        "thresholds": dict(known.thresholds),
+        "thresholds_from": known.thresholds_from,
+        "galleries": {name: len(gallery.prototypes) + 1 for name, gallery in known.galleries.items()},
+    }
+
+
+def _sha256(path: Path) -> str:
+    try:
+        with path.open("rb") as file:
+            return hashlib.file_digest(file, "sha256").hexdigest()
+    except OSError as error:
+        raise CheckpointError(f"{path} cannot be read: {error.strerror}") from None

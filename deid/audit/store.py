@@ -1,0 +1,115 @@
+"""What an audit has measured so far, kept on disk so that it can stop anywhere and that memory does not grow.
+
+It holds embeddings of real people: it lies in the user's private state directory, mode 0600, and is deleted when the
+report is written.
+"""
+
+import hashlib
+import json
+import os
+import sqlite3
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import platformdirs
+
+from deid.types import UsageError
+
+_SCHEMA = """
+CREATE TABLE IF NOT EXISTS photos (
+    place TEXT, path TEXT, stamp TEXT NOT NULL, record TEXT NOT NULL, PRIMARY KEY (place, path)
+);
+CREATE TABLE IF NOT EXISTS faces (
+    place TEXT, path TEXT, number INTEGER, recognizer TEXT, embeddings BLOB NOT NULL,
+    PRIMARY KEY (place, path, number, recognizer)
+);
+"""
+
+
+def store_path(configuration: dict[str, Any]) -> Path:
+    """Where an audit with this configuration keeps its state: the same one when it is started again."""
+    name = hashlib.sha256(json.dumps(configuration, sort_keys=True).encode()).hexdigest()[:32]
+    return Path(platformdirs.user_state_dir("face-deid")) / "audits" / f"{name}.sqlite"
+
+
+ORIGINALS, PEOPLE, GALLERY = "originals", "people", "gallery"
+
+
+class Store:
+    """place: "originals", "people", "gallery" or a set's label; path: journal name of the relative path."""
+
+    def __init__(self, path: Path) -> None:
+        path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+        path.touch(mode=0o600)
+        self.path = path
+        self._db = sqlite3.connect(path, timeout=0, isolation_level=None)
+        try:
+            self._db.execute("PRAGMA locking_mode = EXCLUSIVE")
+            self._db.execute("BEGIN EXCLUSIVE")
+            self._db.execute("COMMIT")
+            self._db.executescript(_SCHEMA)
+        except sqlite3.DatabaseError as error:
+            self._db.close()
+            if "locked" in str(error):
+                raise UsageError("this audit is running already: wait for it, or stop it") from None
+            raise UsageError(f"the audit's state {path} cannot be used ({error}): delete it to begin anew") from None
+
+    def close(self) -> None:
+        self._db.close()
+
+    def delete(self) -> None:
+        self.close()
+        self.path.unlink(missing_ok=True)
+
+    def stamp(self, place: str, path: str) -> str | None:
+        """What `put` was told about the file, to tell whether it has changed since."""
+        row = self._db.execute("SELECT stamp FROM photos WHERE place = ? AND path = ?", (place, path)).fetchone()
+        return row[0] if row else None
+
+    def put(
+        self, place: str, path: str, stamp: str, record: dict[str, Any], faces: Sequence[Mapping[str, np.ndarray]]
+    ) -> None:
+        """Keep a photo's record and, for each face, recognizer → embeddings, float32; what was there goes."""
+        self._db.execute("BEGIN")
+        with self._db:
+            self._db.execute("DELETE FROM faces WHERE place = ? AND path = ?", (place, path))
+            self._db.execute(
+                "INSERT OR REPLACE INTO photos VALUES (?, ?, ?, ?)", (place, path, stamp, json.dumps(record))
+            )
+            self._db.executemany(
+                "INSERT INTO faces VALUES (?, ?, ?, ?, ?)",
+                [
+                    (place, path, number, recognizer, np.ascontiguousarray(values, np.float32).tobytes())
+                    for number, face in enumerate(faces)
+                    for recognizer, values in face.items()
+                ],
+            )
+
+    def keep_only(self, place: str, paths: Sequence[str]) -> None:
+        """Forget photos that are not there any more."""
+        for path in {path for path, _ in self.records(place)} - set(paths):
+            for table in ("photos", "faces"):
+                self._db.execute(f"DELETE FROM {table} WHERE place = ? AND path = ?", (place, path))
+
+    def record(self, place: str, path: str) -> dict[str, Any] | None:
+        row = self._db.execute("SELECT record FROM photos WHERE place = ? AND path = ?", (place, path)).fetchone()
+        return json.loads(row[0]) if row else None
+
+    def records(self, place: str) -> Iterator[tuple[str, dict[str, Any]]]:
+        """All photos of a place, by path."""
+        for path, record in self._db.execute("SELECT path, record FROM photos WHERE place = ? ORDER BY path", (place,)):
+            yield path, json.loads(record)
+
+    def embeddings(self, place: str, recognizer: str, rows: int = 1) -> Iterator[tuple[str, int, np.ndarray]]:
+        """(path, face number, embeddings (rows, D)) of every face of a place, by path and number."""
+        query = "SELECT path, number, embeddings FROM faces WHERE place = ? AND recognizer = ? ORDER BY path, number"
+        for path, number, blob in self._db.execute(query, (place, recognizer)):
+            yield path, number, np.frombuffer(blob, np.float32).reshape(rows, -1)
+
+
+def stamp_of(*files: Path) -> str:
+    """Sizes and times of files: when they are the same, what was measured of them is still true."""
+    stats = [os.stat(file) if file.exists() else None for file in files]  # noqa: PTH116
+    return " ".join(f"{s.st_size}:{s.st_mtime_ns}" if s else "none" for s in stats)
