@@ -3,13 +3,19 @@
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from deid.audit.run import audit
     from deid.batch.folder import protect_folder
     from deid.pipeline import protect
     from deid.types import Options
 
-__all__ = ["Options", "protect", "protect_folder"]
+__all__ = ["Options", "audit", "protect", "protect_folder"]
 
-_HOMES = {"Options": "deid.types", "protect": "deid.pipeline", "protect_folder": "deid.batch.folder"}
+_HOMES = {
+    "Options": "deid.types",
+    "audit": "deid.audit.run",
+    "protect": "deid.pipeline",
+    "protect_folder": "deid.batch.folder",
+}
 
 
 def __getattr__(name: str) -> Any:

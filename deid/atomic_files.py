@@ -8,8 +8,9 @@ from pathlib import Path
 from deid.image_errors import CannotWrite, OutputExists, reason_of
 
 
-def write_atomically(data: bytes, path: Path, *, overwrite: bool = False) -> None:
-    """Store `data` as the file `path`, whole or not at all; folders above it are made.
+def write_atomically(data: bytes, path: Path, *, overwrite: bool = False, mode: int = 0o666) -> None:
+    """Store `data` as the file `path`, whole or not at all; folders above it are made. mode: less the
+    umask, as for any file a user saves (tempfile would make it 0600).
 
     Raises OutputExists (unless `overwrite`; also where another program was faster by a moment) and
     CannotWrite. Whatever happens, an interruption included, no temporary file stays behind.
@@ -21,8 +22,7 @@ def write_atomically(data: bytes, path: Path, *, overwrite: bool = False) -> Non
         path.parent.mkdir(parents=True, exist_ok=True)
         try:
             flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_BINARY", 0)
-            # 0o666 leaves the mode to the umask, as for any file a user saves; tempfile would make it 0600.
-            with os.fdopen(os.open(part, flags, 0o666), "wb") as file:
+            with os.fdopen(os.open(part, flags, mode), "wb") as file:
                 file.write(data)
                 file.flush()
                 os.fsync(file.fileno())

@@ -7,7 +7,7 @@ import traceback
 import warnings
 from collections.abc import Mapping, Sequence
 from contextlib import redirect_stdout
-from dataclasses import fields
+from dataclasses import fields, replace
 from io import TextIOWrapper
 from pathlib import Path
 from typing import Annotated, Any
@@ -15,6 +15,7 @@ from typing import Annotated, Any
 import typer
 
 from deid import display, maintenance
+from deid.audit import command as audit_command
 from deid.maintenance import Device, OnDevice
 from deid.types import Options, PhotoResult, UsageError
 
@@ -28,6 +29,7 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
     help="Photos that people still read and face recognizers cannot, with proof.",
 )
+app.command("audit")(audit_command.audit)
 app.add_typer(maintenance.weights, name="weights")
 app.add_typer(maintenance.train, name="train")
 app.add_typer(maintenance.reproduce, name="reproduce")
@@ -140,6 +142,7 @@ def folder(
     keep_metadata: KeepMetadata = False,
     quality: Quality = 95,
     write_unverified: Unverified = False,
+    report: Annotated[Path | None, typer.Option(metavar="DIR", help="Then audit OUT, and write the report.")] = None,
     device: OnDevice = Device.auto,
 ) -> int:
     """Protect every photo of a folder, with the ranks balanced over all of them.
@@ -147,6 +150,8 @@ def folder(
     Exit: 0 all protected, 2 usage, 3 no face at all, 4 some not verified, 5 some unreadable.
     """
     options = _options(locals())
+    if report is not None:
+        audit_command.check_folder(report)
     if not input.is_dir():
         display.complain(f"{input}: {'this is not a folder' if input.exists() else 'there is no such folder'}")
         return UNREADABLE
@@ -154,6 +159,9 @@ def folder(
         from deid.batch import folder as batch
 
         result = batch.protect_folder(input, output, options, progress=progress)
+    if report is not None:
+        audit_command.run(input, [output], report, k_level=k_level, people=people, device=device.value)
+        result = replace(result, report=str(report))
     if verbose:
         for one in result.photos:
             display.say(one.input)
@@ -163,6 +171,8 @@ def folder(
     else:
         display.show_lines(display.folder_summary(result))
         display.show_lines(display.limits(result.photos, options.recognizer))
+        if report is not None:
+            display.show(f"audit for others: {report / 'shared' / 'report.html'}; for you alone: {report / 'private'}")
     code = exit_code(result.photos)
     if code:
         reasons = {

@@ -7,12 +7,19 @@ import statistics
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
-from typing import Any, TextIO
+from typing import Any, Protocol, TextIO
 
 from deid.types import FaceResult, FolderResult, PhotoResult
 
 FolderProgress = Callable[[int, int, PhotoResult], None]
 """Called after each photo of a folder: photos done, photos in all, the photo's result."""
+
+
+class Progress(Protocol):
+    """Called after each step: steps done, steps in all, what was done, and what was wrong with it."""
+
+    def __call__(self, done: int, total: int, what: str, problem: str = "") -> None: ...
+
 
 _ORDER = ("protected", "failed", "no-face", "unreadable", "skipped")
 
@@ -104,19 +111,29 @@ def photo_problem(result: PhotoResult) -> str:
 @contextmanager
 def folder_progress() -> Iterator[FolderProgress]:
     """A bar with an estimate of the time left on a terminal, a line a photo elsewhere."""
+    with progress("protecting") as advance:
+        yield lambda done, total, result: advance(
+            done, total, f"{result.input}: {result.outcome}", photo_problem(result)
+        )
+
+
+@contextmanager
+def progress(title: str) -> Iterator[Progress]:
+    """A bar with an estimate of the time left on a terminal, a line a step elsewhere."""
     if not sys.stderr.isatty():
-        yield lambda done, total, result: say(f"[{done}/{total}] {result.input}: {result.outcome}")
+        yield lambda done, total, what, problem="": say(f"[{done}/{total}] {what}")
         return
     from rich.console import Console
-    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+    from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeRemainingColumn
+    from rich.progress import Progress as Bar
 
-    columns = (TextColumn("protecting"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
-    with Progress(*columns, console=Console(stderr=True)) as bar:
-        task = bar.add_task("protecting", total=None)
+    columns = (TextColumn(title), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+    with Bar(*columns, console=Console(stderr=True)) as bar:
+        task = bar.add_task(title, total=None)
 
-        def advance(done: int, total: int, result: PhotoResult) -> None:
+        def advance(done: int, total: int, what: str, problem: str = "") -> None:
             bar.update(task, completed=done, total=total)
-            if problem := photo_problem(result):
+            if problem:
                 bar.console.print(problem, markup=False, highlight=False)
 
         yield advance

@@ -50,7 +50,7 @@ class Protector:
             raise UsageError(f"quality must be between 1 and 100, not {options.quality}")
         _chosen_numbers(options.faces)
         self.options = options
-        self.device = _device(options.device)
+        self.device = device_for(options.device)
         self.recognizer = load_recognizer(options.recognizer, self.device)
         if not len(self.recognizer.decoys):
             raise UsageError(f"{options.recognizer} has no decoys, so no gallery to hide in: choose another recognizer")
@@ -122,7 +122,8 @@ class Protector:
         return people
 
 
-def _device(wanted: str) -> str:
+def device_for(wanted: str) -> str:
+    """auto, cpu or cuda → where networks run. Raises UsageError."""
     if wanted == "auto":
         return "cuda" if torch.cuda.is_available() else "cpu"
     if wanted not in ("cpu", "cuda"):

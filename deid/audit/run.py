@@ -66,9 +66,11 @@ def audit(
     options: AuditOptions,
     *,
     progress: Progress = lambda done, total, what: None,
+    keep: Callable[[Audited], None] = lambda audited: None,
 ) -> Audited:
     """Audit one or several published versions of a folder of originals.
 
+    keep: called with the result before the measurements are deleted, to write it down: nothing is lost if that fails.
     Raises UsageError for folders or options that make no sense, CheckpointError for missing or changed weights; a
     photo's trouble is a finding.
     """
@@ -92,24 +94,31 @@ def audit(
             count_places(label, one, store, run, known, K, options.seed)
             for label, one, run in zip(LABELS, sets, runs, strict=False)
         ]
-    finally:
+        described = {name: _described(entry, runs, known[name]) for name, entry in entries.items()}
+        sets_counted = [
+            {"label": label, "counts": one.counts, "files": one.files}
+            for label, one in zip(LABELS, counted, strict=False)
+        ]
+        audited = Audited(
+            assemble(configuration, described, sets_counted, _made(started, pace)),
+            tuple(face for one in counted for face in one.faces),
+            {id: path for one in counted for id, path in one.paths.items()},
+        )
+        keep(audited)
+    except BaseException:
         store.close()
-    described = {name: _described(entry, runs, known[name]) for name, entry in entries.items()}
-    made = {
+        raise
+    store.delete()  # it holds templates of real people
+    return audited
+
+
+def _made(started: float, pace: Pace) -> Json:
+    return {
         "date": datetime.now(UTC).date().isoformat(),
         "versions": {name: version(name) for name in ("face-deid", "torch", "facenet-pytorch", "numpy", "pillow")},
         "seconds": round(time.perf_counter() - started, 2),
         "seconds_in_recognizers": round(sum(pace.recognizers.values()), 2),
     }
-    documents = [
-        {"label": label, "counts": one.counts, "files": one.files} for label, one in zip(LABELS, counted, strict=False)
-    ]
-    store.delete()  # it holds templates of real people; nothing can be interrupted any more but the writing
-    return Audited(
-        assemble(configuration, described, documents, made),
-        tuple(face for one in counted for face in one.faces),
-        {id: path for one in counted for id, path in one.paths.items()},
-    )
 
 
 def _check(originals: Path, published: Sequence[Path], options: AuditOptions) -> None:

@@ -79,7 +79,7 @@ def protect_folder(
         journal.close()
 
 
-def _configuration(input: Path, options: Options, protector: Protector) -> dict[str, str | int | None]:
+def _configuration(input: Path, options: Options, protector: Protector) -> dict[str, str | float | None]:
     """What must not change within a run: the draw is balanced for these; in another input a name is another photo."""
     return {
         "input": quote(os.fsencode(input.resolve())),
@@ -89,6 +89,7 @@ def _configuration(input: Path, options: Options, protector: Protector) -> dict[
         "recognizer": f"{protector.recognizer.name} {protector.recognizer.sha256[:16]}",
         "people": quote(os.fsencode(options.people.resolve())) if options.people else None,
         "faces": options.faces,
+        "strength": options.strength,
     }
 
 

@@ -5,6 +5,7 @@ same face can be sampled from the same picture.
 """
 
 import json
+from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,6 +16,7 @@ from PIL import Image
 
 from deid.faces.align import lightcnn_transform, sampling_grid, warp
 from deid.faces.detect import Face, detect_batch
+from deid.types import UsageError
 
 MARGIN = 32
 CROP = 128 + 2 * MARGIN
@@ -57,7 +59,10 @@ def cut(picture: np.ndarray, landmarks: np.ndarray) -> tuple[np.ndarray, np.ndar
 
 
 def prepare(people: Path, cache: Path) -> FaceSet:
-    """The faces of a folder with a folder a person (LFW), detected once and kept under `cache`."""
+    """The faces of a folder with a folder a person (LFW), detected once and kept under `cache`.
+
+    Raises UsageError for a folder that has too few people to train on some and measure on others.
+    """
     if not (cache / "names.json").is_file():
         _prepare(people, cache)
     return FaceSet(
@@ -68,7 +73,6 @@ def prepare(people: Path, cache: Path) -> FaceSet:
 
 
 def _prepare(people: Path, cache: Path) -> None:
-    cache.mkdir(parents=True, exist_ok=True)
     crops, landmarks, names = [], [], []
     files = sorted(people.glob("*/*.jpg"))
     for start in range(0, len(files), BATCH):
@@ -81,6 +85,14 @@ def _prepare(people: Path, cache: Path) -> None:
                 crops.append(crop)
                 landmarks.append(points.astype(np.float32))
                 names.append(file.parent.name)
+    counts = Counter(names)
+    held_out = held_out_people(names)
+    if len(held_out) < 2 or not any(counts[name] > 1 for name in held_out):
+        raise UsageError(
+            f"{people}: faces of {len(counts)} people were found, too few to train on some and measure on others"
+            " (JPEG photos, a folder for each person; every tenth person is held out)"
+        )
+    cache.mkdir(parents=True, exist_ok=True)
     np.save(cache / "crops.npy", np.stack(crops))
     np.save(cache / "landmarks.npy", np.stack(landmarks))
     # Written last: its presence says that the others are whole.

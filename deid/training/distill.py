@@ -140,7 +140,7 @@ def train(
     for step in range(first, schedule.steps):
         # One generator a step: a resumed run draws what an uninterrupted one would have drawn.
         rng = np.random.default_rng([schedule.seed, step])
-        picked = rng.choice(chosen, schedule.batch, replace=False)
+        picked = rng.choice(chosen, min(schedule.batch, len(chosen)), replace=False)
         crops, landmarks = crops_of(faces, picked)
         crops, landmarks = mirror(crops, landmarks, rng.random(len(picked)) < 0.5)
         lit = light(crops, rng)

@@ -1,9 +1,15 @@
+import hashlib
+import shutil
+import tomllib
+from itertools import islice
 from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
+from safetensors.torch import load_file
 
+from deid import cli
 from deid.checkpoints import RECOGNIZERS, Entry, draw_decoys, load_recognizer, manifest
 from deid.faces.detect import detect_faces
 from deid.recognizers.lightcnn import LightCNN9
@@ -158,3 +164,35 @@ def test_decoys_have_the_similarities_of_real_strangers(name: str, shared_data: 
 
 def test_an_entry_without_a_gaussian_has_no_decoys() -> None:
     assert len(draw_decoys(Entry("x", next(iter(RECOGNIZERS)), Path(), "", {}))) == 0
+
+
+@pytest.mark.shared_data
+def test_the_command_trains_and_publishes_weights_that_load(shared_data: Path, tmp_path: Path) -> None:
+    """Two dozen people, three of them held out, one step: what is written is a whole entry of a manifest."""
+    for person in two_photos_each(shared_data / "lfw", 24):
+        shutil.copytree(person, tmp_path / "people" / person.name)
+    out = tmp_path / "out"
+    assert cli.run(["train", "lightcnn9", str(tmp_path / "people"), str(out), "--steps", "1"]) == 0
+    entry = tomllib.loads((out / "lightcnn9.toml").read_text())["recognizers"]["lightcnn9"]
+    for file, sha256 in (("file", "sha256"), ("decoys_file", "decoys_sha256")):
+        assert hashlib.sha256((out / entry[file]).read_bytes()).hexdigest() == entry[sha256]
+    assert "3 people" in entry["figures"]
+    network = LightCNN9()
+    network.load_state_dict({key: value.float() for key, value in load_file(out / entry["file"]).items()})
+    # Run again with more steps, it goes on from its state.
+    state = torch.load(out / "lightcnn9.state", weights_only=True)
+    assert state["step"] == 1
+    assert cli.run(["train", "lightcnn9", str(tmp_path / "people"), str(out), "--steps", "2"]) == 0
+    assert torch.load(out / "lightcnn9.state", weights_only=True)["step"] == 2
+
+
+def two_photos_each(lfw: Path, count: int) -> list[Path]:
+    people = (path for path in sorted(lfw.iterdir()) if len(list(path.glob("*.jpg"))) == 2)
+    return list(islice(people, count))
+
+
+def test_too_few_people_to_train_on_is_said_in_one_line(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (tmp_path / "people").mkdir()
+    assert cli.run(["train", "lightcnn9", str(tmp_path / "people"), str(tmp_path / "out"), "--steps", "1"]) == 2
+    assert "too few to train on" in capsys.readouterr().err
+    assert not (tmp_path / "out" / "faces").exists()

@@ -1,0 +1,119 @@
+"""The command `deid audit`."""
+
+from contextlib import redirect_stdout
+from pathlib import Path
+from sys import stderr
+from typing import Annotated, Any
+
+import typer
+
+from deid import display
+from deid.maintenance import Device, OnDevice
+from deid.types import UsageError
+
+EXIT = {"met": 0, "violated": 6, "inconclusive": 7}
+CHANGED = 8
+
+
+def audit(
+    folders: Annotated[
+        list[Path] | None, typer.Argument(metavar="ORIGINALS PUBLISHED...", help="One or several published versions.")
+    ] = None,
+    k_level: Annotated[
+        int | None, typer.Option("-k", "--k-level", min=1, help="The level promised; the run's own, else 5.")
+    ] = None,
+    people: Annotated[
+        Path | None, typer.Option(metavar="DIR", help="Who is who: a folder of photos for each person.")
+    ] = None,
+    gallery: Annotated[Path | None, typer.Option(metavar="DIR", help="Photos of real other people.")] = None,
+    against: Annotated[
+        list[str] | None, typer.Option(metavar="NAME", help="A recognizer, repeatable; all without.")
+    ] = None,
+    report: Annotated[Path | None, typer.Option(metavar="DIR", help="Write the report, shared and private.")] = None,
+    sign: Annotated[Path | None, typer.Option(metavar="KEY", help="Sign it: an Ed25519 private key (PEM).")] = None,
+    seed: Annotated[int, typer.Option(metavar="N", help="Of one photo a person and fresh decoys.")] = 0,
+    json: Annotated[bool, typer.Option("--json", help="The report on stdout.")] = False,
+    check: Annotated[Path | None, typer.Option(metavar="DIR", help="Check a report; PUBLISHED... may follow.")] = None,
+    device: OnDevice = Device.auto,
+) -> int:
+    """What recognizers make of a published set of photos, whoever protected it.
+
+    Exit: 0 conditions met, 2 usage, 6 violated, 7 inconclusive, 8 files or report changed since.
+    """
+    if check is not None:
+        return _check(check, folders or [], json)
+    if not folders or len(folders) < 2:
+        raise UsageError("an audit needs a folder of originals and at least one of published photos")
+    if sign is not None and report is None:
+        raise UsageError("--sign signs a report: say where with --report DIR")
+    options = {"k_level": k_level, "people": people, "gallery": gallery, "against": tuple(against or ()), "seed": seed}
+    whole, shared = run(folders[0], folders[1:], report, sign, device=device.value, **options)
+    if json:
+        display.show_json(shared)
+    else:
+        display.show_lines(_lines(whole, folders[1:], report))
+    return EXIT[shared["verdict"]]
+
+
+def check_folder(report: Path) -> None:
+    """Raises UsageError before any work is done for a report that has no place."""
+    from deid.audit.report import check_folder as check
+
+    check(report)
+
+
+def run(
+    originals: Path,
+    published: list[Path],
+    report: Path | None,
+    sign: Path | None = None,
+    *,
+    device: str,
+    **options: Any,
+) -> tuple[dict[str, Any], dict[str, Any]]:
+    """Audit, write the report if there is a place for it; the whole document and the shared one."""
+    with redirect_stdout(stderr):  # whatever a library prints does not belong to the result
+        from deid.audit import report as reports
+        from deid.audit.document import shared_part
+        from deid.audit.run import Audited, AuditOptions
+        from deid.audit.run import audit as run_audit
+        from deid.protector import device_for
+
+        def keep(audited: Audited) -> None:
+            if report is not None:
+                reports.write_report(audited, report, sign)
+
+        if report is not None:
+            reports.check_folder(report)
+        with display.progress("auditing") as progress:
+            asked = AuditOptions(device=device_for(device), **options)
+            audited = run_audit(originals, published, asked, progress=progress, keep=keep)
+    return audited.document, shared_part(audited.document)
+
+
+def _lines(document: dict[str, Any], published: list[Path], report: Path | None) -> list[str]:
+    lines = []
+    for one, folder in zip(document["sets"], published, strict=True):
+        lines += [f"{one['label']}: {folder}"] if len(published) > 1 else []
+        lines += [f"{asked['question']} {asked['answer']}" for asked in one["first_screen"]]
+        lines += [f"{finding['id']}: {finding['kind']}: {finding['detail']}" for finding in one["counts"]["findings"]]
+    made = document["made"]
+    lines += [
+        document["ranks_are_spread"],
+        f"{made['seconds']:.1f} s, of which {made['seconds_in_recognizers']:.1f} s inside the recognizers",
+        f"conditions: {document['verdict']}",
+    ]
+    if report:
+        lines.append(f"for others: {report / 'shared' / 'report.html'}; for you alone: {report / 'private'}")
+    return lines
+
+
+def _check(folder: Path, published: list[Path], json: bool) -> int:
+    from deid.audit.report import check_report
+
+    lines = check_report(folder, published)
+    if json:
+        display.show_json({"report": str(folder), "differences": lines})
+    else:
+        display.show_lines(lines or ["the report, the weights and the published files are as they were"])
+    return CHANGED if lines else 0

@@ -1,0 +1,132 @@
+"""A report's folder: `shared` for others, `private` for the operator; writing it, and checking it later."""
+
+import csv
+import hashlib
+import io
+import json
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from deid.atomic_files import write_atomically
+from deid.audit import html, sheets
+from deid.audit.document import FORMAT, differences, shared_part, signed
+from deid.audit.run import Audited
+from deid.batch.photo_tree import photos_in
+from deid.types import UsageError
+
+Json = dict[str, Any]
+SHARED, PRIVATE = "shared", "private"
+
+
+def check_folder(folder: Path) -> None:
+    """Raises UsageError for a folder that holds anything but an earlier report: it would be mixed up with this one."""
+    if folder.exists() and not folder.is_dir():
+        raise UsageError(f"{folder} is not a folder")
+    if folder.is_dir() and any(folder.iterdir()) and not (folder / SHARED / "report.json").is_file():
+        raise UsageError(f"{folder} holds other files: a report needs a folder of its own")
+
+
+def write_report(audited: Audited, folder: Path, key_file: Path | None = None) -> None:
+    """Write both parts; an earlier report there is replaced.
+
+    key_file: an Ed25519 private key that signs both. Raises UsageError and CannotWrite.
+    """
+    check_folder(folder)
+    whole, shared = audited.document, shared_part(audited.document)
+    if key_file is not None:
+        whole, shared = signed(whole, key_file), signed(shared, key_file)
+    _write(folder / PRIVATE / "report.json", _text(whole), private=True)
+    _write(folder / PRIVATE / "report.html", html.render(whole).encode(), private=True)
+    _write(folder / PRIVATE / "faces.csv", _faces(audited), private=True)
+    _write(folder / PRIVATE / "files.csv", _files(audited), private=True)
+    for name, picture in sheets.contact_sheets(audited.faces).items():
+        _write(folder / PRIVATE / name, picture, private=True)
+    _write(folder / SHARED / "report.html", html.render(shared).encode())
+    # Last: a folder with this file holds a whole report.
+    _write(folder / SHARED / "report.json", _text(shared))
+
+
+def check_report(folder: Path, published: Sequence[Path]) -> list[str]:
+    """What differs between a report and its own counts, the weights and the files as they are now; one line each.
+
+    published: folders of the published photos; without any the private part says where they were. Raises UsageError for
+    a folder without a report.
+    """
+    document = _read(folder / SHARED / "report.json")
+    lines = differences(document, _hashes(folder, published))
+    page = folder / SHARED / "report.html"
+    if not page.is_file():
+        lines.append("report.html: missing")
+    elif page.read_bytes() != html.render(document).encode():
+        lines.append("report.html: not the page of this report.json")
+    if (folder / PRIVATE / "report.json").is_file():
+        whole = _read(folder / PRIVATE / "report.json")
+        lines += [f"private {line}" for line in differences(whole, None)]
+        if shared_part(whole)["digest"] != document.get("digest"):
+            lines.append("private report.json: the shared part is not made from it")
+    return list(dict.fromkeys(lines))
+
+
+def _hashes(folder: Path, published: Sequence[Path]) -> dict[str, str] | None:
+    """SHA-256 → name of the published files as they are now; None where nobody says which they are."""
+    if published:
+        paths = [place / path for place in published for path in photos_in(place)]
+        names = {path: str(path) for path in paths}
+    else:
+        listing = folder / PRIVATE / "files.csv"
+        if not listing.is_file():
+            return None
+        with listing.open(newline="", encoding="utf-8", errors="surrogateescape") as file:
+            names = {Path(row["published"]): row["id"] for row in csv.DictReader(file)}
+    return {_sha256(path): name for path, name in names.items() if path.is_file()}
+
+
+def _read(path: Path) -> Json:
+    try:
+        document = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise UsageError(f"{path} is not a report: {error}") from None
+    if not isinstance(document, dict) or document.get("format") != FORMAT:
+        raise UsageError(f"{path} is not a report of this program")
+    return document
+
+
+def _text(document: Json) -> bytes:
+    return (json.dumps(document, indent=1, ensure_ascii=False, allow_nan=False) + "\n").encode()
+
+
+def _faces(audited: Audited) -> bytes:
+    columns = list(dict.fromkeys(name for face in audited.faces for name in face.values))
+    rows = [
+        {
+            "id": face.id, "original": face.original, "published": face.published, "face": face.number,
+            "box": " ".join(f"{value:.1f}" for value in face.box), "person": face.person, **face.values,
+        }
+        for face in audited.faces
+    ]  # fmt: skip
+    return _table(["id", "original", "published", "face", "box", "person", *columns], rows)
+
+
+def _files(audited: Audited) -> bytes:
+    return _table(["id", "published"], [{"id": id, "published": path.resolve()} for id, path in audited.paths.items()])
+
+
+def _table(columns: Sequence[str], rows: Sequence[Json]) -> bytes:
+    text = io.StringIO(newline="")
+    writer = csv.DictWriter(text, columns)
+    writer.writeheader()
+    writer.writerows(rows)
+    return text.getvalue().encode("utf-8", "surrogateescape")
+
+
+def _write(path: Path, data: bytes, *, private: bool = False) -> None:
+    if private:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.parent.chmod(0o700)
+    write_atomically(data, path, overwrite=True, mode=0o600 if private else 0o666)
+
+
+def _sha256(path: Path) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
