@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from deid.anonymity.groups import draw_groups, draw_k, seeded_rng
-from deid.anonymity.verdicts import process_verdict
+from deid.anonymity.verdicts import deciding_number, process_verdict
 
 
 def verdict(ranks, K: int) -> str:
@@ -84,3 +84,19 @@ def test_bad_input_is_refused():
         process_verdict({2: 3}, 3, K=0)
     with pytest.raises(ValueError, match="delta"):
         process_verdict({2: 3}, 3, K=5, delta=-0.1)
+
+
+@pytest.mark.parametrize("K", [1, 2, 3, 5, 8])
+def test_from_the_deciding_number_on_even_sets_are_met(K):
+    def verdict_of_even(n: int) -> str:
+        return process_verdict({k: n // K + (k - 2 < n % K) for k in range(2, K + 2)}, n, K)
+
+    number = deciding_number(K)
+    assert all(verdict_of_even(n) == "met" for n in range(number, number + 60))
+    # One face fewer is inconclusive, unless K faces are always enough.
+    assert number == K or verdict_of_even(number - 1) == "inconclusive"
+
+
+def test_the_deciding_number_is_about_eighty_at_k_5_and_smaller_for_a_larger_tolerance():
+    assert 75 <= deciding_number(5) <= 85
+    assert deciding_number(5, delta=0.2) < deciding_number(5) < deciding_number(5, delta=0.05)
