@@ -23,7 +23,7 @@ def check_folder(folder: Path) -> None:
     """Raises UsageError for a folder that holds anything but an earlier report: it would be mixed up with this one."""
     if folder.exists() and not folder.is_dir():
         raise UsageError(f"{folder} is not a folder")
-    if folder.is_dir() and any(folder.iterdir()) and not (folder / SHARED / "report.json").is_file():
+    if folder.is_dir() and {path.name for path in folder.iterdir()} - {SHARED, PRIVATE}:
         raise UsageError(f"{folder} holds other files: a report needs a folder of its own")
 
 
@@ -36,15 +36,21 @@ def write_report(audited: Audited, folder: Path, key_file: Path | None = None) -
     whole, shared = audited.document, shared_part(audited.document)
     if key_file is not None:
         whole, shared = signed(whole, key_file), signed(shared, key_file)
-    _write(folder / PRIVATE / "report.json", _text(whole), private=True)
-    _write(folder / PRIVATE / "report.html", html.render(whole).encode(), private=True)
-    _write(folder / PRIVATE / "faces.csv", _faces(audited), private=True)
-    _write(folder / PRIVATE / "files.csv", _files(audited), private=True)
-    for name, picture in sheets.contact_sheets(audited.faces).items():
-        _write(folder / PRIVATE / name, picture, private=True)
-    _write(folder / SHARED / "report.html", html.render(shared).encode())
-    # Last: a folder with this file holds a whole report.
-    _write(folder / SHARED / "report.json", _text(shared))
+    private = {
+        "report.json": _text(whole),
+        "report.html": html.render(whole).encode(),
+        "faces.csv": _faces(audited),
+        "files.csv": _files(audited),
+        **sheets.contact_sheets(audited.faces),
+    }
+    # report.json last: a folder with this file holds a whole report.
+    public = {"report.html": html.render(shared).encode(), "report.json": _text(shared)}
+    (folder / PRIVATE).mkdir(parents=True, exist_ok=True)
+    (folder / PRIVATE).chmod(0o700)
+    for name, data in private.items():
+        write_atomically(data, folder / PRIVATE / name, overwrite=True, mode=0o600)
+    for name, data in public.items():
+        write_atomically(data, folder / SHARED / name, overwrite=True)
 
 
 def check_report(folder: Path, published: Sequence[Path]) -> list[str]:
@@ -118,13 +124,6 @@ def _table(columns: Sequence[str], rows: Sequence[Json]) -> bytes:
     writer.writeheader()
     writer.writerows(rows)
     return text.getvalue().encode("utf-8", "surrogateescape")
-
-
-def _write(path: Path, data: bytes, *, private: bool = False) -> None:
-    if private:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.parent.chmod(0o700)
-    write_atomically(data, path, overwrite=True, mode=0o600 if private else 0o666)
 
 
 def _sha256(path: Path) -> str:
