@@ -13,6 +13,7 @@ from deid.audit import html, sheets
 from deid.audit.document import FORMAT, differences, shared_part, signed
 from deid.audit.run import Audited
 from deid.batch.photo_tree import photos_in
+from deid.image_errors import CannotWrite, reason_of
 from deid.types import UsageError
 
 Json = dict[str, Any]
@@ -45,8 +46,11 @@ def write_report(audited: Audited, folder: Path, key_file: Path | None = None) -
     }
     # report.json last: a folder with this file holds a whole report.
     public = {"report.html": html.render(shared).encode(), "report.json": _text(shared)}
-    (folder / PRIVATE).mkdir(parents=True, exist_ok=True)
-    (folder / PRIVATE).chmod(0o700)
+    try:
+        (folder / PRIVATE).mkdir(parents=True, exist_ok=True)
+        (folder / PRIVATE).chmod(0o700)
+    except OSError as error:
+        raise CannotWrite(f"cannot write {folder}: {reason_of(error)}") from error
     for name, data in private.items():
         write_atomically(data, folder / PRIVATE / name, overwrite=True, mode=0o600)
     for name, data in public.items():
