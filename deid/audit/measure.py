@@ -5,6 +5,7 @@ import math
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from itertools import groupby
 from pathlib import Path
 
 import numpy as np
@@ -15,8 +16,8 @@ from torch import Tensor
 from deid.audit.handling import HANDLINGS
 from deid.audit.matching import match_faces, same_photo, thumbnail
 from deid.checkpoints import Recognizer
-from deid.faces.align import LIGHTCNN_TEMPLATE, align_face
-from deid.faces.detect import Face, detect_faces
+from deid.faces.align import LIGHTCNN_TEMPLATE, Template, align_face, align_patch, patch_around, transform_to
+from deid.faces.detect import Face, detect_each
 from deid.images import ImageError, Photo, read_photo
 from deid.losses.cw_ssim import cw_ssim
 from deid.protector import EMBED_BATCH
@@ -70,82 +71,111 @@ class Pace:
 
     recognizers: dict[str, float] = field(default_factory=dict)
 
-    def embed(self, recognizer: Recognizer, faces: Sequence[Tensor]) -> np.ndarray:
-        """Unit embeddings (N, D) of aligned faces."""
+    def embed(self, recognizer: Recognizer, faces: Tensor) -> np.ndarray:
+        """Unit embeddings (N, D) of aligned faces (N, C, S, S)."""
         started = time.perf_counter()
         with torch.no_grad():
-            parts = torch.stack(list(faces)).to(recognizer.device).split(EMBED_BATCH)
+            parts = faces.to(recognizer.device).split(EMBED_BATCH)
             embeddings = torch.cat([recognizer.embed(part) for part in parts]).cpu().numpy()
         spent = time.perf_counter() - started
         self.recognizers[recognizer.name] = self.recognizers.get(recognizer.name, 0.0) + spent
         return embeddings
 
 
-def measure_original(path: Path, recognizers: Sequence[Recognizer], device: str, pace: Pace) -> Original:
-    """Never raises for a bad photo."""
-    sha256, photo = _read(path)
+def measure_photo(
+    path: Path, published: Sequence[Path], recognizers: Sequence[Recognizer], device: str, pace: Pace
+) -> tuple[Original, list[Published]]:
+    """An original, and what was published for it, as it is and after every handling. Never raises for a bad photo."""
+    (sha256, photo), *versions = (_read(file) for file in (path, *published))
     if photo is None:
-        return Original(sha256, "unreadable")
-    faces = detect_faces(photo.pixels, device=device)
-    if not faces:
-        return Original(sha256, "faceless", pixels=photo.pixels)
-    embeddings = {r.name: pace.embed(r, [align_face(photo.pixels, f.landmarks, r.template) for f in faces])
-                  for r in recognizers}  # fmt: skip
-    clean = tuple(CleanFace(f, {name: e[i] for name, e in embeddings.items()}) for i, f in enumerate(faces))
-    return Original(sha256, "", clean, photo.pixels)
+        return Original(sha256, "unreadable"), [_unmeasured(*version) for version in versions]
+    before = photo.pixels
+    problems = [_problem(before, version) for _, version in versions]
+    alike = [version for (_, version), problem in zip(versions, problems, strict=True) if version and not problem]
+    clean_faces, *faces = detect_each([before, *(version.pixels for version in alike)], device=device)
+    original = _original(sha256, before, clean_faces, recognizers, pace)
+    faces_of = iter(faces)
+    return original, [
+        _unmeasured(*version, problem)
+        if problem or version[1] is None
+        else _published(version[0], version[1].pixels, next(faces_of), original, before, recognizers, pace)
+        for version, problem in zip(versions, problems, strict=True)
+    ]
 
 
-def measure_published(
-    path: Path, original: Original, recognizers: Sequence[Recognizer], device: str, pace: Pace
-) -> Published:
-    """What was published for a readable original, looked at as it is and after every handling. Never raises."""
-    sha256, photo = _read(path)
+def _unmeasured(sha256: str, photo: Photo | None, problem: str = "") -> Published:
     if photo is None:
         return Published(sha256, "unreadable")
-    small = thumbnail(photo.pixels)
-    before = original.pixels
-    if before is None:
-        return Published(sha256, "", thumbnail=small)
-    height, width = photo.pixels.shape[:2]
-    scale = (width / before.shape[1], height / before.shape[0])
+    return Published(sha256, problem, thumbnail=thumbnail(photo.pixels))
+
+
+def _problem(before: np.ndarray, version: Photo | None) -> str:
+    """Why a published photo cannot be a version of its original, or an empty text."""
+    if version is None:
+        return "unreadable"
+    across, down = _scale(before, version.pixels)
     # Another shape is another picture: a crop may be cut anywhere.
-    if abs(math.log(scale[0] / scale[1])) > 0.02 or not same_photo(thumbnail(before), small):
-        return Published(sha256, "not a version", thumbnail=small)
-    there = detect_faces(photo.pixels, device=device)
+    if abs(math.log(across / down)) > 0.02 or not same_photo(thumbnail(before), thumbnail(version.pixels)):
+        return "not a version"
+    return ""
+
+
+def _scale(before: np.ndarray, after: np.ndarray) -> tuple[float, float]:
+    """Pixels of a published photo a pixel of its original, across and down."""
+    return after.shape[1] / before.shape[1], after.shape[0] / before.shape[0]
+
+
+def _original(
+    sha256: str, pixels: np.ndarray, faces: Sequence[Face], recognizers: Sequence[Recognizer], pace: Pace
+) -> Original:
+    if not faces:
+        return Original(sha256, "faceless", pixels=pixels)
+    embeddings = {
+        r.name: pace.embed(r, torch.stack([align_face(pixels, face.landmarks, r.template) for face in faces]))
+        for r in recognizers
+    }
+    clean = tuple(CleanFace(face, {name: e[i] for name, e in embeddings.items()}) for i, face in enumerate(faces))
+    return Original(sha256, "", clean, pixels)
+
+
+def _published(
+    sha256: str,
+    pixels: np.ndarray,
+    there: Sequence[Face],
+    original: Original,
+    before: np.ndarray,
+    recognizers: Sequence[Recognizer],
+    pace: Pace,
+) -> Published:
+    scale = _scale(before, pixels)
     matches = match_faces([_scaled(clean.face, scale) for clean in original.faces], there)
+    handled = [handle(pixels) for handle in HANDLINGS.values()]
     faces = []
     for clean, match in zip(original.faces, matches, strict=True):
         landmarks = match.landmarks if match else _scaled(clean.face, scale).landmarks
-        faces.append(_face(photo.pixels, landmarks, match is not None, before, clean, scale, recognizers, pace))
+        embeddings = {r.name: pace.embed(r, _aligned(handled, landmarks, r.template)) for r in recognizers}
+        quality = _quality(before, pixels, clean.face.landmarks, scale)
+        faces.append(PublishedFace(match is not None, embeddings, quality))
     return Published(
         sha256,
         "" if there or not original.faces else "faceless",
         tuple(faces),
         len(there) - sum(match is not None for match in matches),
-        photo.pixels.shape == before.shape and bool((photo.pixels == before).all()),
-        small,
+        pixels.shape == before.shape and bool((pixels == before).all()),
+        thumbnail(pixels),
     )
 
 
-def _face(
-    pixels: np.ndarray,
-    landmarks: np.ndarray,
-    found: bool,
-    before: np.ndarray,
-    clean: CleanFace,
-    scale: tuple[float, float],
-    recognizers: Sequence[Recognizer],
-    pace: Pace,
-) -> PublishedFace:
-    aligned: dict[str, list[Tensor]] = {r.name: [] for r in recognizers}
-    for handle in HANDLINGS.values():
-        handled = handle(pixels)
-        ratio = (handled.shape[1] / pixels.shape[1], handled.shape[0] / pixels.shape[0])
-        points = (landmarks + 0.5) * ratio - 0.5
-        for r in recognizers:
-            aligned[r.name].append(align_face(handled, points, r.template))
-    embeddings = {r.name: pace.embed(r, aligned[r.name]) for r in recognizers}
-    return PublishedFace(found, embeddings, _quality(before, pixels, clean.face.landmarks, scale))
+def _aligned(versions: Sequence[np.ndarray], landmarks: np.ndarray, template: Template) -> Tensor:
+    """One face, at landmarks of the first version, in versions that may have other sizes: (versions, C, S, S)."""
+    faces = []
+    for shape, group in groupby(versions, key=lambda pixels: pixels.shape[:2]):
+        ratio = (shape[1] / versions[0].shape[1], shape[0] / versions[0].shape[0])
+        transform = transform_to(template, (landmarks + 0.5) * ratio - 0.5)
+        patches = [patch_around(pixels, transform, template.size) for pixels in group]
+        # Of one size and one transform the patches are cut alike, so they are warped together.
+        faces.append(align_patch(torch.stack([patch.pixels for patch in patches]), patches[0], transform, template))
+    return torch.cat(faces)
 
 
 def _quality(

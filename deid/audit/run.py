@@ -18,7 +18,7 @@ from deid.audit.document import assemble
 from deid.audit.findings import jpeg_quality
 from deid.audit.handling import HANDLINGS
 from deid.audit.matching import match_files, thumbnail
-from deid.audit.measure import Original, Pace, Published, measure_original, measure_published
+from deid.audit.measure import Original, Pace, Published, measure_photo
 from deid.audit.persons import KnownFace, another_photo, persons_of
 from deid.audit.sets import FaceLine, Places, count_places
 from deid.audit.store import GALLERY, ORIGINALS, PEOPLE, Store, stamp_of, store_path
@@ -211,9 +211,8 @@ def _measure_photo(
     stamp = stamp_of(path, *(there for _, there in published))
     if store.stamp(ORIGINALS, name) == stamp:
         return
-    original = measure_original(path, recognizers, device, pace)
-    for label, there in published:
-        one = measure_published(there, original, recognizers, device, pace)
+    original, versions = measure_photo(path, [there for _, there in published], recognizers, device, pace)
+    for (label, there), one in zip(published, versions, strict=True):
         store.put(label, name, stamp, _published_record(one, there), [face.embeddings for face in one.faces])
     # Last: its stamp says that the others are there.
     store.put(ORIGINALS, name, stamp, _original_record(original), [face.embeddings for face in original.faces])
@@ -226,7 +225,7 @@ def _measure_portrait(
     stamp = stamp_of(path)
     if store.stamp(place, name) == stamp:
         return
-    portrait = measure_original(path, recognizers, device, pace)
+    portrait, _ = measure_photo(path, [], recognizers, device, pace)
     largest = max(portrait.faces, key=lambda face: face.face.area, default=None)
     store.put(place, name, stamp, {"sha256": portrait.sha256}, [largest.embeddings] if largest else [])
 
