@@ -20,6 +20,7 @@ Json = dict[str, Any]
 
 # Clean impostor pairs that a threshold needs, at least; below it the one shipped with the weights is taken.
 PAIRS_FOR = {"1e-2": 1_000, "1e-3": 10_000}
+MOST_IMPOSTORS = 1000  # faces of different persons that are compared with each other
 MIN_FACES_FOR_DECOYS = 30
 BIN = 0.02  # width of the histograms' bins, in cosine
 
@@ -69,7 +70,7 @@ class Known:
 
 def thresholds_of(clean: np.ndarray, persons: Sequence[str], entry: Entry, seed: int) -> tuple[dict[str, float], str]:
     """Cosine at each FAR from pairs of clean faces of different persons, one face each, or shipped; and which it is."""
-    rows = one_per_person(persons, seed)
+    rows = one_per_person(persons, seed)[:MOST_IMPOSTORS]
     shipped = {far: float(value) for far, value in entry.details.get("thresholds", {}).items()}
     pairs = len(rows) * (len(rows) - 1) // 2
     if pairs < PAIRS_FOR["1e-2"]:
@@ -137,13 +138,12 @@ def count_set(
 
     published: (photo, face number, embeddings (handlings, D)) of every face.
     """
-    rows, versions = [], []
-    for path, number, embeddings in published:
-        rows.append(known.row_of[path, number])
-        versions.append(embeddings)
+    # In the clean faces' order, so that the names of photos do not tell which one stands for its person.
+    seen = sorted(((known.row_of[path, number], one) for path, number, one in published), key=lambda face: face[0])
+    rows = [row for row, _ in seen]
     if not rows:
         return {"faces": 0, "persons": 0, "galleries": {}, "one_to_one": {}, "linked": {}, "histograms": {}}, {}
-    after = np.stack(versions)  # (F, handlings, D)
+    after = np.stack([embeddings for _, embeddings in seen])  # (F, handlings, D)
     persons = [known.persons[row] for row in rows]
     clean = known.clean[rows]
     has_other = np.array([known.others[row] is not None for row in rows])
@@ -282,8 +282,8 @@ def _linked(after: np.ndarray, clean: np.ndarray, persons: Sequence[str], thresh
 
 
 def _impostor_scores(faces: np.ndarray) -> np.ndarray:
-    """Cosines of all pairs of at most a thousand faces of different persons: half a million pairs."""
-    faces = faces[:1000]
+    """Cosines of all pairs of faces of different persons, of at most a thousand of them: half a million pairs."""
+    faces = faces[:MOST_IMPOSTORS]
     return (faces @ faces.T)[np.triu_indices(len(faces), 1)]
 
 
