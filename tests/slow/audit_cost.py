@@ -1,0 +1,44 @@
+"""What an audit costs: seconds beside those inside the recognizers, and peak memory, for folders of several sizes.
+
+    python tests/slow/audit_cost.py LFW 200 2000
+
+The published photos are the originals saved as JPEG 90: what an audit costs does not depend on who protected them.
+"""
+
+import json
+import os
+import resource
+import subprocess
+import sys
+import tempfile
+from itertools import islice
+from pathlib import Path
+
+from PIL import Image
+
+
+def main(lfw: Path, counts: list[int]) -> None:
+    for count in counts:
+        with tempfile.TemporaryDirectory() as folder:
+            originals, published = Path(folder) / "originals", Path(folder) / "published"
+            for photo in islice(sorted(lfw.glob("*/*.jpg")), count):
+                for place in (originals, published):
+                    (place / photo.parent.name).mkdir(parents=True, exist_ok=True)
+                (originals / photo.parent.name / photo.name).symlink_to(photo.resolve())
+                Image.open(photo).save(published / photo.parent.name / photo.name, quality=90)
+            command = [sys.executable, "-m", "deid.cli", "audit", str(originals), str(published), "--json"]
+            state = {**os.environ, "XDG_STATE_HOME": str(Path(folder) / "state")}
+            done = subprocess.run(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, env=state, check=False)
+            report = json.loads(done.stdout)
+            made, faces = report["made"], report["sets"][0]["counts"]["faces"]
+            ratio = made["seconds"] / made["seconds_in_recognizers"]
+            peak = resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss / 1e6
+            print(
+                f"{count} photos, {faces} faces, {len(report['recognizers'])} recognizers: {made['seconds']:.0f} s, "
+                f"{ratio:.2f} × the recognizers' own, peak of any run so far {peak:.2f} GB",
+                flush=True,
+            )
+
+
+if __name__ == "__main__":
+    main(Path(sys.argv[1]), [int(text) for text in sys.argv[2:]])
