@@ -1,0 +1,114 @@
+from pathlib import Path
+from typing import Any
+
+import pytest
+from fake_photos import entry
+
+from deid.audit.classes import class_of, made_by
+from deid.batch.journal import Journal, journal_path
+from deid.batch.photo_tree import journal_name
+from deid.types import PhotoResult, UsageError
+
+NET = entry("net", training_data="faces of A", teacher="master")
+
+
+class TestClasses:
+    def test_what_was_attacked_is_the_surrogate_whatever_it_is_called(self):
+        renamed = entry("renamed", sha256=NET.sha256)
+        assert class_of(NET, [NET]) == class_of(renamed, [NET]) == "surrogate"
+
+    @pytest.mark.parametrize(
+        "other",
+        [
+            entry("master", training_data="faces of B"),  # taught the surrogate
+            entry("pupil", training_data="faces of C", teacher="net"),  # was taught by it
+            entry("sibling", training_data="faces of D", teacher="master"),  # has the same teacher
+            entry("cousin", training_data="faces of A"),  # has seen the same faces
+        ],
+        ids=lambda one: one.name,
+    )
+    def test_related(self, other: Any):
+        assert class_of(other, [NET]) == "related"
+
+    def test_independent_is_only_who_says_what_it_has_seen(self):
+        assert class_of(entry("other", training_data="faces of B", teacher="somebody"), [NET]) == "independent"
+        assert class_of(entry("silent", training_data=None), [NET]) == "unknown"
+
+    def test_two_of_unstated_training_are_not_related_by_their_silence(self):
+        silent = entry("silent", training_data=None)
+        assert class_of(entry("other", training_data=None), [silent]) == "unknown"
+        assert class_of(entry("other"), [silent]) == "independent"
+
+    def test_the_nearest_of_several_surrogates_counts(self):
+        far = entry("far", training_data="faces of Z")
+        assert class_of(entry("cousin", training_data="faces of A"), [far, NET]) == "related"
+        assert class_of(far, [NET, far]) == "surrogate"
+
+    def test_without_a_journal_everything_is_unknown(self):
+        assert class_of(NET, None) == class_of(entry("other"), None) == "unknown"
+
+    def test_a_blur_attacks_nobody(self):
+        assert class_of(NET, []) == "independent"
+
+
+def configuration(**changes: Any) -> dict[str, Any]:
+    return {"K": 3, "method": "k-a3", "recognizer": "lightcnn9 0123abcd"} | changes
+
+
+def write_journal(published: Path, written: dict[Path, str], **changes: Any) -> Journal:
+    journal = Journal(journal_path(published), configuration(**changes))
+    for path, sha256 in written.items():
+        name = journal_name(path)
+        result = PhotoResult(str(path), str(path), "protected", "paper", "k-a3", 3)
+        journal.add_found(name, "sha of the input", [], 0.5)
+        journal.intend(name, sha256, None, result)
+        journal.finish(name, result)
+    return journal
+
+
+class TestMadeBy:
+    def test_the_journal_of_the_run_tells_level_method_surrogate_and_files(self, tmp_path: Path):
+        odd = Path("album/ä photo #1.jpg")
+        write_journal(tmp_path, {Path("a.jpg"): "1" * 64, odd: "2" * 64}).close()
+        found = made_by(tmp_path)
+        assert found is not None
+        assert (found.k_level, found.method, found.surrogates) == (3, "k-a3", ("lightcnn9",))
+        assert found.outputs == {Path("a.jpg"): "1" * 64, odd: "2" * 64}
+
+    def test_a_photo_that_was_not_written_is_not_among_them(self, tmp_path: Path):
+        journal = write_journal(tmp_path, {Path("a.jpg"): "1" * 64})
+        journal.add_found("failed.jpg", "sha of the input", [], 0.5)
+        journal.close()
+        found = made_by(tmp_path)
+        assert found is not None
+        assert set(found.outputs) == {Path("a.jpg")}
+
+    @pytest.mark.parametrize("method", ["blur", "pixelate"])
+    def test_an_obfuscation_has_no_surrogate(self, tmp_path: Path, method: str):
+        write_journal(tmp_path, {}, method=method).close()
+        found = made_by(tmp_path)
+        assert found is not None
+        assert found.surrogates == ()
+
+    def test_a_folder_that_no_run_here_wrote_tells_nothing(self, tmp_path: Path):
+        assert made_by(tmp_path) is None
+        assert not journal_path(tmp_path).exists()  # and looking leaves nothing behind
+
+    def test_a_run_that_is_still_writing_is_waited_for(self, tmp_path: Path):
+        journal = write_journal(tmp_path, {Path("a.jpg"): "1" * 64})
+        with pytest.raises(UsageError, match="still writing"):
+            made_by(tmp_path)
+        journal.close()
+        assert made_by(tmp_path) is not None
+
+    def test_a_damaged_journal_is_told(self, tmp_path: Path):
+        write_journal(tmp_path, {}).close()
+        journal_path(tmp_path).write_bytes(b"not a database" * 100)
+        with pytest.raises(UsageError, match="cannot be read"):
+            made_by(tmp_path)
+
+    def test_reading_it_changes_nothing(self, tmp_path: Path):
+        write_journal(tmp_path, {Path("a.jpg"): "1" * 64}).close()
+        before = journal_path(tmp_path).read_bytes()
+        made_by(tmp_path)
+        assert journal_path(tmp_path).read_bytes() == before
