@@ -190,6 +190,8 @@ def _measure(
         done += 1
         progress(done, total, str(path))
     store.keep_only(ORIGINALS, [journal_name(path) for path in paths])
+    for at in (PEOPLE, GALLERY):
+        store.keep_only(at, [journal_name(path) for place, _, path in portraits if place == at])
     sets = []
     for label, folder, names, pair in zip(LABELS, published, theirs, pairs, strict=False):
         store.keep_only(label, [journal_name(path) for path in pair])
@@ -302,17 +304,24 @@ def _known(store: Store, entry: Entry, persons: Persons, seed: int) -> Known:
 
 
 def _faces(store: Store, place: str, recognizer: str) -> list[KnownFace]:
+    """By their files' SHA-256, so that nothing that is counted depends on what photos are called."""
     files = {path: record["sha256"] for path, record in store.records(place)}
     return [
         KnownFace(path, files[path], path.split("/")[0] if "/" in path else None, embeddings[0])
-        for path, _, embeddings in store.embeddings(place, recognizer)
+        for path, _, embeddings in sorted(
+            store.embeddings(place, recognizer), key=lambda face: (files[face[0]], face[0], face[1])
+        )
     ]
 
 
 def _described(entry: Entry, runs: Sequence[MadeBy | None], known: Known) -> Json:
     """A recognizer as the report names it; of several sets' classes the least telling one counts."""
     entries = manifest()
-    attacked = [[entries[name] for name in run.surrogates if name in entries] if run else None for run in runs]
+    attacked = [
+        # Of a surrogate that is gone from this machine nobody knows what is related to it.
+        [entries[name] for name in run.surrogates] if run and entries.keys() >= set(run.surrogates) else None
+        for run in runs
+    ]
     classes = [class_of(entry, surrogates) for surrogates in attacked]
     order = ("unknown", "surrogate", "related", "independent")
     return {

@@ -75,19 +75,23 @@ class Looking:
         self.published: Counter[str] = Counter()
         self.stop_after: int | None = None
 
-    def original(self, path: Path, recognizers: Sequence[Any], device: str, pace: Any) -> Original:
+    def photo(
+        self, path: Path, published: Sequence[Path], recognizers: Sequence[Any], device: str, pace: Any
+    ) -> tuple[Original, list[Published]]:
+        """Stands for `measure_photo`."""
         if self.stop_after is not None and self.originals.total() >= self.stop_after:
             raise KeyboardInterrupt
         self.originals[path.name] += 1
+        return self._original(path, recognizers), [self._published(file, recognizers) for file in published]
+
+    def _original(self, path: Path, recognizers: Sequence[Any]) -> Original:
         sha256, faces = _read(path)
         if faces is None:
             return Original(sha256, "unreadable")
         clean = tuple(CleanFace(_face(i), _seen(face, recognizers)) for i, face in enumerate(faces))
         return Original(sha256, "" if clean else "faceless", clean, _pixels(path))
 
-    def a_published(
-        self, path: Path, original: Original, recognizers: Sequence[Any], device: str, pace: Any
-    ) -> Published:
+    def _published(self, path: Path, recognizers: Sequence[Any]) -> Published:
         self.published[path.name] += 1
         sha256, faces = _read(path)
         if faces is None:
@@ -97,8 +101,8 @@ class Looking:
             {name: np.repeat(row[None], len(HANDLINGS), 0) for name, row in _seen(face, recognizers).items()}
             for face in faces
         ]
-        thumbnail = np.zeros((32, 32), np.uint8)
-        return Published(sha256, "", tuple(PublishedFace(True, one, quality) for one in seen), thumbnail=thumbnail)
+        small = np.zeros((32, 32), np.uint8)
+        return Published(sha256, "", tuple(PublishedFace(True, one, quality) for one in seen), thumbnail=small)
 
 
 def stand_in(monkeypatch: pytest.MonkeyPatch) -> Looking:
@@ -115,8 +119,7 @@ def stand_in(monkeypatch: pytest.MonkeyPatch) -> Looking:
         rows = np.stack([*decoys, *(enrolled[name] for name in names)])
         return {"shipped decoys": Gallery(rows, names, decoys)}
 
-    monkeypatch.setattr(run, "measure_original", looking.original)
-    monkeypatch.setattr(run, "measure_published", looking.a_published)
+    monkeypatch.setattr(run, "measure_photo", looking.photo)
     monkeypatch.setattr(run, "load_recognizer", lambda name, device: SimpleNamespace(name=name))
     monkeypatch.setattr(run, "_entries", chosen)
     monkeypatch.setattr(run, "manifest", lambda: looking.entries)
