@@ -81,9 +81,10 @@ class Journal:
         row = self._db.execute("SELECT value FROM configuration").fetchone()
         if row is None:
             self._db.execute("INSERT INTO configuration VALUES (?)", (configuration,))
-        elif row[0] != configuration:
-            before, now = json.loads(row[0]), json.loads(configuration)
-            changed = [f"{key} was {before.get(key)}" for key in now if now[key] != before.get(key)]
+            return
+        before, now = json.loads(row[0]), json.loads(configuration)
+        # An option that an older version of this program did not have was not given.
+        if changed := [f"{key} was {before.get(key)}" for key in now if now[key] != before.get(key)]:
             self.close()
             raise UsageError(
                 f"this output folder was begun with other options ({', '.join(changed)}): use them, or another folder"

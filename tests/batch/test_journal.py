@@ -3,9 +3,11 @@ import sqlite3
 from pathlib import Path
 
 import numpy as np
+import pytest
 
 from deid.batch.clusters import Cluster
 from deid.batch.journal import Journal
+from deid.types import UsageError
 
 ANNA, BEN = np.eye(4, dtype=np.float32)[:2]
 ANNA_AGAIN = np.array([0.96, 0.28, 0, 0], np.float32)
@@ -78,3 +80,10 @@ def test_a_journal_without_embeddings_of_faces_goes_on(tmp_path: Path) -> None:
     journal.add_found("a", "3", [ANNA], 0.9)
     assert journal.clusters_of("a") == [1]
     journal.close()
+
+
+def test_an_option_that_came_later_was_not_given_before(tmp_path: Path) -> None:
+    Journal(tmp_path / "journal", {"K": 5}).close()
+    Journal(tmp_path / "journal", {"K": 5, "strength": None}).close()
+    with pytest.raises(UsageError, match="strength was None"):
+        Journal(tmp_path / "journal", {"K": 5, "strength": 8.0})
