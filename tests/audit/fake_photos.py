@@ -112,6 +112,9 @@ def stand_in(monkeypatch: pytest.MonkeyPatch) -> Looking:
     def chosen(against: Sequence[str]) -> dict[str, Entry]:
         return {name: one for name, one in looking.entries.items() if not against or name in against}
 
+    def known() -> dict[str, Entry]:
+        return looking.entries
+
     decoys = np.eye(SIZE, dtype=np.float32)[:DECOYS]
 
     def galleries_of(entry: Entry, reference: Any, enrolled: Mapping[str, np.ndarray], real: Any, seed: int) -> Any:
@@ -122,7 +125,7 @@ def stand_in(monkeypatch: pytest.MonkeyPatch) -> Looking:
     monkeypatch.setattr(run, "measure_photo", looking.photo)
     monkeypatch.setattr(run, "load_recognizer", lambda name, device: SimpleNamespace(name=name))
     monkeypatch.setattr(run, "_entries", chosen)
-    monkeypatch.setattr(run, "manifest", lambda: looking.entries)
+    monkeypatch.setattr(run, "manifest", known)
     monkeypatch.setattr(run, "galleries_of", galleries_of)
     return looking
 

@@ -1,0 +1,123 @@
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from deid.audit.findings import findings_of, jpeg_quality
+from deid.audit.matching import thumbnail
+
+
+class TestJpegQuality:
+    @pytest.mark.parametrize("quality", [25, 30, 49, 50, 51, 75, 84, 85, 90, 95, 98])
+    def test_it_is_the_one_the_file_was_saved_with(self, tmp_path: Path, quality: int):
+        Image.new("RGB", (16, 16)).save(tmp_path / "x.jpg", quality=quality)
+        assert jpeg_quality(tmp_path / "x.jpg") == pytest.approx(quality, abs=1)
+
+    def test_gray_and_badly_named_files_have_one_too(self, tmp_path: Path):
+        Image.new("L", (16, 16)).save(tmp_path / "x.png", "JPEG", quality=60)
+        assert jpeg_quality(tmp_path / "x.png") == pytest.approx(60, abs=1)
+
+    def test_what_is_no_jpeg_has_none(self, tmp_path: Path):
+        Image.new("L", (16, 16)).save(tmp_path / "x.jpg", "PNG")
+        (tmp_path / "y.jpg").write_bytes(b"\xff\xd8\xff nothing")
+        for name in ("x.jpg", "y.jpg", "missing.jpg"):
+            assert jpeg_quality(tmp_path / name) is None
+
+
+def picture(seed: int) -> str:
+    pixels = np.random.default_rng(seed).integers(0, 256, (8, 8), dtype=np.uint8)
+    return thumbnail(np.kron(pixels, np.ones((8, 8), np.uint8))).tobytes().hex()
+
+
+def original(seed: int, **changes: Any) -> dict[str, Any]:
+    record = {"sha256": f"in {seed}", "problem": "", "faces": [{"box": [0, 0, 1, 1]}], "thumbnail": picture(seed)}
+    return record | changes
+
+
+def version(seed: int, **changes: Any) -> dict[str, Any]:
+    record = {
+        "sha256": f"out {seed}", "problem": "", "found": [True], "new_faces": 0, "unchanged": False,
+        "thumbnail": picture(seed), "jpeg_quality": 95,
+    }  # fmt: skip
+    return record | changes
+
+
+def kinds(
+    originals: dict[str, Any], published: dict[str, Any], extra: tuple[str, ...] = (), recorded: Any = None
+) -> list[tuple[str, str]]:
+    ids = {path: path.upper() for path in [*originals, *extra]}
+    return [(one["id"], one["kind"]) for one in findings_of(originals, published, extra, ids, recorded)]
+
+
+class TestFindings:
+    def test_a_set_as_it_should_be_has_none(self):
+        originals, published = {"a": original(1), "b": original(2)}, {"a": version(1), "b": version(2)}
+        assert kinds(originals, published) == []
+        assert kinds(originals, published, recorded={"a": "out 1", "b": "out 2"}) == []
+
+    @pytest.mark.parametrize(
+        ("changes", "kind"),
+        [
+            ({"problem": "unreadable"}, "unreadable"),
+            ({"problem": "faceless", "found": [False]}, "faceless"),
+            ({"found": [True, False]}, "face lost"),
+            ({"unchanged": True}, "unchanged"),
+            ({"new_faces": 1}, "new face"),
+            ({"jpeg_quality": 50}, "recompressed"),
+            ({"jpeg_quality": 84}, "recompressed"),
+            ({"problem": "not a version", "thumbnail": picture(9)}, "not a version"),
+        ],
+    )
+    def test_each_kind_of_trouble_with_a_published_photo_is_named(self, changes: dict[str, Any], kind: str):
+        assert kinds({"a": original(1)}, {"a": version(1, **changes)}) == [("A", kind)]
+
+    def test_quality_85_and_files_that_are_no_jpeg_are_as_they_should_be(self):
+        for quality in (85, None):
+            assert kinds({"a": original(1)}, {"a": version(1, jpeg_quality=quality)}) == []
+
+    def test_a_missing_and_an_extra_photo(self):
+        assert kinds({"a": original(1)}, {}, extra=("x",)) == [("A", "missing"), ("X", "extra")]
+
+    def test_troubles_of_an_original(self):
+        unreadable = original(1, problem="unreadable", faces=[], thumbnail="")
+        assert kinds({"a": unreadable}, {}) == [("A", "missing"), ("A", "unreadable")]
+        faceless = original(1, problem="faceless", faces=[])
+        # With nobody on it, it may be published as it is.
+        assert kinds({"a": faceless}, {"a": version(1, found=[], unchanged=True)}) == [("A", "faceless original")]
+
+    def test_two_swapped_photos_name_each_other(self):
+        originals = {"a": original(1), "b": original(2), "c": original(3)}
+        swapped = {
+            "a": version(2, problem="not a version", found=[]),
+            "b": version(1, problem="not a version", found=[]),
+            "c": version(3),
+        }
+        found = findings_of(originals, swapped, (), {"a": "A1", "b": "A2", "c": "A3"}, None)
+        assert [(one["id"], one["kind"]) for one in found] == [("A1", "swapped"), ("A2", "swapped")]
+        assert ["A2" in found[0]["detail"], "A1" in found[1]["detail"]] == [True, True]
+
+    def test_what_shows_two_originals_alike_is_not_called_swapped(self):
+        originals = {"a": original(1), "b": original(2), "copy of b": original(2)}
+        published = {"a": version(2, problem="not a version"), "b": version(2), "copy of b": version(2)}
+        assert kinds(originals, published) == [("A", "not a version")]
+
+    def test_what_is_not_the_file_that_the_run_wrote(self):
+        originals, published = {"a": original(1), "b": original(2)}, {"a": version(1), "b": version(2)}
+        assert kinds(originals, published, recorded={"a": "out 1", "b": "another"}) == [("B", "changed since")]
+        # A photo that the run did not write at all must not be there.
+        assert kinds(originals, published, recorded={"b": "out 2"}) == [("A", "changed since")]
+
+    def test_several_findings_of_one_photo_all_count(self):
+        both = version(1, unchanged=True, jpeg_quality=40, new_faces=2)
+        assert kinds({"a": original(1)}, {"a": both}, recorded={"a": "other"}) == [
+            ("A", "changed since"), ("A", "new face"), ("A", "recompressed"), ("A", "unchanged"),
+        ]  # fmt: skip
+
+    def test_they_name_no_photo(self):
+        found = findings_of(
+            {"secret.jpg": original(1)}, {}, ("hidden.jpg",), {"secret.jpg": "A1", "hidden.jpg": "A2"}, {}
+        )
+        assert found
+        assert not any("secret" in str(one) or "hidden" in str(one) for one in found)
