@@ -81,9 +81,13 @@ def _changed_page(page: Path, document: Json) -> list[str]:
     text = page.read_text(encoding="utf-8", errors="replace")
     if f'content="{document.get("digest")}"' not in text:
         return ["report.html: made from another report.json"]
-    # Another version of this program may draw the same report otherwise.
-    same_program = document["made"]["versions"]["face-deid"] == version("face-deid")
-    return ["report.html: edited after it was made"] if same_program and text != html.render(document) else []
+    try:
+        # Another version of this program may draw the same report otherwise.
+        same_program = document["made"]["versions"]["face-deid"] == version("face-deid")
+        edited = same_program and text != html.render(document)
+    except (KeyError, TypeError, ValueError):  # an edited report, of which the other lines tell more
+        edited = True
+    return ["report.html: edited after it was made"] if edited else []
 
 
 def _hashes(folder: Path, published: Sequence[Path]) -> dict[str, str] | None:

@@ -50,7 +50,9 @@ def gallery_verdicts(gallery: Json) -> list[Verdict]:
     if "this_set" not in gallery or gallery["this_set"] is None:  # withheld, or no face
         return ["violated" if gallery["handlings"][AS_PUBLISHED]["first"]["value"] else "inconclusive"]
     this_set, process = gallery["this_set"], gallery["process"]
-    return [this_set["condition_5"], this_set["condition_6"], process["condition_5"], process["condition_6"]]
+    verdicts = [this_set["condition_5"], this_set["condition_6"], process["condition_5"], process["condition_6"]]
+    # Somebody who is always at one rank is betrayed even where others make up for it.
+    return verdicts + (["violated"] if gallery["within_person"]["verdict"] == "violated" else [])
 
 
 def first_screen(one: Json, recognizers: Json, K: int) -> list[Json]:
@@ -60,7 +62,7 @@ def first_screen(one: Json, recognizers: Json, K: int) -> list[Json]:
         _put_first(figures, recognizers),
         _spread(figures, recognizers, K),
         _match(figures, recognizers),
-        _independent(recognizers),
+        _independent(figures, recognizers),
         _complete(one["counts"]),
         _cost(one["figures"]["quality"]),
     ]
@@ -127,11 +129,17 @@ def _match(figures: Json, recognizers: Json) -> Json:
     }
 
 
-def _independent(recognizers: Json) -> Json:
+def _independent(figures: Json, recognizers: Json) -> Json:
     independent = [name for name, one in recognizers.items() if one["class"] == "independent"]
+    asked = [name for name in independent if figures[name]["galleries"] or figures[name]["one_to_one"]]
     unknown = [name for name, one in recognizers.items() if one["class"] == "unknown"]
-    if independent:
-        answer = f"Yes: {', '.join(independent)}."
+    if asked:
+        answer = f"Yes: {', '.join(asked)}."
+    elif independent:
+        answer = (
+            f"No. {', '.join(independent)} would be one, but there are too few people here to make decoys or a "
+            "threshold, and none came with its weights."
+        )
     elif unknown:
         answer = (
             "Unknown: nobody told what these photos were protected against or what a recognizer was trained on, so "
