@@ -77,7 +77,9 @@ def findings_of(
             say(path, "unchanged", "pixel for pixel the original")
         if record["new_faces"]:
             say(path, "new face", f"{record['new_faces']} found that the original does not have")
-        if record["jpeg_quality"] is not None and record["jpeg_quality"] < RECOMPRESSED_BELOW:
+        # An original, or another picture, has no protection that saving could have cost.
+        protected = record["problem"] in ("", "faceless") and not record["unchanged"]
+        if protected and record["jpeg_quality"] is not None and record["jpeg_quality"] < RECOMPRESSED_BELOW:
             say(path, "recompressed", f"JPEG of quality {record['jpeg_quality']}: perhaps not as it was protected")
     return sorted(found, key=lambda finding: (len(finding["id"]), finding["id"], finding["kind"]))
 

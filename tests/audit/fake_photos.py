@@ -20,6 +20,7 @@ from deid.audit.counts import Gallery
 from deid.audit.handling import HANDLINGS
 from deid.audit.measure import CleanFace, Original, Published, PublishedFace
 from deid.audit.run import Audited, AuditOptions, audit
+from deid.audit.store import Store
 from deid.checkpoints import Entry
 from deid.faces.detect import Face
 
@@ -105,6 +106,14 @@ class Looking:
         return Published(sha256, "", tuple(PublishedFace(True, one, quality) for one in seen), thumbnail=small)
 
 
+class FastStore(Store):
+    """Waits for no disk."""
+
+    def __init__(self, path: Path) -> None:
+        super().__init__(path)
+        self._db.execute("PRAGMA synchronous = OFF")
+
+
 def stand_in(monkeypatch: pytest.MonkeyPatch) -> Looking:
     """The recognizers `net`, which is attacked, `pupil`, taught by it, and `other`, which has nothing to do with it."""
     looking = Looking([entry("net"), entry("pupil", teacher="net"), entry("other")])
@@ -122,6 +131,7 @@ def stand_in(monkeypatch: pytest.MonkeyPatch) -> Looking:
         rows = np.stack([*decoys, *(enrolled[name] for name in names)])
         return {"shipped decoys": Gallery(rows, names, decoys)}
 
+    monkeypatch.setattr(run, "Store", FastStore)
     monkeypatch.setattr(run, "measure_photo", looking.photo)
     monkeypatch.setattr(run, "load_recognizer", lambda name, device: SimpleNamespace(name=name))
     monkeypatch.setattr(run, "_entries", chosen)

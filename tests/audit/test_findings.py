@@ -109,11 +109,15 @@ class TestFindings:
         # A photo that the run did not write at all must not be there.
         assert kinds(originals, published, recorded={"b": "out 2"}) == [("A", "changed since")]
 
+    @pytest.mark.parametrize("changes", [{"unchanged": True}, {"problem": "not a version", "thumbnail": picture(9)}])
+    def test_what_was_never_protected_is_not_called_recompressed(self, changes: dict[str, Any]):
+        found = kinds({"a": original(1)}, {"a": version(1, jpeg_quality=40, **changes)})
+        assert [kind for _, kind in found] == [changes.get("problem", "unchanged")]
+
     def test_several_findings_of_one_photo_all_count(self):
-        both = version(1, unchanged=True, jpeg_quality=40, new_faces=2)
-        assert kinds({"a": original(1)}, {"a": both}, recorded={"a": "other"}) == [
-            ("A", "changed since"), ("A", "new face"), ("A", "recompressed"), ("A", "unchanged"),
-        ]  # fmt: skip
+        all_of_it = version(1, found=[False], jpeg_quality=40, new_faces=2)
+        found = kinds({"a": original(1)}, {"a": all_of_it}, recorded={"a": "other"})
+        assert [kind for _, kind in found] == ["changed since", "face lost", "new face", "recompressed"]
 
     def test_they_name_no_photo(self):
         found = findings_of(

@@ -1,0 +1,352 @@
+"""Whole audits: of embeddings whose ranks are known, and of real photos in which failures were planted."""
+
+import hashlib
+import io
+import json
+import random
+import shutil
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from fake_photos import K, Looking, at_rank, audited, counts_of, entry, gallery_of, people, save
+from PIL import Image
+
+from deid import checkpoints
+from deid.anonymity.groups import draw_groups, seeded_rng
+from deid.audit.run import Audited, AuditOptions, audit
+from deid.batch.journal import Journal, journal_path
+from deid.batch.photo_tree import journal_name
+from deid.checkpoints import CheckpointError, manifest
+from deid.types import PhotoResult, UsageError
+
+Json = dict[str, Any]
+
+
+def write_journal(published: Path, recognizer: str, k_level: int = K, files: Sequence[Path] = ()) -> Journal:
+    """The journal of a run that wrote these files, as they are now; the caller closes it."""
+    journal = Journal(journal_path(published), {"K": k_level, "method": "k-a3", "recognizer": f"{recognizer} 0123"})
+    for file in files:
+        name = journal_name(file.relative_to(published))
+        result = PhotoResult(str(file), str(file), "protected", "paper", "k-a3", k_level)
+        journal.add_found(name, "sha of the input", [], 0.5)
+        journal.intend(name, hashlib.sha256(file.read_bytes()).hexdigest(), None, result)
+        journal.finish(name, result)
+    return journal
+
+
+def save_set(root: Path, clean: np.ndarray, ranks: Sequence[int], start: int = 0) -> tuple[Path, Path]:
+    """clean (n, D), a photo each, published at these ranks."""
+    for i, (face, rank) in enumerate(zip(clean, ranks, strict=True), start):
+        save(root / "in" / f"{i:03d}.png", face)
+        save(root / "out" / f"{i:03d}.png", at_rank(face, rank))
+    return root / "in", root / "out"
+
+
+class TestSpread:
+    def test_a_fair_set_of_two_hundred_people_is_met(self, looking: Looking, tmp_path: Path):
+        ranks = draw_groups(200, K, seeded_rng(1))
+        found = audited(*save_set(tmp_path, people(200)[:, 0], ranks))
+        figures = gallery_of(found)
+        assert {rank: one["value"] for rank, one in figures["pmf"].items()} == {"1": 0} | dict.fromkeys("23456", 0.2)
+        assert figures["effective_k"] == 5
+        assert figures["this_set"] == {"condition_5": "met", "condition_6": "met"}
+        assert (figures["process"]["condition_5"], figures["process"]["condition_6"]) == ("met", "met")
+        assert figures["process"]["persons"] == 200
+        assert found.document["verdict"] == "met"
+
+    def test_an_unprotected_set_is_recognized(self, looking: Looking, tmp_path: Path):
+        clean = people(30, photos=2).reshape(60, -1)
+        found = audited(*save_set(tmp_path, clean, [1] * 60))
+        figures = gallery_of(found)
+        assert figures["handlings"]["as published"]["first"]["value"] == 1
+        assert figures["cumulative_match"]["1"]["another_photo"]["value"] == 1
+        assert counts_of(found)["linked"]["1e-2"] == {"far": "1e-2", "pairs": 30, "protected": 30, "clean": 30}
+        assert figures["this_set"]["condition_5"] == figures["process"]["condition_5"] == "violated"
+        assert found.document["sets"][0]["figures"]["recognizers"]["net"]["control"] == {"state": "passed", "known": 1}
+        assert found.document["verdict"] == "violated"
+
+    def test_one_person_always_at_rank_two_is_named(self, looking: Looking, tmp_path: Path):
+        save_set(tmp_path, people(192)[:, 0], draw_groups(192, K, seeded_rng(2)))
+        found = audited(*save_set(tmp_path, people(1, photos=8, seed=5)[0], [2] * 8, start=192))
+        figures = gallery_of(found)
+        assert figures["this_set"] == {"condition_5": "met", "condition_6": "violated"}
+        assert figures["within_person"] == {
+            "persons": 1, "uneven": 1, "smallest_p": pytest.approx(5 / 5**8), "verdict": "violated",
+        }  # fmt: skip
+        assert found.document["verdict"] == "violated"
+
+    def test_so_is_one_whom_the_others_make_up_for(self, looking: Looking, tmp_path: Path):
+        # Rank 2 is left to the one person: over the set every rank holds a fifth.
+        save_set(tmp_path, people(160)[:, 0], [3, 4, 5, 6] * 40)
+        found = audited(*save_set(tmp_path, people(4, photos=10, seed=5).reshape(40, -1), [2] * 40, start=160))
+        figures = gallery_of(found)
+        assert figures["this_set"] == {"condition_5": "met", "condition_6": "met"}
+        assert figures["within_person"]["uneven"] == 4
+        assert found.document["verdict"] == "violated"
+
+    def test_several_sets_are_compared(self, looking: Looking, tmp_path: Path):
+        clean = people(40)[:, 0]
+        originals, first = save_set(tmp_path, clean, [2, 3, 4, 5, 6] * 8)
+        for i, face in enumerate(clean):
+            save(tmp_path / "blurred" / f"{i:03d}.png", face)
+        found = audited(originals, first, tmp_path / "blurred")
+        assert [one["label"] for one in found.document["sets"]] == ["A", "B"]
+        shares = [gallery_of(found, label=at)["handlings"]["as published"]["first"]["value"] for at in (0, 1)]
+        assert shares == [0, 1]
+        assert len(found.paths) == len(found.faces) == 80
+
+
+class TestRecognizers:
+    @pytest.fixture
+    def against_net(self, tmp_path: Path) -> tuple[Path, Path]:
+        """Forty photos that deceive `net` alone."""
+        for i, (clean,) in enumerate(people(40)):
+            save(tmp_path / "in" / f"{i}.png", clean)
+            moved = at_rank(clean, 2 + i % 5)
+            save(tmp_path / "out" / f"{i}.png", {"net": moved, "pupil": clean, "other": clean})
+        return tmp_path / "in", tmp_path / "out"
+
+    def test_protection_against_one_alone_is_found_by_the_related_one(
+        self, looking: Looking, against_net: tuple[Path, Path]
+    ):
+        write_journal(against_net[1], "net", files=list(against_net[1].iterdir())).close()
+        found = audited(*against_net, against=())
+        classes = {name: one["class"] for name, one in found.document["recognizers"].items()}
+        assert classes == {"net": "surrogate", "pupil": "related", "other": "independent"}
+        conditions = {name: gallery_of(found, name)["this_set"]["condition_5"] for name in classes}
+        assert conditions == {"net": "met", "pupil": "violated", "other": "violated"}
+        assert found.document["verdict"] == "violated"
+        answer = found.document["sets"][0]["first_screen"][0]["answer"]
+        assert "pupil (related) puts 100.0 %" in answer.replace("Pupil", "pupil")
+        assert "net (surrogate) puts 0.0 %" in answer
+
+    def test_without_a_journal_every_class_is_unknown(self, looking: Looking, against_net: tuple[Path, Path]):
+        found = audited(*against_net, against=())
+        assert {one["class"] for one in found.document["recognizers"].values()} == {"unknown"}
+        assert "treat every recognizer as possibly attacked" in json.dumps(found.document["sets"][0]["first_screen"])
+
+    def test_a_surrogate_that_is_gone_leaves_every_class_unknown(
+        self, looking: Looking, against_net: tuple[Path, Path]
+    ):
+        write_journal(against_net[1], "gone").close()
+        found = audited(*against_net, against=())
+        assert {one["class"] for one in found.document["recognizers"].values()} == {"unknown"}
+
+    def test_no_independent_recognizer_is_said_on_the_first_screen(
+        self, looking: Looking, against_net: tuple[Path, Path]
+    ):
+        write_journal(against_net[1], "net").close()
+        screen = audited(*against_net, against=("net", "pupil")).document["sets"][0]["first_screen"]
+        assert any(one["answer"].startswith("No. The recognizers asked were attacked") for one in screen)
+
+    def test_a_recognizer_that_does_not_know_these_people_proves_nothing(self, looking: Looking, tmp_path: Path):
+        looking.entries = {"blind": entry("blind")}
+        rng = np.random.default_rng(0)
+        for i in range(60):
+            seen = at_rank(people(1, seed=int(rng.integers(10**9)))[0, 0], 1)
+            save(tmp_path / "in" / f"{i}.png", {"blind": seen})
+            save(tmp_path / "out" / f"{i}.png", {"blind": at_rank(seen, 2 + i % 5)})
+            save(tmp_path / "people" / f"person {i // 2}" / f"{i}.png", {"blind": seen})
+        found = audited(tmp_path / "in", tmp_path / "out", against=(), people=tmp_path / "people")
+        assert found.document["sets"][0]["figures"]["recognizers"]["blind"]["control"]["state"] == "failed"
+        assert found.document["verdict"] != "met"
+        assert "this proves nothing" in found.document["sets"][0]["first_screen"][0]["answer"]
+
+    def test_the_level_is_the_runs_own_unless_another_is_asked_for(
+        self, looking: Looking, against_net: tuple[Path, Path]
+    ):
+        write_journal(against_net[1], "net", k_level=3).close()
+        for asked, expected in ((None, 3), (4, 4)):
+            found = audit(against_net[0], [against_net[1]], AuditOptions(k_level=asked, against=("net",)))
+            assert found.document["configuration"]["k_level"] == expected
+
+    def test_a_run_still_writing_is_waited_for(self, looking: Looking, against_net: tuple[Path, Path]):
+        journal = write_journal(against_net[1], "net")
+        with pytest.raises(UsageError, match="still writing"):
+            audited(*against_net)
+        journal.close()
+
+
+class TestNames:
+    @pytest.mark.parametrize("seed", range(4))
+    def test_renamed_and_shuffled_photos_count_the_same(self, looking: Looking, tmp_path: Path, seed: int):
+        rng = random.Random(seed)
+        clean = people(20, photos=3, seed=seed).reshape(60, -1)
+        originals, published = save_set(tmp_path, clean, [rng.choice([1, 2, 3, 4, 5, 6, 9]) for _ in clean])
+        expected = audited(originals, published, seed=seed).document["sets"][0]
+        names = [f"{rng.choice(['', 'a/', 'b/c/'])}{number}.png" for number in rng.sample(range(1000), 60)]
+        for old, new in zip(sorted(path.name for path in originals.iterdir()), names, strict=True):
+            for folder in (originals, published):
+                target = tmp_path / "renamed" / folder.name / new
+                target.parent.mkdir(parents=True, exist_ok=True)
+                shutil.copyfile(folder / old, target)
+        found = audited(tmp_path / "renamed" / "in", tmp_path / "renamed" / "out", seed=seed).document["sets"][0]
+        assert found == expected  # ids too: they follow the files' hashes
+
+    def test_two_halves_have_the_ranks_of_the_whole(self, looking: Looking, tmp_path: Path):
+        clean, ranks = people(60)[:, 0], [1, 2, 3, 4, 5, 6] * 10
+        whole = counts_of(audited(*save_set(tmp_path / "whole", clean, ranks)))
+        halves = [
+            counts_of(audited(*save_set(tmp_path / str(part), clean[part::2], ranks[part::2]))) for part in (0, 1)
+        ]
+
+        def tally(counts: Json) -> Json:
+            return counts["galleries"]["shipped decoys"]["handlings"]["as published"]["ranks"]
+
+        assert {rank: sum(tally(half).get(rank, 0) for half in halves) for rank in "123456"} == tally(whole)
+        assert tally(whole) == dict.fromkeys("123456", 10)
+
+
+class TestUsage:
+    @pytest.mark.parametrize(
+        ("published", "options", "message"),
+        [
+            (["missing"], {}, "is not a folder"),
+            (["out", "out/../out"], {}, "named twice"),
+            (["out"], {"k_level": 0}, "at least 1"),
+            (["out"], {"people": Path("missing")}, "is not a folder"),
+            (["out"], {"against": ("nobody",)}, "no recognizer called nobody"),
+        ],
+    )
+    def test_what_makes_no_sense_is_refused(
+        self, tmp_path: Path, published: list[str], options: dict[str, Any], message: str
+    ):
+        save_set(tmp_path, people(1)[:, 0], [2])
+        with pytest.raises(UsageError, match=message):
+            audit(tmp_path / "in", [tmp_path / name for name in published], AuditOptions(**options))
+
+    @pytest.mark.parametrize("file", ["lightcnn9.safetensors", "lightcnn9-decoys.safetensors"])
+    def test_weights_changed_by_one_bit_are_not_used(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, file: str):
+        shipped = manifest()["lightcnn9"].path.parent
+        shutil.copytree(shipped, tmp_path / "weights", ignore=shutil.ignore_patterns("__pycache__"))
+        monkeypatch.setattr(checkpoints, "shipped_folder", lambda: tmp_path / "weights")
+        data = bytearray((tmp_path / "weights" / file).read_bytes())
+        data[-1] ^= 1
+        (tmp_path / "weights" / file).write_bytes(data)
+        with pytest.raises(CheckpointError, match=file):
+            audit(*_one(tmp_path), AuditOptions(against=("lightcnn9",)))
+
+
+def _one(root: Path) -> tuple[Path, list[Path]]:
+    originals, published = save_set(root, people(1)[:, 0], [2])
+    return originals, [published]
+
+
+@dataclass(frozen=True)
+class Planted:
+    """A real audit. ids: name of an original or an extra file, without suffix → its id."""
+
+    found: Audited
+    ids: dict[str, str]
+
+    def kinds(self, name: str) -> list[str]:
+        findings = self.found.document["sets"][0]["counts"]["findings"]
+        return [finding["kind"] for finding in findings if finding["id"] == self.ids[name]]
+
+
+@pytest.fixture(scope="module")
+def planted(tmp_path_factory: pytest.TempPathFactory, shared_data: Path) -> Planted:
+    """Ten photos, published with noise on them as a run might have, and then interfered with."""
+    root = tmp_path_factory.mktemp("planted")
+    originals, published = root / "in", root / "out"
+    people = [folder for folder in sorted((shared_data / "lfw").iterdir()) if folder.is_dir()][7::450]
+    portraits = iter([min(folder.glob("*.jpg")) for folder in people])
+    originals.mkdir()
+    published.mkdir()
+    for name in ("asitis", "unchanged", "someoneelse", "swapped1", "swapped2", "truncated", "missing", "recompressed"):
+        shutil.copyfile(next(portraits), originals / f"{name}.jpg")
+    rng = np.random.default_rng(0)
+    texture = rng.integers(0, 256, (12, 12, 3), dtype=np.uint8)
+    Image.fromarray(texture).resize((120, 120)).save(originals / "faceless.jpg", quality=95)
+    for path in originals.iterdir():
+        pixels = np.asarray(Image.open(path), np.float64)
+        noisy = np.clip(pixels + rng.normal(0, 6, pixels.shape), 0, 255).astype(np.uint8)
+        Image.fromarray(noisy).save(published / path.name, quality=95, subsampling=0)
+    with pytest.MonkeyPatch.context() as patch:
+        for name in ("STATE", "CACHE", "DATA"):
+            patch.setenv(f"XDG_{name}_HOME", str(root / name.lower()))
+        write_journal(published, "lightcnn9", files=sorted(published.iterdir())).close()
+        shutil.copyfile(originals / "unchanged.jpg", published / "unchanged.jpg")
+        shutil.copyfile(next(portraits), published / "someoneelse.jpg")
+        _swap(published / "swapped1.jpg", published / "swapped2.jpg")
+        whole = (published / "truncated.jpg").read_bytes()
+        (published / "truncated.jpg").write_bytes(whole[: len(whole) // 2])
+        (published / "missing.jpg").unlink()
+        with io.BytesIO((published / "recompressed.jpg").read_bytes()) as file:
+            Image.open(file).save(published / "recompressed.jpg", quality=50)
+        shutil.copyfile(next(portraits), published / "extra.jpg")
+        found = audit(originals, [published], AuditOptions())
+    ids = {path.stem: id for id, path in found.paths.items()}
+    missing = {one["id"] for one in found.document["sets"][0]["counts"]["findings"] if one["kind"] == "missing"}
+    assert len(missing) == 1
+    return Planted(found, ids | {"missing": missing.pop()})
+
+
+def _swap(a: Path, b: Path) -> None:
+    first, second = a.read_bytes(), b.read_bytes()
+    a.write_bytes(second)
+    b.write_bytes(first)
+
+
+@pytest.mark.shared_data
+class TestPlantedFailures:
+    @pytest.mark.parametrize(
+        ("name", "kinds"),
+        [
+            ("asitis", []),
+            ("unchanged", ["changed since", "unchanged"]),
+            ("someoneelse", ["changed since", "not a version"]),
+            ("swapped1", ["changed since", "swapped"]),
+            ("swapped2", ["changed since", "swapped"]),
+            ("truncated", ["changed since", "unreadable"]),
+            ("missing", ["missing"]),
+            ("recompressed", ["changed since", "recompressed"]),
+            ("extra", ["extra"]),
+            ("faceless", ["faceless original"]),
+        ],
+    )
+    def test_each_is_named_and_nothing_else_is(self, planted: Planted, name: str, kinds: list[str]):
+        assert planted.kinds(name) == kinds
+
+    def test_swapped_photos_name_each_other(self, planted: Planted):
+        findings = planted.found.document["sets"][0]["counts"]["findings"]
+        details = {finding["id"]: finding["detail"] for finding in findings if finding["kind"] == "swapped"}
+        assert planted.ids["swapped2"] in details[planted.ids["swapped1"]]
+        assert planted.ids["swapped1"] in details[planted.ids["swapped2"]]
+
+    def test_the_first_screen_counts_them(self, planted: Planted):
+        screen = planted.found.document["sets"][0]["first_screen"]
+        (answer,) = [one["answer"] for one in screen if one["question"] == "Is everything there?"]
+        assert answer.startswith("3 of 9 photos were audited")
+        for part in ("1 missing", "2 swapped", "1 unchanged", "1 unreadable", "1 recompressed", "6 changed since"):
+            assert part in answer
+
+    def test_only_versions_of_their_originals_are_recognized(self, planted: Planted):
+        counts = planted.found.document["sets"][0]["counts"]
+        assert counts["photos"] == {"originals": 9, "published": 9, "audited": 3}
+        audited_names = {face.original.stem for face in planted.found.faces}
+        assert audited_names == {"asitis", "unchanged", "recompressed"}
+
+    def test_the_recognizers_know_the_unchanged_photo(self, planted: Planted):
+        (line,) = [face for face in planted.found.faces if face.original.stem == "unchanged"]
+        for name in ("lightcnn9", "dlib-resnet"):
+            assert line.values[f"{name}: similarity"] == pytest.approx(1, abs=1e-4)
+            assert line.values[f"{name}: rank, shipped decoys"] == line.values[f"{name}: rank, fresh decoys"] == 1
+        assert line.values["ssim"] == pytest.approx(1, abs=1e-4)
+        assert line.values["psnr"] == 99
+
+    def test_the_class_is_told_by_the_journal_and_the_manifest(self, planted: Planted):
+        classes = {name: one["class"] for name, one in planted.found.document["recognizers"].items()}
+        assert classes == {"lightcnn9": "surrogate", "dlib-resnet": "related"}
+
+    def test_the_verdict_is_violated(self, planted: Planted):
+        assert planted.found.document["verdict"] == "violated"
+
+    def test_every_published_file_is_in_the_document_with_its_hash(self, planted: Planted):
+        files = {file["id"]: file["sha256"] for file in planted.found.document["sets"][0]["files"]}
+        assert {id: hashlib.sha256(path.read_bytes()).hexdigest() for id, path in planted.found.paths.items()} == files
+        assert len(files) == 9
