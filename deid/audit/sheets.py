@@ -34,7 +34,7 @@ def _sheet(faces: Sequence[FaceLine]) -> bytes:
     line = SIDE + 20
     sheet = Image.new("RGB", (3 * SIDE + 40, line * len(faces) + 20), "white")
     draw = ImageDraw.Draw(sheet)
-    for column, title in enumerate(("before", "after", f"difference × {DIFFERENCE}")):
+    for column, title in enumerate(("before", "after", f"{DIFFERENCE} x difference")):
         draw.text((10 + column * (SIDE + 10), 4), title, fill="black")
     for row, face in enumerate(faces):
         top = 20 + row * line
