@@ -15,6 +15,7 @@ from typing import Annotated, Any
 import typer
 
 from deid import display, maintenance
+from deid.app import command as page
 from deid.audit import command as audit_command
 from deid.maintenance import Device, OnDevice
 from deid.types import Options, PhotoResult, UsageError
@@ -30,6 +31,7 @@ app = typer.Typer(
     help="Photos that people still read and face recognizers cannot, with proof.",
 )
 app.command("audit")(audit_command.audit)
+app.command("ui")(page.ui)
 app.add_typer(maintenance.weights, name="weights")
 app.add_typer(maintenance.train, name="train")
 app.add_typer(maintenance.reproduce, name="reproduce")

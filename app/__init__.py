@@ -1,0 +1,1 @@
+"""The web page. Importing it loads no recognizer: that happens when the first photo comes."""

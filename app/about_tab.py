@@ -1,0 +1,67 @@
+"""What the program protects against and what it does not; which recognizers are here, and the versions."""
+
+from importlib.metadata import version
+from typing import Any
+
+import gradio as gr
+
+from deid.app import words
+
+TEXT = """
+## What it does
+It finds the faces in a photo and adds a pattern that people hardly see. Then it opens the **saved file** again and asks
+a face recognizer who is in it. That recognizer knows 1,001 identities, this very photo among them: the hardest case.
+Before, it names the right person first. After, the right person stands at a place drawn at random from 2nd to K+1st.
+
+## What it does not do
+- **The right person is still among the first K+1 guesses, by design.** Who reads a list of candidates finds them.
+- **A one-to-one comparison** («is this the same person?») may still say match. Each result says whether it does.
+- **Other recognizers** were not attacked and mostly still recognize the face. Each result says so, one line for each
+  recognizer on this computer. Those of other makers are not asked.
+- **Recompressing, resizing or cropping** the file afterwards can undo it.
+- It does not hide anyone from **people**.
+
+## Your photos
+They stay on the computer that runs this page, in a folder of this open page alone, and are deleted when you close it.
+Place, camera and all other metadata are left out of what is saved. Nothing is sent anywhere.
+"""
+
+
+def build() -> None:
+    """Inside a tab of the page; the list of recognizers is read when asked for, since that imports torch."""
+    gr.Markdown(TEXT)
+    show = gr.Button("Show recognizers and versions", size="sm")
+    table = gr.Dataframe(
+        headers=["Recognizer", "Against k-a3 on the default one", "Trained on", "SHA-256"],
+        interactive=False, wrap=True, visible=False, label="Recognizers on this computer",
+    )  # fmt: skip
+    versions = gr.Markdown(visible=False)
+    show.click(
+        lambda: (gr.update(value=recognizers(), visible=True), gr.update(value=installed(), visible=True)),
+        None,
+        [table, versions],
+    )
+
+
+def recognizers() -> list[list[Any]]:
+    """Every recognizer on this computer and how close it is to the default one."""
+    from deid.audit.classes import class_of
+    from deid.checkpoints import manifest
+    from deid.types import Options
+
+    entries = manifest()
+    attacked = [entries[Options().recognizer]]
+    return [
+        [
+            entry.name,
+            words.CLASSES[class_of(entry, attacked)],
+            entry.details.get("training_data", "not stated"),
+            entry.sha256,
+        ]
+        for entry in entries.values()
+    ]
+
+
+def installed() -> str:
+    names = ("face-deid", "torch", "facenet-pytorch", "gradio", "pillow")
+    return "Versions: " + ", ".join(f"{name} {version(name)}" for name in names)

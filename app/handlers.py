@@ -1,0 +1,150 @@
+"""What the page does, as plain functions on `deid`. What is slow to import is imported when first used."""
+
+import json
+import shutil
+import threading
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from functools import cache
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from PIL import Image
+
+from deid.types import Options, PhotoResult
+
+if TYPE_CHECKING:
+    from deid.live import Step
+    from deid.opinions import Opinion
+    from deid.protector import Protector
+
+AMPLIFICATION = 10
+LONGEST_SIDE = 1600  # of the picture on which faces are chosen
+_SHOWN_BY_BROWSERS = {"JPEG": ".jpg", "PNG": ".png", "WEBP": ".webp"}
+
+
+@dataclass(frozen=True)
+class FoundPhoto:
+    """A photo with its faces, left to right. suffix: of its own format.
+
+    view: the photo at full size in a format browsers show; preview: at most `LONGEST_SIDE`, `scale` times as large.
+    """
+
+    path: Path
+    name: str
+    suffix: str
+    view: Path
+    preview: Path
+    scale: float
+    boxes: tuple[tuple[float, float, float, float], ...]
+
+
+@dataclass(frozen=True)
+class ProtectedPhoto:
+    """A photo's end. saved and view: None unless a file was written; settings: the private file about it.
+
+    opinions: of the chosen faces, the attacked recognizer's first; chosen: their numbers.
+    """
+
+    result: PhotoResult
+    chosen: tuple[int, ...] = ()
+    saved: Path | None = None
+    view: Path | None = None
+    settings: Path | None = None
+    opinions: Sequence["Opinion"] = ()
+
+
+def warm_up() -> None:
+    """Load what every photo needs, so that the first one is not slower than the rest."""
+    _finder()
+
+
+def find_faces(path: Path) -> FoundPhoto:
+    """Read a photo, whatever it is called, and find its faces. Raises UnreadableImage."""
+    from deid.faces.detect import detect_faces
+    from deid.image_formats import output_format, picture_suffixes, suffix_for
+    from deid.images import read_photo
+
+    photo = read_photo(path)
+    own = path.suffix.lower()
+    usual = suffix_for(output_format(photo))
+    same = own in picture_suffixes() and own != ".gif" and output_format(photo, path) == output_format(photo)
+    suffix = path.suffix if same else usual
+    view = path.with_name(f"view{_SHOWN_BY_BROWSERS.get(photo.format, '.png')}")
+    if photo.format in _SHOWN_BY_BROWSERS:
+        shutil.copyfile(path, view)
+    else:
+        Image.fromarray(photo.pixels).save(view, compress_level=1)
+    boxes = tuple(face.box for face in detect_faces(photo.pixels, device=_finder().device))
+    scale = min(1.0, LONGEST_SIDE / max(photo.size))
+    preview = path.with_name("preview.png")
+    size = tuple(max(1, round(side * scale)) for side in photo.size)
+    Image.fromarray(photo.pixels).convert("RGB").resize(size, reducing_gap=2).save(preview, compress_level=1)
+    return FoundPhoto(path, path.stem, suffix, view, preview, scale, boxes)
+
+
+def protect_photo(
+    photo: FoundPhoto,
+    chosen: Sequence[int],
+    settings: Mapping[str, Any],
+    tell: Callable[["Step"], None],
+    cancel: threading.Event,
+) -> ProtectedPhoto:
+    """Protect the chosen faces (numbers from 1). settings: fields of `Options`. The output lies beside the photo.
+
+    Raises Cancelled soon after `cancel` is set, and what `deid.protect` raises.
+    """
+    from deid.images import decode_photo, read_photo
+    from deid.live import Cancelled, watched
+    from deid.opinions import ask_recognizers
+    from deid.pipeline import protect
+    from deid.protector import Protector
+
+    def watch(step: "Step") -> None:
+        if cancel.is_set():
+            raise Cancelled
+        tell(step)
+
+    options = replace(
+        Options(overwrite=True),
+        faces=",".join(map(str, chosen)),
+        **{k: v for k, v in settings.items() if v is not None},
+    )
+    protector = Protector(options)
+    target = photo.path.with_name(f"{photo.name}-protected{photo.suffix}")
+    result = protect(photo.path, target, options, protector=watched(protector, watch))
+    result = replace(result, input=f"{photo.name}{photo.path.suffix}", output=result.output and target.name)
+    private = photo.path.with_name(f"{photo.name}-private-settings.json")
+    private.write_text(json.dumps(result.to_json(), indent=2, ensure_ascii=False), encoding="utf-8")
+    if result.output is None:
+        return ProtectedPhoto(result, tuple(chosen), settings=private)
+    if cancel.is_set():
+        raise Cancelled
+    before, after = read_photo(photo.path), decode_photo(target.read_bytes())
+    found = protector.find(before)
+    opinions = ask_recognizers(before.pixels, after.pixels, [found[n - 1] for n in chosen], protector)
+    view = target
+    if after.format not in _SHOWN_BY_BROWSERS:
+        view = photo.path.with_name("view-after.png")
+        Image.fromarray(after.pixels).save(view, compress_level=1)
+    return ProtectedPhoto(result, tuple(chosen), target, view, private, opinions)
+
+
+def perturbation(photo: FoundPhoto, protected: ProtectedPhoto) -> Path | None:
+    """A picture of what was added, ten times as strong, around gray; None where nothing was written."""
+    from deid.images import read_photo
+
+    if protected.saved is None:
+        return None
+    before, after = (read_photo(path).pixels.astype(np.int16) for path in (photo.path, protected.saved))
+    path = photo.path.with_name("perturbation.png")
+    Image.fromarray((128 + AMPLIFICATION * (after - before)).clip(0, 255).astype(np.uint8)).save(path)
+    return path
+
+
+@cache
+def _finder() -> "Protector":
+    from deid.protector import Protector
+
+    return Protector(Options())

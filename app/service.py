@@ -1,0 +1,30 @@
+"""What the page is built around: sessions, the line before the desk, and the functions that do the work."""
+
+import threading
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+from deid.app import handlers
+from deid.app.desk import Desk
+from deid.app.sessions import Sessions
+
+
+@dataclass
+class Service:
+    """The functions are fields, so that a test puts others in their place."""
+
+    sessions: Sessions = field(default_factory=Sessions)
+    desk: Desk = field(default_factory=Desk)
+    warm_up: Callable[[], None] = handlers.warm_up
+    find_faces: Callable[..., handlers.FoundPhoto] = handlers.find_faces
+    protect_photo: Callable[..., handlers.ProtectedPhoto] = handlers.protect_photo
+    perturbation: Callable[..., object] = handlers.perturbation
+    warm: threading.Event = field(default_factory=threading.Event)
+    _warming: threading.Lock = field(default_factory=threading.Lock)
+
+    def be_warm(self) -> None:
+        """Wait until the recognizer is loaded; the first caller loads it."""
+        with self._warming:
+            if not self.warm.is_set():
+                self.warm_up()
+                self.warm.set()

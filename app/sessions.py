@@ -1,0 +1,99 @@
+"""A folder for every session, that nobody else is served from, deleted at its end and at exit.
+
+A browser is known by a random cookie, a tab by Gradio's own random session hash. Gradio serves any file under its
+folder to whoever knows the name, so the server (`deid.app.server`) asks here whose a file is.
+"""
+
+import atexit
+import secrets
+import shutil
+import tempfile
+import threading
+from dataclasses import dataclass, field
+from pathlib import Path
+
+COOKIE = "deid_browser"
+
+
+class Refused(Exception):  # noqa: N818
+    """What came from the browser cannot be used; the message is one line for the user."""
+
+
+@dataclass(frozen=True, eq=False)
+class Session:
+    """One open page. folder: its files; cancel: asks its running job to end."""
+
+    folder: Path
+    cancel: threading.Event = field(default_factory=threading.Event)
+
+    def new_folder(self) -> Path:
+        """For what belongs to one photo or run, inside the session's own."""
+        path = self.folder / secrets.token_hex(4)
+        path.mkdir(parents=True, mode=0o700)
+        return path
+
+
+class Sessions:
+    """All open pages. root: everything lives under it, uploads on their way included."""
+
+    def __init__(self) -> None:
+        self.root = Path(tempfile.mkdtemp(prefix="deid-ui-")).resolve()
+        self._open: dict[tuple[str, str], Session] = {}
+        self._lock = threading.Lock()
+        atexit.register(self.close)
+
+    def of(self, browser: str, page: str) -> Session:
+        """The session of a page, begun if it is new. Raises Refused for a browser that keeps no cookie."""
+        if not _is_token(browser):
+            raise Refused("This page needs cookies from its own address: allow them and load it again.")
+        with self._lock:
+            key = (browser, page)
+            if key not in self._open:
+                folder = self.root / browser / secrets.token_hex(8)
+                folder.mkdir(parents=True, mode=0o700)
+                self._open[key] = Session(folder)
+            return self._open[key]
+
+    def end(self, browser: str, page: str) -> None:
+        """Cancel what runs there and delete its files."""
+        with self._lock:
+            session = self._open.pop((browser, page), None)
+        if session is not None:
+            session.cancel.set()
+            shutil.rmtree(session.folder, ignore_errors=True)
+
+    def may_read(self, browser: str, path: Path) -> bool:
+        """Is this file in a folder of this browser?"""
+        return _is_token(browser) and path.resolve().is_relative_to(self.root / browser)
+
+    def claim(self, upload: Path, session: Session) -> Path:
+        """Move an upload into the session's folder. Raises Refused for anything but an upload that is still there.
+
+        A request can name any file it likes: only what Gradio has just received, which lies in a folder that is
+        directly under the root and is named by a hash, is taken.
+        """
+        path = upload.resolve()
+        received = path.parent.parent == self.root and not _is_token(path.parent.name)
+        if not received or not path.is_file():
+            raise Refused("The upload did not arrive whole: choose the file again.")
+        target = session.new_folder() / path.name
+        shutil.move(path, target)
+        return target
+
+    def close(self) -> None:
+        """End every session and delete everything."""
+        with self._lock:
+            sessions, self._open = list(self._open.values()), {}
+        for session in sessions:
+            session.cancel.set()
+        shutil.rmtree(self.root, ignore_errors=True)
+
+
+def new_token() -> str:
+    """What a browser is known by."""
+    return "b" + secrets.token_hex(16)
+
+
+def _is_token(text: str) -> bool:
+    # Gradio's hashes are longer, so a browser's folder is never taken for an upload's.
+    return len(text) == 33 and text[0] == "b" and all(c in "0123456789abcdef" for c in text[1:])

@@ -1,0 +1,122 @@
+"""What the page says, for people who know nothing of recognizers and must not be misled."""
+
+from collections.abc import Mapping, Sequence
+
+from deid.types import FaceResult, PhotoResult
+
+METHODS = {
+    "k-a3": "K-A³ – the faint pattern that is hardest to see (recommended)",
+    "i-fgvm": "I-FGVM – an older, simpler pattern, mostly a bit more visible",
+    "blur": "Blur – hides the face from people too; recognizers often see through it",
+    "pixelate": "Pixelate – the same with a mosaic",
+}
+PROFILES = {"paper": "Least noise – made against the recognizer shipped here; may not survive recompression"}
+K_LEVEL = (
+    "Your true name lands on a random place from 2nd to K+1st among the recognizer's guesses. "
+    "A larger K spreads it wider and shows a little more."
+)
+ORDINALS = ("", "first", "second", "third", "fourth", "fifth", "sixth", "seventh", "eighth", "ninth", "tenth")
+CLASSES = {
+    "surrogate": "the one this photo was protected against",
+    "related": "related to the one attacked: they share training",
+    "independent": "independent of the one attacked",
+    "unknown": "nobody attacked it, or its origin is not known",
+}
+
+
+def ordinal(rank: int) -> str:
+    """1 → first, 11 → 11th."""
+    if rank < len(ORDINALS):
+        return ORDINALS[rank]
+    ending = "th" if 10 <= rank % 100 <= 20 else {1: "st", 2: "nd", 3: "rd"}.get(rank % 10, "th")
+    return f"{rank:,}{ending}"
+
+
+def number(count: int) -> str:
+    """Small numbers in words."""
+    words = ("no", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten")
+    return words[count] if count < len(words) else f"{count:,}"
+
+
+def headline(result: PhotoResult) -> str:
+    """The verdict in one line."""
+    failed = sum(face.outcome == "failed" for face in result.faces)
+    worked = sum(face.rank_after is not None for face in result.faces)
+    if result.outcome == "protected":
+        left = len(result.faces) - worked
+        rest = f" {number(left).capitalize()} left as {'it was' if left == 1 else 'they were'}." if left else ""
+        how = "hidden" if result.method in ("blur", "pixelate") else "protected"
+        return (
+            f"{_faces(worked).capitalize()} {how} against {', '.join(result.weights)}, checked in the saved file.{rest}"
+        )
+    if result.outcome == "failed":
+        return f"Not protected: {number(failed)} of {_faces(worked)} could not be verified, so no file was made."
+    if result.outcome == "no-face":
+        return "No face was found in this photo, so there is nothing to protect and no file was made."
+    return "This file could not be read as a photo."
+
+
+def face_sentence(face: FaceResult, at: int, k_level: int, size: int | None) -> str:
+    """What happened to one face. size: identities that the recognizer knows."""
+    if face.rank_after is None or face.rank_before is None:
+        return f"**Face {at}** was left as it was: recognizers see it as before."
+    among = f" of {size:,}" if size else ""
+    if face.outcome == "failed":
+        return (
+            f"**Face {at}** is **not protected**: a recognizer that knew this person still puts them first{among}. "
+            "Try again (the draw is new each time), a larger version of the photo, or blur."
+        )
+    before = f"put them {ordinal(face.rank_before)} before"
+    if face.outcome == "not-recognized":
+        before += " already (it did not recognize this person even in the original)"
+    text = f"**Face {at}**: a recognizer that knew this person {before}; now **{ordinal(face.rank_after)}**{among}."
+    if face.k is None:
+        text += " The place is chance: this method does not control it."
+    elif face.rank_after <= k_level + 1:
+        text += f" They are still among its first {number(k_level + 1)} guesses, by design."
+    if face.matches_at_far_1e_2 is True:
+        text += " Compared one to one with your own photo it **still says match**."
+    elif face.matches_at_far_1e_2 is False:
+        text += " Compared one to one with your own photo it no longer says match."
+    return text
+
+
+def other_sentence(name: str, kind: str, rank: int, before: int, size: int, matches: bool | None) -> str:
+    """What a recognizer that was not attacked makes of one face."""
+    first = f"{'still puts' if before == 1 else 'puts'} them **first**" if rank == 1 else f"puts them {ordinal(rank)}"
+    text = f"**{name}** ({CLASSES[kind]}) {first} of {size:,}"
+    if matches is not None:
+        text += " and, one to one, " + ("still says match" if matches else "no longer says match")
+    return text + (": **not protected against it**." if rank == 1 or matches else ".")
+
+
+def place_in_line(ahead: int) -> str:
+    """While others' jobs come first."""
+    return f"In line: {number(ahead)} {'job comes' if ahead == 1 else 'jobs come'} first."
+
+
+def progress(round: int, evaluations: int, ranks: Mapping[int, int | None]) -> str:
+    """How an attack goes. ranks: face number → where it stands now."""
+    done = sum(rank not in (None, 1) for rank in ranks.values())
+    now = ", ".join(f"face {face} {'…' if rank is None else ordinal(rank)}" for face, rank in ranks.items())
+    share = f"{done} of {len(ranks)} faces moved from first place · " if len(ranks) > 1 else ""
+    return f"Protecting: {share}round {round}, step {evaluations} · now {now}"
+
+
+def still_recognized_by(names: Sequence[str]) -> str:
+    """A warning that belongs under the headline; empty if there is nobody to name."""
+    return f"**Still recognized by {', '.join(names)}**, which was not attacked." if names else ""
+
+
+def _faces(count: int) -> str:
+    return f"{number(count)} {'face' if count == 1 else 'faces'}"
+
+
+LIMITS = (
+    "This holds for the saved file as it is. Sending it through a messenger or a social network, resizing or cropping "
+    "can undo it. It does not hide you from people: that is the point."
+)
+SETTINGS = (
+    "The settings file tells the place drawn for each face and what was measured. Keep it to yourself: "
+    "whoever has it can undo the protection."
+)

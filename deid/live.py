@@ -1,0 +1,93 @@
+"""Watching an attack step by step, and stopping it.
+
+Every step of an attack, and every look at the saved file, asks the gallery for logits: that is where a watcher listens,
+so that neither the attacks nor the rounds know of it.
+"""
+
+import copy
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+import torch
+from torch import Tensor
+
+from deid.anonymity.conditions import rank_of
+from deid.protector import Protector
+from deid.recognizers.gallery import Enrollment, Gallery
+
+
+class Cancelled(Exception):  # noqa: N818
+    """Raised by a watcher: the run ends where it is, and nothing is written."""
+
+
+@dataclass(frozen=True)
+class Step:
+    """Where the attack on one photo is.
+
+    round: 1 is the first. evaluations: of the recognizer, in all rounds. ranks: where each chosen face stands now, left
+    to right, None before it was looked at.
+    """
+
+    round: int
+    evaluations: int
+    ranks: tuple[int | None, ...]
+
+
+Watcher = Callable[[Step], None]
+
+
+def watched(protector: Protector, watcher: Watcher) -> Protector:
+    """The same protector, whose attacks tell `watcher` of each step; what it raises (`Cancelled`) ends them."""
+    other = copy.copy(protector)
+    other.gallery = _WatchedGallery(protector.gallery.prototypes, protector.gallery.people, _Tracker(watcher))
+    return other
+
+
+@dataclass(frozen=True)
+class _WatchedGallery(Gallery):
+    tell: Callable[[Tensor, list[Enrollment]], None] = field(kw_only=True, default=lambda logits, enrollments: None)
+
+    def __init__(self, prototypes: Tensor, people: tuple[str, ...], tell: Callable) -> None:
+        super().__init__(prototypes, people)
+        object.__setattr__(self, "tell", tell)
+
+    def logits(self, embeddings: Tensor, enrollments: list[Enrollment]) -> Tensor:
+        logits = super().logits(embeddings, enrollments)
+        self.tell(logits, enrollments)
+        return logits
+
+
+@dataclass
+class _Tracker:
+    """Steps from what the gallery is asked. A face is known by its own enrollment's prototype, the very same tensor."""
+
+    watcher: Watcher
+    faces: list[Tensor] = field(default_factory=list)
+    ranks: list[int | None] = field(default_factory=list)
+    round: int = 0
+    evaluations: int = 0
+    attacking: bool = False
+
+    def __call__(self, logits: Tensor, enrollments: list[Enrollment]) -> None:
+        own = [row for row, enrollment in enumerate(enrollments) if enrollment.name == "itself"]
+        if any(self._face(enrollments[row]) is None for row in own):  # a photo's faces all come at once, at first
+            self.faces, self.ranks = [enrollments[row].prototype for row in own], [None] * len(own)
+            self.round, self.evaluations, self.attacking = 0, 0, False
+            return
+        if logits.requires_grad:
+            self.evaluations += 1
+            self.round += not self.attacking
+        self.attacking = logits.requires_grad
+        with torch.no_grad():
+            ranks = rank_of(logits.detach(), 0).tolist()
+        now: dict[int, int] = {}
+        for row in own:
+            face = self._face(enrollments[row])
+            if face is not None:  # of its views the worst counts
+                now[face] = min(ranks[row], now.get(face, ranks[row]))
+        for face, rank in now.items():
+            self.ranks[face] = rank
+        self.watcher(Step(max(1, self.round), self.evaluations, tuple(self.ranks)))
+
+    def _face(self, enrollment: Enrollment) -> int | None:
+        return next((at for at, known in enumerate(self.faces) if known is enrollment.prototype), None)
