@@ -5,8 +5,9 @@ For a face of rank group k it minimizes, eq. 7,
     ‖n‖₂ + (1 − CWSSIM(x, x̃)) + Σ_{i=2..k} L(f(x̃), r(i)),
 
 stopped as soon as the criterion holds. Departures from the paper: L is a hinge with a margin on both sides of y
-(`ranking_loss`), and a step is as long as the linearized hinge asks for (Polyak's step) instead of a fixed rate, so
-that a face is done in a dozen evaluations.
+(`ranking_loss`); a step is as long as the linearized hinge asks for (Polyak's step) instead of a fixed rate, so
+that a face is done in a dozen evaluations; and ‖n‖ is measured relative to what the face hides (`tolerance`), because
+n on smooth skin looks like scars.
 """
 
 import torch
@@ -15,6 +16,7 @@ from torch import Tensor
 from deid.anonymity.conditions import Criterion
 from deid.attacks.ranking import LogitsFn, ranking_loss
 from deid.losses.cw_ssim import cw_ssim_of_subbands
+from deid.losses.local_contrast import tolerance
 from deid.losses.steerable_pyramid import subbands
 
 # Shares of Polyak's step: short at first for little noise, over-relaxed later for the faces that are hard to settle.
@@ -33,19 +35,20 @@ def k_a3(
     margin: float,
     steps: int,
     start: Tensor | None = None,
-    visual_weight: float = 0.6,
+    visual_weight: float = 1.0,
     counts: Tensor | None = None,
 ) -> Tensor:
     """Perturbed faces (N, C, H, W) in [0, 1]; whether each succeeded is for the caller to recompute.
 
     faces: (N, C, H, W) clean, in [0, 1]. labels: (N,) y. targets: (N, T) r(2..k), padded with -1. criterion: the stop.
     margin: of the hinge, in logits. steps: at most so many gradient evaluations a face. start: where to go on from
-    (default: the clean faces). visual_weight: pull of the two visual terms against the ranking's, at equal gradients.
-    counts: (N,) int64, to which each face's gradient evaluations are added.
+    (default: the clean faces). visual_weight: pull of the two visual terms against the ranking's, at equal gradients;
+    without it (0) ‖n‖ is plain. counts: (N,) int64, to which each face's gradient evaluations are added.
     """
     perturbed = (faces if start is None else start).clone()
     active = torch.arange(len(faces), device=faces.device)
     clean_bands = subbands(faces)
+    room = tolerance(faces) if visual_weight else torch.ones_like(faces)
     seen: Tensor | None = None
     for step in range(steps + 1):
         x = perturbed[active].requires_grad_(True)
@@ -62,22 +65,26 @@ def k_a3(
         active, x, ranking, loss = active[open_], x.detach()[open_], ranking[open_], loss.detach()[open_]
         if counts is not None:
             counts[active] += 1
-        square = ranking.square().sum((1, 2, 3)).clamp(min=1e-12)
+        # Steepest descent where lengths are measured relative to `room`.
+        direction = room[active] * ranking
+        slope = (direction * ranking).sum((1, 2, 3)).clamp(min=1e-12)
         stride = min(LAST_STRIDE, FIRST_STRIDE * STRIDE_GROWTH**step)
-        move = (stride * loss / square)[:, None, None, None] * ranking
+        move = (stride * loss / slope)[:, None, None, None] * direction
         if visual_weight and (step or start is not None):
             weight = visual_weight * VISUAL_DECAY**step
-            move = move + weight * _visual_pull(x, faces[active], [band[active] for band in clean_bands], move)
+            bands = [band[active] for band in clean_bands]
+            move = move + weight * _visual_pull(x, faces[active], bands, room[active], move)
         perturbed[active] = (x - move).clamp(0, 1)
     return perturbed
 
 
-def _visual_pull(x: Tensor, clean: Tensor, clean_bands: list[Tensor], move: Tensor) -> Tensor:
-    """The gradient of ‖n‖₂ + (1 − CWSSIM), as long as `move`, without what would undo it (their common component)."""
+def _visual_pull(x: Tensor, clean: Tensor, clean_bands: list[Tensor], room: Tensor, move: Tensor) -> Tensor:
+    """Descent of ‖n‖ + (1 − CWSSIM), as long as `move`, without what would undo it (their common component)."""
     x = x.detach().requires_grad_(True)
-    norm = (x - clean).flatten(1).norm(dim=1)
+    norm = ((x - clean).square() / room).flatten(1).sum(1).clamp(min=1e-12).sqrt()
     visual = norm + (1 - cw_ssim_of_subbands(tuple(clean_bands), subbands(x)))
     (pull,) = torch.autograd.grad(visual.sum(), x)
+    pull = room * pull
     length = move.flatten(1).norm(dim=1)
     unit = move / length.clamp(min=1e-12)[:, None, None, None]
     pull = pull - (pull * unit).sum((1, 2, 3), keepdim=True) * unit
