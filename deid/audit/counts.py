@@ -1,20 +1,15 @@
 """From embeddings to counts: how many faces stand at each rank, match, can be linked. One recognizer at a time."""
 
-import math
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import numpy as np
-import torch
-from torch.nn import functional as F
 
-from deid.audit.figures import FARS, FPIR
+from deid.audit.galleries import Gallery
 from deid.audit.handling import AS_PUBLISHED, HANDLINGS
-from deid.audit.persons import KnownFace
-from deid.checkpoints import DECOYS, Entry, draw_decoys
-from deid.training.decoys import fit_gaussian
+from deid.audit.known import Known, impostor_scores
+from deid.audit.persons import KnownFace, one_per_person
 
 Json = dict[str, Any]
 
@@ -23,112 +18,6 @@ PAIRS_FOR = {"1e-2": 1_000, "1e-3": 10_000}
 MOST_IMPOSTORS = 1000  # faces of different persons that are compared with each other
 MIN_FACES_FOR_DECOYS = 30
 BIN = 0.02  # width of the histograms' bins, in cosine
-
-
-@dataclass(frozen=True, eq=False)
-class Gallery:
-    """prototypes: (M, D) unit vectors; persons: of the last rows, whom a face of the same person must not meet.
-
-    strangers: (P, D) faces that are nobody in it, of which the open-set threshold is made.
-    """
-
-    prototypes: np.ndarray
-    persons: tuple[str, ...]
-    strangers: np.ndarray
-
-    @property
-    def open_set_threshold(self) -> float:
-        """Cosine that a share FPIR of strangers reaches with somebody."""
-        best = np.concatenate([(part @ self.prototypes.T).max(1) for part in _parts(self.strangers)])
-        return float(np.quantile(best, 1 - FPIR))
-
-    def others(self, embeddings: np.ndarray, persons: Sequence[str]) -> np.ndarray:
-        """Cosines (n, M) with everybody but the person itself (−2 there)."""
-        cosines = embeddings @ self.prototypes.T
-        if self.persons:
-            columns = np.array(self.persons)
-            same = np.array(persons)[:, None] == columns[None]
-            cosines[:, len(self.prototypes) - len(columns) :][same] = -2
-        return cosines
-
-
-@dataclass(frozen=True, eq=False)
-class Known:
-    """The clean side of an audit for one recognizer. faces: of the originals, by photo; others: see `another_photo`.
-
-    row_of: (photo, face number) → row of `clean`, (F, D).
-    """
-
-    clean: np.ndarray
-    persons: tuple[str, ...]
-    others: tuple[KnownFace | None, ...]
-    row_of: Mapping[tuple[str, int], int]
-    thresholds: Mapping[str, float]
-    thresholds_from: str
-    galleries: Mapping[str, Gallery]
-
-
-def thresholds_of(clean: np.ndarray, persons: Sequence[str], entry: Entry, seed: int) -> tuple[dict[str, float], str]:
-    """Cosine at each FAR from pairs of clean faces of different persons, one face each, or shipped; and which it is."""
-    rows = one_per_person(persons, seed)[:MOST_IMPOSTORS]
-    shipped = {far: float(value) for far, value in entry.details.get("thresholds", {}).items()}
-    pairs = len(rows) * (len(rows) - 1) // 2
-    if pairs < PAIRS_FOR["1e-2"]:
-        return shipped, f"shipped with the weights ({pairs} clean impostor pairs here)" if shipped else "none"
-    scores = _impostor_scores(clean[rows])
-    found = {far: float(np.quantile(scores, 1 - float(far))) for far in FARS if pairs >= PAIRS_FOR[far]}
-    source = f"{pairs} clean impostor pairs of these originals"
-    missing = [far for far in FARS if far not in found and far in shipped]
-    if missing:
-        source += f"; {', '.join(missing)} shipped with the weights"
-    return {far: found.get(far, shipped.get(far, math.nan)) for far in FARS if far in found or far in shipped}, source
-
-
-def galleries_of(
-    entry: Entry, reference: np.ndarray, people: Mapping[str, np.ndarray], real: np.ndarray, seed: int
-) -> dict[str, Gallery]:
-    """Decoys of the shipped draw and of a fresh one, and real people where there are any; people stand in each.
-
-    reference: (N, D) faces of different persons, of which decoys are drawn where none ship; real: (N, D).
-    """
-    if "decoys_file" in entry.details:
-        fixed, fresh = draw_decoys(entry).numpy(), draw_decoys(entry, seed=seed).numpy()
-        names = ("shipped decoys", "fresh decoys")
-    elif len(reference) >= MIN_FACES_FOR_DECOYS:
-        fixed, fresh = (_decoys_like(reference, s) for s in (seed, seed + 1))
-        names = ("decoys like these people", "fresh decoys like these people")
-    else:
-        return {}
-    persons = tuple(sorted(people))
-    enrolled = np.stack([people[name] for name in persons]) if persons else fixed[:0]
-    galleries = {
-        names[0]: Gallery(np.concatenate([fixed, enrolled]), persons, fresh),
-        names[1]: Gallery(np.concatenate([fresh, enrolled]), persons, fixed),
-    }
-    if len(real):
-        galleries["real people"] = Gallery(np.concatenate([real, enrolled]), persons, fixed)
-    return galleries
-
-
-def _decoys_like(reference: np.ndarray, seed: int) -> np.ndarray:
-    """Synthetic identities from a Gaussian of few real ones, its covariance shrunk (Ledoit, Wolf, JMVA 88, 2004).
-
-    Without shrinkage the decoys of 200 faces in 128 dimensions would lie among these faces, too near to them.
-    """
-    unit = reference / np.linalg.norm(reference, axis=1, keepdims=True)
-    centered = (unit - unit.mean(0)).astype(np.float64)
-    n, size = centered.shape
-    covariance = centered.T @ centered / n
-    target = np.trace(covariance) / size
-    distance = float(((covariance - target * np.eye(size)) ** 2).sum())
-    noise = (float((centered**2).sum(1) @ (centered**2).sum(1)) / n - float((covariance**2).sum())) / n
-    shrinkage = min(1.0, max(0.0, noise / max(distance, 1e-12)))
-    generator = torch.Generator().manual_seed(seed)
-    fitted = fit_gaussian(torch.from_numpy(unit.astype(np.float32)))
-    normal = torch.randn(DECOYS, size, generator=generator)
-    round_part = math.sqrt(shrinkage * target) * torch.randn(DECOYS, size, generator=generator)
-    drawn = fitted["mean"] + math.sqrt(1 - shrinkage) * normal @ fitted["factor"].T + round_part
-    return F.normalize(drawn).numpy()
 
 
 def count_set(
@@ -181,7 +70,7 @@ def count_set(
             line[f"matches at FAR {far}"] = bool(own[i, 0])
     histograms = {
         "genuine": _histogram(control_cosines[has_other]),
-        "impostor": _histogram(_impostor_scores(known.clean[one_per_person(known.persons, seed)])),
+        "impostor": _histogram(impostor_scores(known.clean[one_per_person(known.persons, seed)])),
         "protected": _histogram(own_cosines[:, 0]),
     }
     counts = {
@@ -232,15 +121,6 @@ def _count_gallery(
     return counts, published
 
 
-def one_per_person(persons: Sequence[str], seed: int) -> np.ndarray:
-    """Rows of one random face a person: photos of one person are not independent."""
-    rng = np.random.default_rng(seed)
-    rows: dict[str, list[int]] = {}
-    for row, person in enumerate(persons):
-        rows.setdefault(person, []).append(row)
-    return np.array([group[int(rng.integers(len(group)))] for group in rows.values()], dtype=int)
-
-
 def _ranks(
     gallery: Gallery, embeddings: np.ndarray, persons: Sequence[str], true: Sequence[np.ndarray]
 ) -> list[np.ndarray]:
@@ -281,12 +161,6 @@ def _linked(after: np.ndarray, clean: np.ndarray, persons: Sequence[str], thresh
     return {"pairs": pairs, "protected": protected, "clean": linked_clean}
 
 
-def _impostor_scores(faces: np.ndarray) -> np.ndarray:
-    """Cosines of all pairs of faces of different persons, of at most a thousand of them: half a million pairs."""
-    faces = faces[:MOST_IMPOSTORS]
-    return (faces @ faces.T)[np.triu_indices(len(faces), 1)]
-
-
 def _histogram(values: np.ndarray) -> dict[str, int]:
     """Lower edge of the bin as text → how many values."""
     tally = Counter(np.floor(values / BIN).astype(int).tolist())
@@ -300,7 +174,3 @@ def _tally(ranks: np.ndarray) -> dict[str, int]:
 
 def _embedding(face: KnownFace | None, instead: np.ndarray) -> np.ndarray:
     return instead if face is None else face.embedding
-
-
-def _parts(rows: np.ndarray) -> list[np.ndarray]:
-    return np.array_split(rows, len(rows) // 512 + 1)

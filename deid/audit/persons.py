@@ -78,3 +78,12 @@ def another_photo(
         candidates = group[at + 1 :] + group[:at] + enrolled.get(person, [])
         others.append(next((other for other in candidates if other.sha256 != face.sha256), None))
     return others
+
+
+def one_per_person(persons: Sequence[str], seed: int) -> np.ndarray:
+    """Rows of one random face a person: photos of one person are not independent."""
+    rng = np.random.default_rng(seed)
+    rows: dict[str, list[int]] = {}
+    for row, person in enumerate(persons):
+        rows.setdefault(person, []).append(row)
+    return np.array([group[int(rng.integers(len(group)))] for group in rows.values()], dtype=int)

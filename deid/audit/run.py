@@ -10,16 +10,13 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
 from deid.audit.classes import MadeBy, class_of, made_by
-from deid.audit.counts import Known, galleries_of, one_per_person, thresholds_of
 from deid.audit.document import assemble
 from deid.audit.findings import jpeg_quality
 from deid.audit.handling import HANDLINGS
+from deid.audit.known import Known, judge_persons, known_by
 from deid.audit.matching import match_files, thumbnail
 from deid.audit.measure import Original, Pace, Published, measure_photo
-from deid.audit.persons import KnownFace, another_photo, persons_of
 from deid.audit.sets import FaceLine, Places, count_places
 from deid.audit.store import GALLERY, ORIGINALS, PEOPLE, Store, stamp_of, store_path
 from deid.batch.photo_tree import journal_name, photos_in
@@ -29,10 +26,7 @@ from deid.types import UsageError
 
 Json = dict[str, Any]
 Progress = Callable[[int, int, str], None]  # photos done, photos in all, which one
-# Says whose faces are of one person where it is asked: of the shipped recognizers the best on clean photos.
-JUDGE = "dlib-resnet"
 LABELS = "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
-NOBODY = 1.01  # no cosine reaches it: without a threshold everybody is taken for a person of their own
 
 
 @dataclass(frozen=True)
@@ -87,9 +81,9 @@ def audit(
     pace = Pace()
     try:
         sets = _measure(originals, published, options, recognizers, store, pace, progress)
-        persons = _persons(store, entries)
+        persons = judge_persons(store, entries)
         configuration["persons"] = persons.told_by
-        known = {name: _known(store, entry, persons, options.seed) for name, entry in entries.items()}
+        known = {name: known_by(store, entry, persons, options.seed) for name, entry in entries.items()}
         counted = [
             count_places(label, one, store, run, known, K, options.seed)
             for label, one, run in zip(LABELS, sets, runs, strict=False)
@@ -252,66 +246,6 @@ def _published_record(published: Published, path: Path) -> Json:
         "thumbnail": "" if published.thumbnail is None else published.thumbnail.tobytes().hex(),
         "jpeg_quality": jpeg_quality(path),
     }
-
-
-@dataclass(frozen=True, eq=False)
-class Persons:
-    """The person of each of the originals' faces, and how that was found out."""
-
-    of_face: list[str]
-    told_by: str
-
-
-def _persons(store: Store, entries: dict[str, Entry]) -> Persons:
-    """Judged once, for all recognizers alike."""
-    thresholds = {name: entry.details.get("thresholds", {}).get("1e-3", NOBODY) for name, entry in entries.items()}
-    judge = JUDGE if JUDGE in entries else min(thresholds, key=lambda name: thresholds[name] == NOBODY)
-    threshold = thresholds[judge]
-    faces, people = _faces(store, ORIGINALS, judge), _faces(store, PEOPLE, judge)
-    told = f"guessed from the clean photos by {judge} at a cosine of {threshold}"
-    if people:
-        told = f"enrolled people's folders; who is in none of them {told}"
-    return Persons(persons_of(faces, people, threshold), told)
-
-
-def _known(store: Store, entry: Entry, persons: Persons, seed: int) -> Known:
-    faces, people = _faces(store, ORIGINALS, entry.name), _faces(store, PEOPLE, entry.name)
-    real = _faces(store, GALLERY, entry.name)
-    clean = np.stack([face.embedding for face in faces]) if faces else np.zeros((0, 1), np.float32)
-    thresholds, source = thresholds_of(clean, persons.of_face, entry, seed)
-    strangers = np.stack([f.embedding for f in real]) if real else clean[one_per_person(persons.of_face, seed)]
-    enrolled: dict[str, list[np.ndarray]] = {}
-    for face in people:
-        enrolled.setdefault(face.folder or "", []).append(face.embedding)
-    means = {name: np.mean(group, 0) for name, group in enrolled.items()}
-    prototypes = {name: mean / np.linalg.norm(mean) for name, mean in means.items()}
-    own = {face.sha256 for face in faces}
-    others = np.stack([f.embedding for f in real if f.sha256 not in own]) if real else np.zeros((0, clean.shape[1]))
-    rows: dict[str, int] = {}
-    keys = []
-    for face in faces:
-        keys.append((face.path, rows.get(face.path, 0)))
-        rows[face.path] = rows.get(face.path, 0) + 1
-    return Known(
-        clean=clean,
-        persons=tuple(persons.of_face),
-        others=tuple(another_photo(faces, persons.of_face, people)),
-        row_of={key: row for row, key in enumerate(keys)},
-        thresholds=thresholds,
-        thresholds_from=source,
-        galleries=galleries_of(entry, strangers, prototypes, others.astype(np.float32), seed),
-    )
-
-
-def _faces(store: Store, place: str, recognizer: str) -> list[KnownFace]:
-    """By their files' SHA-256, so that nothing that is counted depends on what photos are called."""
-    files = {path: record["sha256"] for path, record in store.records(place)}
-    return [
-        KnownFace(path, files[path], path.split("/")[0] if "/" in path else None, embeddings[0])
-        for path, _, embeddings in sorted(
-            store.embeddings(place, recognizer), key=lambda face: (files[face[0]], face[0], face[1])
-        )
-    ]
 
 
 def _described(entry: Entry, runs: Sequence[MadeBy | None], known: Known) -> Json:

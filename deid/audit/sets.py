@@ -7,9 +7,10 @@ from pathlib import Path
 from typing import Any
 
 from deid.audit.classes import MadeBy
-from deid.audit.counts import Known, count_set
+from deid.audit.counts import count_set
 from deid.audit.findings import findings_of
 from deid.audit.handling import HANDLINGS
+from deid.audit.known import Known
 from deid.audit.store import ORIGINALS, Store
 from deid.batch.photo_tree import journal_name, path_of
 

@@ -15,8 +15,9 @@ from typing import Any
 import numpy as np
 import pytest
 
+from deid.audit import known as known_faces
 from deid.audit import run
-from deid.audit.counts import Gallery
+from deid.audit.galleries import Gallery
 from deid.audit.handling import HANDLINGS
 from deid.audit.measure import CleanFace, Original, Published, PublishedFace
 from deid.audit.run import Audited, AuditOptions, audit
@@ -136,7 +137,7 @@ def stand_in(monkeypatch: pytest.MonkeyPatch) -> Looking:
     monkeypatch.setattr(run, "load_recognizer", lambda name, device: SimpleNamespace(name=name))
     monkeypatch.setattr(run, "_entries", chosen)
     monkeypatch.setattr(run, "manifest", known)
-    monkeypatch.setattr(run, "galleries_of", galleries_of)
+    monkeypatch.setattr(known_faces, "galleries_of", galleries_of)
     return looking
 
 
