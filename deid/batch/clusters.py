@@ -25,17 +25,14 @@ def assign(embeddings: Sequence[np.ndarray], clusters: Sequence[Cluster], thresh
     A face joins the cluster with the most similar centroid if their cosine is at least `threshold`, else it starts one.
     Two faces of one photo are two people, so the best matches are given first and a cluster takes one of them.
     """
-    pairs = sorted(
-        (
-            (float(embedding @ cluster.centroid), face, at)
-            for face, embedding in enumerate(embeddings)
-            for at, cluster in enumerate(clusters)
-        ),
-        key=lambda pair: (-pair[0], pair[1], pair[2]),
-    )
+    pairs: list[tuple[float, int, int]] = []
+    if embeddings and clusters:
+        similarities = np.stack(embeddings) @ np.stack([cluster.centroid for cluster in clusters]).T
+        near = np.argwhere(similarities >= threshold)
+        pairs = sorted((-float(similarities[face, at]), int(face), int(at)) for face, at in near)
     joined: dict[int, int] = {}
-    for similarity, face, at in pairs:
-        if similarity >= threshold and face not in joined and at not in joined.values():
+    for _, face, at in pairs:
+        if face not in joined and at not in joined.values():
             joined[face] = at
     next_id = max((cluster.id for cluster in clusters), default=0) + 1
     grown = []
