@@ -22,11 +22,11 @@ POLICY = (
     "default-src 'self' data: blob: 'unsafe-inline' 'unsafe-eval'; frame-ancestors 'self'; form-action 'self'; "
     "base-uri 'self'; object-src 'none'"
 )
-# What Gradio's template says of and to other hosts: previews for social networks, fonts, a script for embedding.
+# What Gradio's template says of and to other hosts: previews for social networks, fonts, scripts.
 FOREIGN = re.compile(
     r"<meta\b(?=[^>]*(?:og:|twitter:))[^>]*>"
     r"|<link\b[^>]*href=\"https?://(?!127\.0\.0\.1|localhost)[^>]*>"
-    r"|<script\b[^>]*src=\"(?:https?://|[^\"]*iframeResizer)[^>]*>\s*</script>",
+    r"|<script\b[^>]*src=\"https?://[^>]*>\s*</script>",
     re.IGNORECASE,
 )
 CSS = """

@@ -39,21 +39,17 @@ Watcher = Callable[[Step], None]
 def watched(protector: Protector, watcher: Watcher) -> Protector:
     """The same protector, whose attacks tell `watcher` of each step; what it raises (`Cancelled`) ends them."""
     other = copy.copy(protector)
-    other.gallery = _WatchedGallery(protector.gallery.prototypes, protector.gallery.people, _Tracker(watcher))
+    other.gallery = _WatchedGallery(protector.gallery.prototypes, protector.gallery.people, tell=_Tracker(watcher))
     return other
 
 
 @dataclass(frozen=True)
 class _WatchedGallery(Gallery):
-    tell: Callable[[Tensor, list[Enrollment]], None] = field(kw_only=True, default=lambda logits, enrollments: None)
-
-    def __init__(self, prototypes: Tensor, people: tuple[str, ...], tell: Callable) -> None:
-        super().__init__(prototypes, people)
-        object.__setattr__(self, "tell", tell)
+    tell: Callable[[Tensor, Tensor, list[Enrollment]], None] = field(kw_only=True)
 
     def logits(self, embeddings: Tensor, enrollments: list[Enrollment]) -> Tensor:
         logits = super().logits(embeddings, enrollments)
-        self.tell(logits, enrollments)
+        self.tell(embeddings, logits, enrollments)
         return logits
 
 
@@ -68,12 +64,14 @@ class _Tracker:
     evaluations: int = 0
     attacking: bool = False
 
-    def __call__(self, logits: Tensor, enrollments: list[Enrollment]) -> None:
+    def __call__(self, embeddings: Tensor, logits: Tensor, enrollments: list[Enrollment]) -> None:
         own = [row for row, enrollment in enumerate(enrollments) if enrollment.name == "itself"]
         if any(self._face(enrollments[row]) is None for row in own):  # a photo's faces all come at once, at first
             self.faces, self.ranks = [enrollments[row].prototype for row in own], [None] * len(own)
             self.round, self.evaluations, self.attacking = 0, 0, False
             return
+        if not logits.requires_grad and all(torch.equal(embeddings[row], enrollments[row].prototype) for row in own):
+            return  # the clean face's own rank, for the record
         if logits.requires_grad:
             self.evaluations += 1
             self.round += not self.attacking

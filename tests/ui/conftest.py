@@ -3,10 +3,16 @@
 import os
 from collections.abc import Generator, Iterator
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 from playwright.sync_api import Browser, Error, FloatRect, sync_playwright
 from ui.watched import Watched
+
+if TYPE_CHECKING:
+    from ui.fake_service import Work
+
+    from deid.app.server import Serving
 
 CHROMIUM = Path("/usr/bin/chromium")
 # Nothing but what a test opens may be asked for; the sandbox needs rights that a container does not have.
@@ -64,3 +70,16 @@ def pytest_runtest_makereport(
         else:
             report.sections.append(("Screenshot of the page", str(picture)))
     return report
+
+
+@pytest.fixture(scope="session")
+def serving() -> Iterator[tuple["Serving", "Work"]]:
+    """The web page around a service without a recognizer, and what its work waits for."""
+    from ui.fake_service import fake_service
+
+    from deid.app.server import serve
+
+    service, work = fake_service()
+    serving = serve(service)
+    yield serving, work
+    serving.close()

@@ -1,0 +1,83 @@
+"""One job at a time, in order; cancelled ones end, whatever happens to the page."""
+
+import threading
+from collections.abc import Generator
+from typing import Any
+
+import pytest
+
+from deid.app.desk import Desk, Running, Waiting
+
+
+def rest(job: Generator[Any, None, Any]) -> tuple[list[Any], Any]:
+    """What is still to come, and the result."""
+    states = []
+    while True:
+        try:
+            states.append(next(job))
+        except StopIteration as end:
+            return states, end.value
+
+
+def test_a_job_tells_and_ends() -> None:
+    def job(tell: Any) -> str:
+        tell("half")
+        told.wait(5)
+        return "whole"
+
+    told = threading.Event()
+    following = Desk().follow(job, threading.Event())
+    state = next(following)
+    while state != Running("half"):
+        state = next(following)
+    told.set()
+    assert rest(following)[1] == "whole"
+
+
+def test_the_second_waits_and_sees_its_place() -> None:
+    desk, go = Desk(), threading.Event()
+    first = desk.follow(lambda tell: go.wait(5), threading.Event())
+    assert isinstance(next(first), Running)
+    second = desk.follow(lambda tell: "second", threading.Event())
+    assert next(second) == Waiting(1)
+    third = desk.follow(lambda tell: "third", threading.Event())
+    assert next(third) == Waiting(2)
+    third.close()  # who leaves the line gives up the place
+    go.set()
+    assert rest(first)[1] is True
+    states, result = rest(second)
+    assert result == "second"
+    assert Waiting(1) not in states[1:]
+
+
+def test_one_cancelled_in_line_never_starts() -> None:
+    desk, go, cancel = Desk(), threading.Event(), threading.Event()
+    first = desk.follow(lambda tell: go.wait(5), threading.Event())
+    next(first)
+    second = desk.follow(lambda tell: pytest.fail("it started"), cancel)
+    assert next(second) == Waiting(1)
+    cancel.set()
+    assert rest(second) == ([], None)
+    go.set()
+    rest(first)
+
+
+def test_an_error_comes_out_and_frees_the_desk() -> None:
+    desk = Desk()
+    with pytest.raises(ValueError, match="broken"):
+        rest(desk.follow(lambda tell: int("broken"), threading.Event()))
+    assert rest(desk.follow(lambda tell: "next", threading.Event()))[1] == "next"
+
+
+def test_a_page_that_is_gone_takes_its_job_along() -> None:
+    desk, cancel, ended = Desk(), threading.Event(), threading.Event()
+
+    def job(tell: Any) -> None:
+        cancel.wait(5)
+        ended.set()
+
+    following = desk.follow(job, cancel)
+    next(following)
+    following.close()
+    assert ended.is_set()
+    assert rest(desk.follow(lambda tell: "next", threading.Event()))[1] == "next"

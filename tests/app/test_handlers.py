@@ -1,0 +1,92 @@
+"""The functions behind the page, on real photos; and that importing them loads nothing."""
+
+import json
+import subprocess
+import sys
+import threading
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from deid.app import handlers
+from deid.image_errors import UnreadableImage
+from deid.live import Cancelled, Step
+
+
+@pytest.fixture
+def photo(tmp_path: Path, astronaut: np.ndarray) -> Path:
+    path = tmp_path / "photo.jpeg"
+    Image.fromarray(astronaut[:300, 50:400]).save(path, quality=95)
+    return path
+
+
+def test_importing_the_page_loads_no_network() -> None:
+    code = "import sys, deid.app.build, deid.app.server; print('torch' in sys.modules)"
+    ran = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, timeout=120)
+    assert ran.stdout.split() == ["False"]
+
+
+def test_a_photo_is_what_it_holds_not_what_it_is_called(photo: Path, tmp_path: Path) -> None:
+    called = tmp_path / "called.png"
+    called.write_bytes(photo.read_bytes())
+    assert handlers.find_faces(called).suffix == ".jpg"
+    found = handlers.find_faces(photo)
+    assert found.suffix == ".jpeg"
+    assert len(found.boxes) == 1
+    assert found.scale == 1.0
+    (tmp_path / "letter.jpg").write_text("Dear all")
+    with pytest.raises(UnreadableImage):
+        handlers.find_faces(tmp_path / "letter.jpg")
+
+
+def test_heic_is_read_shown_and_kept(photo: Path, tmp_path: Path) -> None:
+    from deid.images import encode_photo, read_photo
+
+    path = tmp_path / "phone.HEIC"
+    path.write_bytes(encode_photo(read_photo(photo), format="HEIF", quality=95, keep_metadata=False))
+    found = handlers.find_faces(path)
+    assert found.suffix == ".HEIC"
+    assert Image.open(found.view).format == "PNG"
+    assert len(found.boxes) == 1
+
+
+def test_a_photo_is_protected_and_told_about(photo: Path) -> None:
+    steps: list[Step] = []
+    found = handlers.find_faces(photo)
+    settings = {"k_level": 3, "method": "k-a3", "profile": "paper", "seed": 1, "people": None}
+    done = handlers.protect_photo(found, [1], settings, steps.append, threading.Event())
+    (face,) = done.result.faces
+    assert done.result.outcome == "protected"
+    assert done.saved is not None
+    assert done.saved.name == "photo-protected.jpeg"
+    assert Image.open(done.saved).format == "JPEG"
+    attacked, *others = done.opinions
+    assert (attacked.recognizer, attacked.kind) == ("lightcnn9", "surrogate")
+    assert attacked.faces[0].rank_before == 1
+    assert attacked.faces[0].rank_after == face.rank_after
+    assert [one.name for one in attacked.faces[0].after].index("this person") == face.rank_after - 1
+    assert [(other.recognizer, other.kind) for other in others] == [("dlib-resnet", "related")]
+    assert steps[-1].ranks == (face.rank_after,)
+    assert [step.evaluations for step in steps] == sorted(step.evaluations for step in steps)
+    assert max(step.round for step in steps) >= 1
+    assert steps[-1].evaluations >= face.gradient_evaluations
+    assert done.settings is not None
+    private = json.loads(done.settings.read_text())
+    assert private["faces"][0]["k"] == face.k
+    assert str(photo.parent) not in done.settings.read_text()
+    added = handlers.perturbation(found, done)
+    assert added is not None
+    assert np.asarray(Image.open(added)).std() > 1
+
+
+def test_cancelling_ends_the_attack_and_writes_nothing(photo: Path) -> None:
+    cancel = threading.Event()
+    found = handlers.find_faces(photo)
+    before = set(photo.parent.iterdir())
+    with pytest.raises(Cancelled):
+        handlers.protect_photo(
+            found, [1], {"k_level": 5}, lambda step: cancel.set() if step.evaluations == 2 else None, cancel
+        )
+    assert set(photo.parent.iterdir()) == before

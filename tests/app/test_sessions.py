@@ -1,0 +1,82 @@
+"""Whose files are whose, and that they go."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from deid.app.sessions import Refused, Sessions, new_token
+
+
+@pytest.fixture
+def sessions() -> Iterator[Sessions]:
+    sessions = Sessions()
+    yield sessions
+    sessions.close()
+
+
+def received(sessions: Sessions, name: str = "photo.png") -> Path:
+    """A file as Gradio leaves an upload."""
+    path = sessions.root / ("0" * 64) / name
+    path.parent.mkdir()
+    path.write_bytes(b"photo")
+    return path
+
+
+def test_an_upload_moves_into_its_session(sessions: Sessions) -> None:
+    browser = new_token()
+    session = sessions.of(browser, "page")
+    upload = received(sessions)
+    path = sessions.claim(upload, session)
+    assert path.read_bytes() == b"photo"
+    assert path.is_relative_to(session.folder)
+    assert not upload.exists()
+    assert sessions.may_read(browser, path)
+    assert not sessions.may_read(new_token(), path)
+    with pytest.raises(Refused, match="choose the file again"):
+        sessions.claim(upload, session)
+
+
+def test_no_request_can_name_another_session_s_file_or_any_file(sessions: Sessions, tmp_path: Path) -> None:
+    mine, yours = sessions.of(new_token(), "a"), sessions.of(new_token(), "b")
+    private = mine.folder / "private.png"
+    private.write_bytes(b"mine")
+    secret = tmp_path / "secret.png"
+    secret.write_bytes(b"secret")
+    for path in (private, secret, sessions.root / "x" / ".." / ".." / "etc" / "passwd"):
+        with pytest.raises(Refused):
+            sessions.claim(path, yours)
+    link = sessions.root / "f" / "link.png"
+    link.parent.mkdir()
+    link.symlink_to(secret)
+    with pytest.raises(Refused):
+        sessions.claim(link, yours)
+    assert secret.exists()
+
+
+def test_a_path_that_climbs_is_not_read(sessions: Sessions) -> None:
+    browser, other = new_token(), new_token()
+    file = sessions.of(other, "page").folder / "photo.png"
+    file.write_bytes(b"photo")
+    assert not sessions.may_read(browser, sessions.root / browser / ".." / file.relative_to(sessions.root))
+    assert not sessions.may_read("", file)
+    assert not sessions.may_read("..", file)
+
+
+def test_files_go_with_their_page_and_all_with_the_server(sessions: Sessions) -> None:
+    browser = new_token()
+    one, two = sessions.of(browser, "one"), sessions.of(browser, "two")
+    assert sessions.of(browser, "one") is one
+    sessions.end(browser, "one")
+    assert one.cancel.is_set()
+    assert not one.folder.exists()
+    assert two.folder.exists()
+    sessions.close()
+    assert two.cancel.is_set()
+    assert not sessions.root.exists()
+
+
+@pytest.mark.parametrize("browser", ["", "..", "b" * 33 + "/", "0" * 64, "b../../../../../../../../../etc/x"])
+def test_a_browser_without_a_cookie_of_ours_has_no_session(sessions: Sessions, browser: str) -> None:
+    with pytest.raises(Refused, match="cookies"):
+        sessions.of(browser, "page")

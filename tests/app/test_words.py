@@ -1,0 +1,70 @@
+"""What lay people are told: true, and not more than was measured."""
+
+import pytest
+
+from deid.app import words
+from deid.attacks import ATTACKS
+from deid.audit.classes import CLASSES
+from deid.obfuscation import OBFUSCATIONS
+from deid.protector import PROFILES
+from deid.types import FaceResult, PhotoResult
+
+BOX = (0.0, 0.0, 9.0, 9.0)
+DONE = FaceResult(BOX, "itself", "protected", 4, True, 1, 4, 1.0, 0.6, False)
+
+
+def test_every_choice_of_the_program_has_its_line() -> None:
+    assert set(words.METHODS) == set(ATTACKS | OBFUSCATIONS)
+    assert set(words.PROFILES) == set(PROFILES)
+    assert set(words.CLASSES) == set(CLASSES)
+
+
+@pytest.mark.parametrize(
+    ("rank", "word"), [(1, "first"), (10, "tenth"), (11, "11th"), (21, "21st"), (112, "112th"), (1001, "1,001st")]
+)
+def test_ordinals(rank: int, word: str) -> None:
+    assert words.ordinal(rank) == word
+
+
+def test_the_verdict_of_a_protected_face() -> None:
+    text = words.face_sentence(DONE, 1, 5, 1001)
+    assert "put them first before; now **fourth** of 1,001." in text
+    assert "still among its first six guesses, by design" in text
+    assert "no longer says match" in text
+
+
+def test_a_match_is_never_left_out() -> None:
+    face = FaceResult(BOX, "itself", "protected", 4, True, 1, 4, 1.0, 0.6, True)
+    assert "**still says match**" in words.face_sentence(face, 1, 5, 1001)
+
+
+def test_a_failure_is_called_one() -> None:
+    failed = FaceResult(BOX, "itself", "failed", 4, False, 1, 1, 1.0, 0.9, True)
+    assert "**not protected**" in words.face_sentence(failed, 2, 5, 1001)
+    result = PhotoResult("in", None, "failed", "paper", "k-a3", 5, (DONE, failed))
+    assert words.headline(result) == "Not protected: one of two faces could not be verified, so no file was made."
+
+
+def test_a_blur_promises_no_place() -> None:
+    face = FaceResult(BOX, "itself", "protected", None, False, 1, 300, 1.0, 0.2, False)
+    text = words.face_sentence(face, 1, 5, 1001)
+    assert "by design" not in text
+    assert "300th" in text
+    assert "chance" in text
+
+
+def test_faces_left_alone_are_named() -> None:
+    left = FaceResult(BOX, "itself", "skipped")
+    result = PhotoResult("in", "out", "protected", "paper", "k-a3", 5, (DONE, left), weights={"lightcnn9": "0"})
+    assert words.headline(result) == (
+        "One face protected against lightcnn9, checked in the saved file. One left as it was."
+    )
+    assert "left as it was" in words.face_sentence(left, 2, 5, 1001)
+
+
+def test_another_recognizer_s_first_place_or_match_is_no_protection() -> None:
+    assert "**not protected against it**" in words.other_sentence("dlib-resnet", "related", 1, 1, 1001, False)
+    assert "**not protected against it**" in words.other_sentence("dlib-resnet", "related", 7, 1, 1001, True)
+    fine = words.other_sentence("dlib-resnet", "independent", 7, 1, 1001, False)
+    assert "not protected" not in fine
+    assert "independent of the one attacked" in fine

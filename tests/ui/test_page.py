@@ -1,0 +1,241 @@
+"""The web page in a real browser: one photo from upload to download, what goes wrong, and who sees what."""
+
+import os
+import re
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+from playwright.sync_api import Browser, Page, expect
+from ui.fake_service import BOXES, RANK, Work
+from ui.watched import Watched
+
+from deid.app import handlers
+from deid.app.server import Serving
+
+SLOW = 60_000  # milliseconds for what has to import torch or to attack a face
+
+
+@pytest.fixture
+def work(serving: tuple[Serving, Work]) -> Iterator[Work]:
+    work = serving[1]
+    work.go.set()
+    work.started.clear()
+    yield work
+    work.go.set()
+
+
+@pytest.fixture
+def page(serving: tuple[Serving, Work], watched: Watched, work: Work) -> Page:
+    return opened(watched.page, serving[0])
+
+
+def opened(page: Page, serving: Serving) -> Page:
+    page.goto(serving.url)
+    expect(page.get_by_role("button", name="Protect", exact=True)).to_be_visible(timeout=SLOW)
+    return page
+
+
+def pair(path: Path) -> Path:
+    """Gray, where the fake service finds two faces."""
+    Image.new("RGB", (160, 80), (120, 130, 140)).save(path)
+    return path
+
+
+def upload(page: Page, path: Path) -> None:
+    page.locator("input[type=file]").first.set_input_files(path)
+
+
+def said(page: Page, text: str | re.Pattern[str]) -> None:
+    expect(page.get_by_role("status").or_(page.get_by_role("alert")).filter(has_text=text).first).to_be_visible(
+        timeout=SLOW
+    )
+
+
+def protect(page: Page) -> None:
+    page.get_by_role("button", name="Protect", exact=True).click()
+
+
+def saved(page: Page, tmp_path: Path) -> Path:
+    with page.expect_download() as download:
+        page.get_by_text("Download the protected photo").click()
+    path = tmp_path / "downloaded" / download.value.suggested_filename
+    download.value.save_as(path)
+    return path
+
+
+def test_nothing_is_asked_of_other_hosts(page: Page, watched: Watched, serving: tuple[Serving, Work]) -> None:
+    page.get_by_role("tab", name="About").click()
+    expect(page.get_by_role("heading", name="What it does not do")).to_be_visible()
+    asked = [url for url in watched.requests if not url.startswith((serving[0].url, "data:", "blob:"))]
+    assert asked == []
+    assert len(watched.requests) > 5
+    assert watched.errors == []
+    source = page.request.get(serving[0].url).text()
+    assert not re.findall(r"(?:src|href|content)=\"https?://(?!127\.0\.0\.1)[^\"]*", source)
+
+
+def test_a_real_photo_from_upload_to_proof(
+    page: Page, serving: tuple[Serving, Work], monkeypatch: pytest.MonkeyPatch, tmp_path: Path, astronaut: np.ndarray
+) -> None:
+    monkeypatch.setattr(serving[0].service, "find_faces", handlers.find_faces)
+    monkeypatch.setattr(serving[0].service, "protect_photo", handlers.protect_photo)
+    photo = tmp_path / "holiday.png"
+    Image.fromarray(astronaut[:300, 50:400]).save(photo)
+    upload(page, photo)
+    said(page, "One face found")
+    protect(page)
+    said(page, re.compile(r"round \d, step \d+ · now face 1"))
+    said(page, "One face protected against lightcnn9")
+    output = saved(page, tmp_path)
+    assert output.name == "holiday-protected.png"
+
+    before, after = (np.asarray(Image.open(path)).astype(int) for path in (photo, output))
+    from deid.images import read_photo
+    from deid.protector import Protector
+    from deid.types import Options
+
+    protector = Protector(Options())
+    (clean,), (published,) = (protector.find(read_photo(path)) for path in (photo, output))
+    x0, y0, x1, y1 = clean.face.box
+    grow = 0.6 * max(x1 - x0, y1 - y0)
+    rows, columns = np.mgrid[: before.shape[0], : before.shape[1]]
+    outside = (columns < x0 - grow) | (columns > x1 + grow) | (rows < y0 - grow) | (rows > y1 + grow)
+    assert np.array_equal(before[outside], after[outside])
+    assert not np.array_equal(before, after)
+    own = published.embedding @ clean.embedding
+    rank = 1 + int((protector.recognizer.decoys @ published.embedding > own).sum())
+    page.get_by_text("Figures for each face").click()
+    row = page.get_by_role("row").filter(has_text="protected").first
+    expect(row.get_by_role("gridcell").or_(row.get_by_role("cell")).nth(3)).to_contain_text(str(rank))
+    words = ("", "first", "second", "third", "fourth", "fifth", "sixth")
+    assert rank > 1
+    expect(page.get_by_text(f"now {words[rank]} of 1,001")).to_be_visible()
+    expect(page.get_by_text("still among its first six guesses, by design")).to_be_visible()
+    expect(page.get_by_text(re.compile(r"dlib-resnet \(related to the one attacked"))).to_be_visible()
+    page.get_by_label("Show what was added").check()
+    expect(page.get_by_text("What was added, × 10")).to_be_visible()
+    if picture := os.environ.get("DEID_README_PICTURE"):
+        page.get_by_label("Show what was added").uncheck()
+        page.get_by_text("Figures for each face").click()
+        page.evaluate("window.scrollTo(0, 0)")
+        page.screenshot(path=picture, type="jpeg", quality=80)
+
+
+def test_a_photo_without_a_face(page: Page, tmp_path: Path) -> None:
+    Image.new("RGB", (80, 80)).save(tmp_path / "wall.png")
+    upload(page, tmp_path / "wall.png")
+    said(page, "No face was found")
+    expect(page.get_by_role("button", name="Protect", exact=True)).to_be_disabled()
+
+
+def test_a_text_called_a_photo(page: Page, tmp_path: Path) -> None:
+    (tmp_path / "letter.jpg").write_text("Dear all")
+    upload(page, tmp_path / "letter.jpg")
+    said(page, "not a photo that can be read")
+    expect(page.get_by_role("button", name="Protect", exact=True)).to_be_disabled()
+
+
+def test_of_two_people_one_is_chosen(page: Page, tmp_path: Path) -> None:
+    photo = pair(tmp_path / "pair.png")
+    upload(page, photo)
+    said(page, "2 faces found")
+    page.get_by_role("checkbox", name="Face 1").uncheck()
+    protect(page)
+    said(page, "One face protected")
+    expect(page.get_by_text("Face 1 was left as it was")).to_be_visible()
+    after = np.asarray(Image.open(saved(page, tmp_path)))
+    before = np.asarray(Image.open(photo))
+    assert np.array_equal(after[:, :90], before[:, :90])
+    assert not np.array_equal(after[:, 90:], before[:, 90:])
+
+
+def test_a_click_on_a_face_leaves_it_out_and_takes_it_in(page: Page, tmp_path: Path) -> None:
+    upload(page, pair(tmp_path / "pair.png"))
+    said(page, "2 faces found")
+    first = page.get_by_role("checkbox", name="Face 1")
+    expect(first).to_be_checked()
+    for checked in (False, True):
+        picture = page.locator(".faces img").first
+        box = picture.bounding_box()
+        assert box is not None
+        # The picture keeps its shape inside its frame.
+        scale = min(box["width"] / 160, box["height"] / 80)
+        left, top = (box["width"] - 160 * scale) / 2, (box["height"] - 80 * scale) / 2
+        x0, y0, x1, y1 = BOXES[0]
+        picture.click(position={"x": left + scale * (x0 + x1) / 2, "y": top + scale * (y0 + y1) / 2})
+        expect(first).to_be_checked(checked=checked)
+
+
+def test_cancel_half_way_and_start_again(page: Page, work: Work, tmp_path: Path) -> None:
+    work.go.clear()
+    upload(page, pair(tmp_path / "pair.png"))
+    said(page, "2 faces found")
+    protect(page)
+    said(page, "round 1, step 7")
+    page.get_by_role("button", name="Cancel").click()
+    said(page, "Cancelled. Nothing was written.")
+    expect(page.get_by_text("Download the protected photo")).to_be_hidden()
+    work.go.set()
+    protect(page)
+    said(page, "Two faces protected")
+    assert saved(page, tmp_path).is_file()
+
+
+def test_by_keyboard_alone(page: Page, tmp_path: Path) -> None:
+    upload(page, pair(tmp_path / "pair.png"))
+    said(page, "2 faces found")
+    page.get_by_role("checkbox", name="Face 2").focus()
+    page.keyboard.press("Space")
+    expect(page.get_by_role("checkbox", name="Face 2")).not_to_be_checked()
+    start = page.get_by_role("button", name="Protect", exact=True)
+    for _ in range(10):
+        page.keyboard.press("Tab")
+        if start.evaluate("one => one === document.activeElement"):
+            break
+    page.keyboard.press("Enter")
+    said(page, "One face protected")
+
+
+def test_two_browsers_see_only_their_own_files_and_stand_in_line(
+    page: Page, browser: Browser, serving: tuple[Serving, Work], work: Work, tmp_path: Path
+) -> None:
+    work.go.clear()
+    other = opened(browser.new_context().new_page(), serving[0])
+    for one, name in ((page, "mine.png"), (other, "yours.png")):
+        upload(one, pair(tmp_path / name))
+        said(one, "2 faces found")
+    protect(page)
+    said(page, "round 1, step 7")
+    protect(other)
+    said(other, "In line: one job comes first")
+    work.go.set()
+    for one in (page, other):
+        said(one, "Two faces protected")
+    address = page.locator(".faces img").first.evaluate("one => one.src")
+    assert page.request.get(address).status == 200
+    assert other.request.get(address).status == 403
+    assert "mine" not in other.content()
+    root = serving[0].service.sessions.root
+    assert list(root.rglob("yours-protected.png"))
+    other.context.close()
+    expect(page.get_by_text(f"now {'fourth' if RANK == 4 else RANK} of 1,001").first).to_be_visible()
+    for _ in range(100):  # the server hears of it within a moment
+        if not list(root.rglob("yours*")):
+            break
+        page.evaluate("new Promise(done => setTimeout(done, 50))")
+    assert not list(root.rglob("yours*"))
+    assert list(root.rglob("mine-protected.png"))
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_a_phone_scrolls_only_downward(page: Page, tmp_path: Path, scheme: str) -> None:
+    page.emulate_media(color_scheme=scheme)  # type: ignore[arg-type]
+    page.set_viewport_size({"width": 390, "height": 844})
+    upload(page, pair(tmp_path / "pair.png"))
+    said(page, "2 faces found")
+    protect(page)
+    said(page, "Two faces protected")
+    assert page.evaluate("document.documentElement.scrollWidth") <= 390
