@@ -2,7 +2,7 @@
 
 import gradio as gr
 
-from deid.app import about_tab, photo_tab
+from deid.app import about_tab, folder_tab, photo_tab
 from deid.app.service import Service
 from deid.app.sessions import COOKIE
 
@@ -17,6 +17,8 @@ def build_app(service: Service) -> gr.Blocks:
         )
         with gr.Tab("Photo"):
             photo_tab.build(service)
+        with gr.Tab("Folder"):
+            folder_tab.build(service)
         with gr.Tab("About"):
             about_tab.build()
 

@@ -1,11 +1,15 @@
 """What all tabs share."""
 
+import traceback
 from html import escape
 
 import gradio as gr
 
+from deid.app import words
 from deid.app.service import Service
-from deid.app.sessions import COOKIE, Session
+from deid.app.sessions import COOKIE, Refused, Session
+from deid.image_errors import ImageError
+from deid.types import UsageError
 
 
 def session_of(service: Service, request: gr.Request) -> Session:
@@ -13,8 +17,32 @@ def session_of(service: Service, request: gr.Request) -> Session:
     return service.sessions.of(request.cookies.get(COOKIE, ""), request.session_hash or "")
 
 
-def said(text: str, *, busy: bool = False, alert: bool = False) -> str:
-    """A line of status, read out by screen readers; with a moving bar while something runs."""
-    bar = '<progress aria-label="working"></progress>' if busy else ""
+def reason_of(error: Exception) -> str:
+    """The error in one line for the user; a defect of the program goes to the terminal in full."""
+    known = (Refused, ImageError, UsageError)
+    if isinstance(error, known) or type(error).__name__ == "CheckpointError":
+        return str(error)
+    traceback.print_exception(error)
+    return f"Internal error, please report: {type(error).__name__}: {error}"
+
+
+def settings_of() -> list[gr.components.Component]:
+    """K, method and profile, folded: the defaults are sensible."""
+    with gr.Accordion("Settings (good as they are)", open=False):
+        return [
+            gr.Slider(1, 20, 5, step=1, label="K", info=words.K_LEVEL),
+            gr.Radio([(text, name) for name, text in words.METHODS.items()], value="k-a3", label="Method"),
+            gr.Radio(
+                [(text, name) for name, text in words.PROFILES.items()],
+                value=next(iter(words.PROFILES)),
+                label="Profile",
+            ),
+        ]
+
+
+def said(text: str, *, busy: bool = False, alert: bool = False, share: float | None = None) -> str:
+    """A line of status, read out by screen readers; while something runs with a bar, which moves or shows a share."""
+    value = "" if share is None else f' value="{share:.3f}"'
+    bar = f'<progress aria-label="progress"{value}></progress>' if busy else ""
     role, kind = ("alert", " alert") if alert else ("status", "")
     return f'<div role="{role}" class="said{kind}">{bar}<span>{escape(text)}</span></div>'

@@ -10,11 +10,10 @@ from deid.app import photo_result, words
 from deid.app.desk import Running, Waiting
 from deid.app.drawing import face_at, with_boxes
 from deid.app.handlers import FoundPhoto, ProtectedPhoto
-from deid.app.page import said, session_of
+from deid.app.page import reason_of, said, session_of, settings_of
 from deid.app.service import Service
-from deid.app.sessions import Refused, Session
+from deid.app.sessions import Session
 from deid.image_errors import ImageError
-from deid.types import UsageError
 
 Update = dict[Any, Any]
 
@@ -34,14 +33,7 @@ def build(service: Service) -> None:
                 buttons=["fullscreen"],
             )
             faces = gr.CheckboxGroup(label="Faces to protect", visible=False)
-            with gr.Accordion("Settings (good as they are)", open=False):
-                k_level = gr.Slider(1, 20, 5, step=1, label="K", info=words.K_LEVEL)
-                method = gr.Radio([(text, name) for name, text in words.METHODS.items()], value="k-a3", label="Method")
-                profile = gr.Radio(
-                    [(text, name) for name, text in words.PROFILES.items()],
-                    value=next(iter(words.PROFILES)),
-                    label="Profile",
-                )
+            settings = settings_of()
             with gr.Row():
                 start = gr.Button("Protect", variant="primary", interactive=False)
                 cancel = gr.Button("Cancel", variant="stop", visible=False)
@@ -61,8 +53,11 @@ def build(service: Service) -> None:
         yield {**cleared, status: said(waiting, busy=True)}
         try:
             photo = look_at(service, file, session_of(service, request))
-        except (Refused, ImageError) as error:
+        except ImageError as error:
             yield {status: said(f"This is not a photo that can be read: {error}", alert=True)}
+            return
+        except Exception as error:  # whatever it is, the page must not stand still
+            yield {status: said(reason_of(error), alert=True)}
             return
         numbers = list(range(1, len(photo.boxes) + 1))
         if not numbers:
@@ -105,13 +100,13 @@ def build(service: Service) -> None:
         }
         yield {**running, status: said("Starting …", busy=True)}
         ended = {start: gr.update(interactive=True), cancel: gr.update(visible=False)}
-        settings = {"k_level": int(k), "method": way, "profile": how}
+        asked = {"k_level": int(k), "method": way, "profile": how}
         try:
             done = yield from protecting(
-                service, session_of(service, request), photo, sorted(numbers), settings, lambda word: {status: word}
+                service, session_of(service, request), photo, sorted(numbers), asked, lambda word: {status: word}
             )
-        except (Refused, ImageError, UsageError) as error:
-            yield {**ended, status: said(str(error), alert=True)}
+        except Exception as error:  # whatever it is, the page must not stand still
+            yield {**ended, status: said(reason_of(error), alert=True)}
             return
         if done is None:
             yield {**ended, status: said("Cancelled. Nothing was written.")}
@@ -130,9 +125,7 @@ def build(service: Service) -> None:
     upload.clear(on_upload, upload, everything, show_progress="hidden")
     faces.input(on_faces, [faces, found], [picture, start], show_progress="hidden")
     picture.select(on_click, [faces, found], [faces, picture, start], show_progress="hidden")
-    start.click(
-        on_start, [found, faces, k_level, method, profile], everything, concurrency_limit=None, show_progress="hidden"
-    )
+    start.click(on_start, [found, faces, *settings], everything, concurrency_limit=None, show_progress="hidden")
     cancel.click(on_cancel, None, [status], queue=False, show_progress="hidden")
 
 

@@ -4,9 +4,10 @@ import threading
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
-from deid.app import handlers
+from deid.app import folder_run, handlers
 from deid.app.desk import Desk
 from deid.app.sessions import Sessions
+from deid.types import FolderResult
 
 
 @dataclass
@@ -19,6 +20,7 @@ class Service:
     find_faces: Callable[..., handlers.FoundPhoto] = handlers.find_faces
     protect_photo: Callable[..., handlers.ProtectedPhoto] = handlers.protect_photo
     perturbation: Callable[..., object] = handlers.perturbation
+    run_folder: Callable[..., FolderResult] = folder_run.run_folder
     warm: threading.Event = field(default_factory=threading.Event)
     _warming: threading.Lock = field(default_factory=threading.Lock)
 

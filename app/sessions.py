@@ -21,10 +21,18 @@ class Refused(Exception):  # noqa: N818
 
 @dataclass(frozen=True, eq=False)
 class Session:
-    """One open page. folder: its files; cancel: asks its running job to end."""
+    """One open page. folder: its files; elsewhere: what else to delete; cancel: asks its running job to end."""
 
     folder: Path
+    elsewhere: list[Path] = field(default_factory=list)
     cancel: threading.Event = field(default_factory=threading.Event)
+
+    def delete(self) -> None:
+        """End what runs, forget everything."""
+        self.cancel.set()
+        shutil.rmtree(self.folder, ignore_errors=True)
+        for path in self.elsewhere:
+            path.unlink(missing_ok=True)
 
     def new_folder(self) -> Path:
         """For what belongs to one photo or run, inside the session's own."""
@@ -59,8 +67,7 @@ class Sessions:
         with self._lock:
             session = self._open.pop((browser, page), None)
         if session is not None:
-            session.cancel.set()
-            shutil.rmtree(session.folder, ignore_errors=True)
+            session.delete()
 
     def may_read(self, browser: str, path: Path) -> bool:
         """Is this file in a folder of this browser?"""
@@ -85,7 +92,7 @@ class Sessions:
         with self._lock:
             sessions, self._open = list(self._open.values()), {}
         for session in sessions:
-            session.cancel.set()
+            session.delete()
         shutil.rmtree(self.root, ignore_errors=True)
 
 

@@ -90,6 +90,11 @@ def other_sentence(name: str, kind: str, rank: int, before: int, size: int, matc
     return text + (": **not protected against it**." if rank == 1 or matches else ".")
 
 
+def duration(seconds: float) -> str:
+    """For people: the nearest minute, or seconds of a short one."""
+    return f"{max(1, round(seconds))} s" if seconds < 90 else f"{round(seconds / 60)} min"
+
+
 def place_in_line(ahead: int) -> str:
     """While others' jobs come first."""
     return f"In line: {number(ahead)} {'job comes' if ahead == 1 else 'jobs come'} first."

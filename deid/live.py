@@ -12,7 +12,8 @@ import torch
 from torch import Tensor
 
 from deid.anonymity.conditions import rank_of
-from deid.protector import Protector
+from deid.images import Photo
+from deid.protector import FoundFace, Protector
 from deid.recognizers.gallery import Enrollment, Gallery
 
 
@@ -36,9 +37,18 @@ class Step:
 Watcher = Callable[[Step], None]
 
 
-def watched(protector: Protector, watcher: Watcher) -> Protector:
-    """The same protector, whose attacks tell `watcher` of each step; what it raises (`Cancelled`) ends them."""
+def watched(protector: Protector, watcher: Watcher, searching: Callable[[], None] = lambda: None) -> Protector:
+    """The same protector, whose attacks tell `watcher` of each step; what it raises (`Cancelled`) ends them.
+
+    searching: called before a photo is searched for faces; it may raise as well.
+    """
+
+    def find(photo: Photo) -> list[FoundFace]:
+        searching()
+        return protector.find(photo)
+
     other = copy.copy(protector)
+    other.find = find  # type: ignore[method-assign]
     other.gallery = _WatchedGallery(protector.gallery.prototypes, protector.gallery.people, tell=_Tracker(watcher))
     return other
 

@@ -1,0 +1,128 @@
+"""A folder of photos behind the page: the run, its table, its zip."""
+
+import threading
+import zipfile
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from PIL import Image
+
+from deid.app.sessions import Session
+from deid.app.uploads import Unpacked
+from deid.types import FolderResult, Options, PhotoResult
+
+THUMBNAIL = 72  # pixels
+
+
+@dataclass(frozen=True)
+class FolderRun:
+    """A run that may be paused and gone on with: the same folders again."""
+
+    originals: Unpacked
+    output: Path
+
+
+@dataclass(frozen=True)
+class At:
+    """How far a run is. searched: photos in which faces were looked for; rows: one a photo that is done."""
+
+    total: int
+    searched: int = 0
+    rows: tuple[tuple[str, str, str, str], ...] = ()
+
+
+def begin(originals: Unpacked, session: Session) -> FolderRun:
+    """A new run; its journal, which tells every rank, goes with the session."""
+    from deid.batch.journal import journal_path
+
+    output = session.new_folder()
+    journal = journal_path(output)
+    session.elsewhere.extend([journal, journal.with_name(f"{journal.name}-journal")])
+    return FolderRun(originals, output)
+
+
+def run_folder(
+    run: FolderRun, settings: Mapping[str, Any], tell: Callable[[At], None], cancel: threading.Event
+) -> FolderResult:
+    """Protect what is not done yet. Raises Cancelled soon after `cancel` is set; what is done stays done."""
+    from deid.batch.folder import protect_folder
+    from deid.live import Cancelled, watched
+    from deid.protector import Protector
+
+    at = At(run.originals.count)
+
+    def check() -> None:
+        if cancel.is_set():
+            raise Cancelled
+
+    def searching() -> None:
+        nonlocal at
+        check()
+        at = replace(at, searched=at.searched + 1)
+        tell(at)
+
+    def done(count: int, total: int, result: PhotoResult) -> None:
+        nonlocal at
+        at = replace(at, total=total, rows=(*at.rows, row_of(result, run)))
+        tell(at)
+        check()
+
+    options = replace(Options(), **{name: value for name, value in settings.items() if value is not None})
+    protector = watched(Protector(options), lambda step: check(), searching)
+    return protect_folder(run.originals.folder, run.output, options, protector=protector, progress=done)
+
+
+def row_of(result: PhotoResult, run: FolderRun) -> tuple[str, str, str, str]:
+    """Thumbnail, name, outcome, and what there is to say."""
+    path = Path(result.input)
+    name = str(path.relative_to(run.originals.folder))
+    # What was done before a pause is as good as new.
+    outcome = "protected" if result.outcome == "skipped" else result.outcome
+    worked = sum(face.rank_after is not None for face in result.faces)
+    faces = f"{worked} face{'' if worked == 1 else 's'}" if worked else ""
+    message = "" if outcome == "protected" else result.message.removeprefix(f"{path}: ")
+    return _thumbnail(path, run), name, outcome, " · ".join(part for part in (faces, message) if part)
+
+
+def table(rows: Sequence[tuple[str, str, str, str]], left_out: Sequence[tuple[str, str]]) -> list[list[str]]:
+    return [list(row) for row in rows] + [["", name, "left out", reason] for name, reason in left_out]
+
+
+def results_zip(run: FolderRun, result: FolderResult, *, faceless: bool) -> Path | None:
+    """The photos that were written; those without a face too if asked, without their metadata. None if it is empty."""
+    from deid.image_formats import output_format
+    from deid.images import encode_photo, read_photo
+
+    path = run.output.with_name(f"{run.output.name}.zip")
+    count = 0
+    with zipfile.ZipFile(path, "w", zipfile.ZIP_STORED) as archive:  # photos are compressed already
+        for photo in result.photos:
+            name = Path(photo.input).relative_to(run.originals.folder)
+            if photo.output is not None:
+                archive.write(photo.output, Path(photo.output).relative_to(run.output))
+                count += 1
+            elif faceless and photo.outcome == "no-face":
+                clean = read_photo(Path(photo.input))
+                data = encode_photo(clean, format=output_format(clean), quality=95, keep_metadata=False)
+                archive.writestr(str(name), data)
+                count += 1
+    return path if count else None
+
+
+def _thumbnail(path: Path, run: FolderRun) -> str:
+    """An image tag for the table, from the session's own folder; empty for what cannot be shown."""
+    from deid.image_errors import ImageError
+    from deid.images import read_photo
+
+    folder = run.output.with_name(f"{run.output.name}-thumbnails")
+    small = folder / f"{len(list(folder.glob('*')))}.jpg" if folder.is_dir() else folder / "0.jpg"
+    folder.mkdir(exist_ok=True)
+    try:
+        picture = Image.fromarray(read_photo(path).pixels).convert("RGB")
+    except ImageError:
+        return ""
+    picture.thumbnail((THUMBNAIL, THUMBNAIL))
+    picture.save(small, quality=80)
+    return f'<img src="gradio_api/file={small}" alt="" loading="lazy" style="max-height: 48px">'

@@ -1,0 +1,182 @@
+"""The tab for many photos: its components, and what each of them does."""
+
+import time
+from collections.abc import Callable, Generator, Iterator
+from pathlib import Path
+from typing import Any
+
+import gradio as gr
+
+from deid.app import words
+from deid.app.desk import Waiting
+from deid.app.folder_run import At, FolderRun, begin, results_zip, table
+from deid.app.page import reason_of, said, session_of, settings_of
+from deid.app.service import Service
+from deid.app.sessions import Refused, Session
+from deid.app.uploads import Unpacked, unpack
+from deid.types import FolderResult
+
+Update = dict[Any, Any]
+HEADERS = ["Photo", "Name", "Outcome", "Note"]
+
+
+def build(service: Service) -> tuple[gr.State, gr.Button]:
+    """Inside a tab of the page. Returns the finished run, and the button that asks for its audit."""
+    unpacked, running, finished = gr.State(None), gr.State(None), gr.State(None)
+    upload = gr.File(label="Photos, or a zip of photos", file_count="multiple", height=160)
+    settings = settings_of()
+    with gr.Accordion("What goes into the zip", open=False):
+        unverified = gr.Checkbox(label="Photos that could not be fully protected, too (faces may be recognized)")
+        faceless = gr.Checkbox(label="Photos without a face, too (unchanged, but without metadata)")
+    with gr.Row():
+        start = gr.Button("Protect all", variant="primary", interactive=False)
+        pause = gr.Button("Pause", visible=False)
+        cancel = gr.Button("Cancel", variant="stop", visible=False)
+    status = gr.HTML(said("Choose photos or a zip. They stay on this computer."), padding=False)
+    save = gr.DownloadButton("Download the protected photos (zip)", variant="primary", visible=False)
+    audit = gr.Button("Audit these photos", visible=False)
+    rows = gr.Dataframe(
+        headers=HEADERS, datatype=["html", "str", "str", "str"], interactive=False, label="Photos", visible=False,
+        wrap=True, column_widths=["90px", "30%", "120px", "50%"], max_height=600, buttons=[],
+    )  # fmt: skip
+
+    def on_upload(files: list[str] | None, request: gr.Request) -> Iterator[Update]:
+        cleared = {
+            unpacked: None, running: None, finished: None,
+            save: gr.update(visible=False), audit: gr.update(visible=False),
+            start: gr.update(value="Protect all", interactive=False), rows: gr.update(visible=False),
+        }  # fmt: skip
+        if not files:
+            yield {**cleared, status: said("Choose photos or a zip. They stay on this computer.")}
+            return
+        yield {**cleared, status: said("Unpacking …", busy=True)}
+        try:
+            photos = take(service, files, session_of(service, request))
+        except Refused as error:
+            yield {status: said(str(error), alert=True)}
+            return
+        if not photos.count:
+            yield {status: said("There is no photo in what you chose.", alert=True)}
+            return
+        yield {
+            unpacked: photos, start: gr.update(interactive=True), rows: shown((), photos),
+            status: said(f"{words.number(photos.count).capitalize()} photos. Press Protect all."),
+        }  # fmt: skip
+
+    def on_start(
+        photos: Unpacked | None, run: FolderRun | None, k: int, way: str, how: str, risky: bool, plain: bool,
+        request: gr.Request,
+    ) -> Iterator[Update]:  # fmt: skip
+        if photos is None:
+            yield {status: said("Choose photos first.", alert=True)}
+            return
+        session = session_of(service, request)
+        run = run or begin(photos, session)
+        yield {
+            running: run, start: gr.update(interactive=False), pause: gr.update(visible=True),
+            cancel: gr.update(visible=True), save: gr.update(visible=False), audit: gr.update(visible=False),
+            status: said("Starting …", busy=True),
+        }  # fmt: skip
+        ended = {pause: gr.update(visible=False), cancel: gr.update(visible=False)}
+        asked = {"k_level": int(k), "method": way, "profile": how, "write_unverified": risky}
+        try:
+            result = yield from running_folder(
+                service,
+                session,
+                run,
+                asked,
+                lambda word, at: {status: word, rows: shown(at.rows if at else (), photos)},
+            )  # fmt: skip
+        except Exception as error:  # whatever it is, the page must not stand still
+            yield {**ended, start: gr.update(interactive=True), status: said(reason_of(error), alert=True)}
+            return
+        if result is None:
+            yield {
+                **ended, start: gr.update(value="Go on", interactive=True),
+                status: said("Stopped. What is done is kept: Go on continues where it stopped."),
+            }  # fmt: skip
+            return
+        packed = results_zip(run, result, faceless=plain)
+        yield {
+            **ended, start: gr.update(value="Protect all", interactive=False), finished: run,
+            save: gr.update(value=str(packed) if packed else None, visible=packed is not None),
+            audit: gr.update(visible=packed is not None), status: said(counts_of(result), alert=packed is None),
+        }  # fmt: skip
+
+    def on_pause(request: gr.Request) -> Update:
+        session_of(service, request).cancel.set()
+        return {status: said("Stopping after this step …", busy=True), running: gr.skip()}
+
+    def on_cancel(request: gr.Request) -> Update:
+        session_of(service, request).cancel.set()
+        return {status: said("Stopping …", busy=True), running: None}
+
+    everything = [unpacked, running, finished, start, pause, cancel, status, save, audit, rows]
+    upload.upload(on_upload, upload, everything, concurrency_limit=None, show_progress="hidden")
+    upload.clear(on_upload, upload, everything, show_progress="hidden")
+    start.click(
+        on_start, [unpacked, running, *settings, unverified, faceless], everything, concurrency_limit=None,
+        show_progress="hidden",
+    )  # fmt: skip
+    pause.click(on_pause, None, [status, running], queue=False, show_progress="hidden")
+    cancel.click(on_cancel, None, [status, running], queue=False, show_progress="hidden")
+    return finished, audit
+
+
+def take(service: Service, files: list[str], session: Session) -> Unpacked:
+    """Uploads into a folder of the session. Raises Refused."""
+    claimed = [service.sessions.claim(Path(file), session) for file in files]
+    return unpack(claimed, session.new_folder())
+
+
+def running_folder(
+    service: Service, session: Session, run: FolderRun, settings: dict[str, Any],
+    show: Callable[[str, At | None], Update],
+) -> Generator[Update, None, FolderResult | None]:  # fmt: skip
+    """Stand in line, then work, telling how far it is; None if stopped."""
+    from deid.live import Cancelled
+
+    job = service.desk.follow(lambda tell: service.run_folder(run, settings, tell, session.cancel), session.cancel)
+    last, began, at, done, seconds = "", time.monotonic(), None, 0, 0.0
+    while True:
+        try:
+            state = next(job)
+        except StopIteration as end:
+            return end.value
+        except Cancelled:
+            return None
+        if isinstance(state, Waiting):
+            word, began = words.place_in_line(state.ahead), time.monotonic()
+        else:
+            at = state.told
+            if at is not None and len(at.rows) != done:
+                done, seconds = len(at.rows), time.monotonic() - began
+            word = how_far(at, seconds)
+        if session.cancel.is_set():
+            word = "Stopping …"
+        if word != last:
+            last = word
+            share = None if at is None or not at.rows else len(at.rows) / at.total
+            yield show(said(word, busy=True, share=share), at)
+
+
+def how_far(at: At | None, seconds: float) -> str:
+    """Overall progress with the time left, once photos tell how long one takes. seconds: for those that are done."""
+    if at is None:
+        return "Warming up …"
+    if not at.rows:
+        return f"Looking for faces: photo {min(at.searched, at.total)} of {at.total} …"
+    left = seconds / len(at.rows) * (at.total - len(at.rows))
+    return f"{len(at.rows)} of {at.total} photos done · about {words.duration(left)} left"
+
+
+def counts_of(result: FolderResult) -> str:
+    """How it ended, failures named."""
+    counts = {**result.counts, "protected": result.counts.get("protected", 0) + result.counts.get("skipped", 0)}
+    names = {"protected": "protected", "failed": "failed", "no-face": "without a face", "unreadable": "unreadable"}
+    return ", ".join(f"{counts[name]} {text}" for name, text in names.items() if counts.get(name)) + "."
+
+
+def shown(rows: tuple, photos: Unpacked) -> Any:
+    cells = table(rows, photos.left_out)
+    return gr.update(value=cells, visible=bool(cells))

@@ -1,0 +1,115 @@
+"""Many photos or zips from a browser, unpacked into one folder: within limits, and never outside it."""
+
+import shutil
+import stat
+import zipfile
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path, PurePosixPath
+
+from deid.app.sessions import Refused
+
+MAX_FILES = 2_000
+MAX_BYTES = 8 << 30  # unpacked, all together
+MAX_FILE_BYTES = 300 << 20
+CHUNK = 1 << 20
+
+
+@dataclass(frozen=True)
+class Unpacked:
+    """folder: the photos; left_out: the name and the reason of everything else."""
+
+    folder: Path
+    count: int
+    left_out: tuple[tuple[str, str], ...]
+
+
+def unpack(uploads: Sequence[Path], folder: Path) -> Unpacked:
+    """Photos and the photos of zips, each zip's tree kept. Uploads are deleted. Raises Refused beyond the limits."""
+    room = _Room()
+    left_out: list[tuple[str, str]] = []
+    count = 0
+    for upload in uploads:
+        sources = _members(upload, room) if zipfile.is_zipfile(upload) else iter([(upload.name, upload, "")])
+        for name, source, problem in sources:
+            place = None if problem else _place(name, source, folder)
+            if place is None:
+                left_out.append((name, problem or "not a photo"))
+            else:
+                place.parent.mkdir(parents=True, exist_ok=True)
+                shutil.move(source, place)
+                count += 1
+                if count > MAX_FILES:
+                    raise Refused(f"At most {MAX_FILES:,} photos at once.")
+        upload.unlink(missing_ok=True)
+    return Unpacked(folder, count, tuple(left_out))
+
+
+@dataclass
+class _Room:
+    left: int = MAX_BYTES
+    entries: int = 10 * MAX_FILES
+
+
+def _members(upload: Path, room: _Room) -> Iterator[tuple[str, Path, str]]:
+    """Each file of a zip: its name, where it was unpacked to, and why not, else an empty text.
+
+    What the zip says of sizes is not believed: bytes are counted as they come. Raises Refused.
+    """
+    part = upload.with_name("unpacking.part")
+    try:
+        with zipfile.ZipFile(upload) as archive:
+            for entry in archive.infolist():
+                room.entries -= 1
+                if room.entries < 0:
+                    raise Refused("The zip holds too many files.")
+                name = entry.filename
+                if entry.is_dir() or "__MACOSX" in name or PurePosixPath(name).name.startswith("."):
+                    continue
+                if problem := _problem(entry):
+                    yield name, part, problem
+                    continue
+                size = 0
+                with archive.open(entry) as packed, part.open("wb") as file:
+                    while chunk := packed.read(CHUNK):
+                        size += len(chunk)
+                        room.left -= len(chunk)
+                        if size > MAX_FILE_BYTES or room.left < 0:
+                            raise Refused("The zip unpacks to more than can be taken: split it.")
+                        file.write(chunk)
+                yield name, part, ""
+    except (zipfile.BadZipFile, NotImplementedError, RuntimeError, EOFError, OSError, ValueError) as error:
+        raise Refused(f"The zip is damaged: {error}") from error
+    finally:
+        part.unlink(missing_ok=True)
+
+
+def _problem(entry: zipfile.ZipInfo) -> str:
+    path = PurePosixPath(entry.filename.replace("\\", "/"))
+    if path.is_absolute() or ".." in path.parts or ":" in entry.filename or "\0" in entry.filename:
+        return "its name leads out of the zip"
+    if stat.S_ISLNK(entry.external_attr >> 16):
+        return "a link, not a file"
+    return "encrypted" if entry.flag_bits & 1 else ""
+
+
+def _place(name: str, source: Path, folder: Path) -> Path | None:
+    """Where a photo goes: its own name, numbered if taken; None for what is no photo at all.
+
+    A name that says «photo» is believed, and the run tells if that was wrong; any other is looked at.
+    """
+    from deid.image_errors import ImageError
+    from deid.image_formats import output_format, picture_suffixes, suffix_for
+    from deid.images import read_photo
+
+    path = folder / PurePosixPath(name.replace("\\", "/"))
+    if path.suffix.lower() not in picture_suffixes():
+        try:
+            path = path.with_name(path.name + suffix_for(output_format(read_photo(source))))
+        except ImageError:
+            return None
+    stem, number = path.stem, 2
+    while path.exists():
+        path = path.with_name(f"{stem} ({number}){path.suffix}")
+        number += 1
+    return path
