@@ -2,7 +2,7 @@
 
 import gradio as gr
 
-from deid.app import about_tab, folder_tab, photo_tab
+from deid.app import about_tab, audit_tab, folder_tab, photo_tab
 from deid.app.service import Service
 from deid.app.sessions import COOKIE
 
@@ -18,7 +18,10 @@ def build_app(service: Service) -> gr.Blocks:
         with gr.Tab("Photo"):
             photo_tab.build(service)
         with gr.Tab("Folder"):
-            folder_tab.build(service)
+            finished, audit = folder_tab.build(service)
+            audit_tab.build_below_folder(service, finished, audit)
+        with gr.Tab("Audit"):
+            audit_tab.build(service)
         with gr.Tab("About"):
             about_tab.build()
 

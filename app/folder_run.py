@@ -1,5 +1,6 @@
 """A folder of photos behind the page: the run, its table, its zip."""
 
+import hashlib
 import threading
 import zipfile
 from collections.abc import Callable, Mapping, Sequence
@@ -117,12 +118,13 @@ def _thumbnail(path: Path, run: FolderRun) -> str:
     from deid.images import read_photo
 
     folder = run.output.with_name(f"{run.output.name}-thumbnails")
-    small = folder / f"{len(list(folder.glob('*')))}.jpg" if folder.is_dir() else folder / "0.jpg"
+    small = folder / f"{hashlib.sha256(bytes(path)).hexdigest()[:16]}.jpg"
     folder.mkdir(exist_ok=True)
-    try:
-        picture = Image.fromarray(read_photo(path).pixels).convert("RGB")
-    except ImageError:
-        return ""
-    picture.thumbnail((THUMBNAIL, THUMBNAIL))
-    picture.save(small, quality=80)
+    if not small.is_file():
+        try:
+            picture = Image.fromarray(read_photo(path).pixels).convert("RGB")
+        except ImageError:
+            return ""
+        picture.thumbnail((THUMBNAIL, THUMBNAIL))
+        picture.save(small, quality=80)
     return f'<img src="gradio_api/file={small}" alt="" loading="lazy" style="max-height: 48px">'

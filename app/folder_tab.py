@@ -1,7 +1,7 @@
 """The tab for many photos: its components, and what each of them does."""
 
 import time
-from collections.abc import Callable, Generator, Iterator
+from collections.abc import Callable, Generator, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -9,7 +9,7 @@ import gradio as gr
 
 from deid.app import words
 from deid.app.desk import Waiting
-from deid.app.folder_run import At, FolderRun, begin, results_zip, table
+from deid.app.folder_run import At, FolderRun, begin, results_zip, row_of, table
 from deid.app.page import reason_of, said, session_of, settings_of
 from deid.app.service import Service
 from deid.app.sessions import Refused, Session
@@ -100,7 +100,9 @@ def build(service: Service) -> tuple[gr.State, gr.Button]:
         yield {
             **ended, start: gr.update(value="Protect all", interactive=False), finished: run,
             save: gr.update(value=str(packed) if packed else None, visible=packed is not None),
-            audit: gr.update(visible=packed is not None), status: said(counts_of(result), alert=packed is None),
+            audit: gr.update(visible=packed is not None),
+            rows: shown([row_of(photo, run) for photo in result.photos], photos),
+            status: said(counts_of(result), alert=packed is None),
         }  # fmt: skip
 
     def on_pause(request: gr.Request) -> Update:
@@ -177,6 +179,6 @@ def counts_of(result: FolderResult) -> str:
     return ", ".join(f"{counts[name]} {text}" for name, text in names.items() if counts.get(name)) + "."
 
 
-def shown(rows: tuple, photos: Unpacked) -> Any:
+def shown(rows: Sequence, photos: Unpacked) -> Any:
     cells = table(rows, photos.left_out)
     return gr.update(value=cells, visible=bool(cells))

@@ -31,6 +31,7 @@ FOREIGN = re.compile(
 )
 CSS = """
 .faces img { max-height: 32rem; }
+.report { width: 100%; height: 80vh; border: 1px solid var(--border-color-primary); border-radius: 8px; }
 .gradio-container { max-width: 1280px !important; margin: auto; }
 .said { display: flex; gap: .75em; align-items: center; padding: .5em .75em; border-radius: 8px; min-height: 2.5em;
   background: var(--background-fill-secondary); border: 1px solid var(--border-color-primary); }

@@ -4,7 +4,7 @@ import threading
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
-from deid.app import folder_run, handlers
+from deid.app import audit_run, folder_run, handlers
 from deid.app.desk import Desk
 from deid.app.sessions import Sessions
 from deid.types import FolderResult
@@ -21,6 +21,8 @@ class Service:
     protect_photo: Callable[..., handlers.ProtectedPhoto] = handlers.protect_photo
     perturbation: Callable[..., object] = handlers.perturbation
     run_folder: Callable[..., FolderResult] = folder_run.run_folder
+    audit_folders: Callable[..., audit_run.Report] = audit_run.audit_folders
+    read_report: Callable[..., audit_run.Report] = audit_run.read_report
     warm: threading.Event = field(default_factory=threading.Event)
     _warming: threading.Lock = field(default_factory=threading.Lock)
 

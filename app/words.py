@@ -15,6 +15,11 @@ K_LEVEL = (
     "Your true name lands on a random place from 2nd to K+1st among the recognizer's guesses. "
     "A larger K spreads it wider and shows a little more."
 )
+AUDITS = {
+    "met": "The promised conditions are met",
+    "violated": "The promised conditions are VIOLATED",
+    "inconclusive": "Too few photos to decide",
+}
 ORDINALS = ("", "first", "second", "third", "fourth", "fifth", "sixth", "seventh", "eighth", "ninth", "tenth")
 CLASSES = {
     "surrogate": "the one this photo was protected against",

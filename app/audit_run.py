@@ -1,0 +1,103 @@
+"""Audits behind the page: made, read again, checked, packed."""
+
+import shutil
+import threading
+import zipfile
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from deid.app.sessions import Refused, Session
+from deid.app.uploads import unpack
+
+
+@dataclass(frozen=True)
+class Report:
+    """page: the shared part as HTML. shared, private: zips of the two parts, None where there is none."""
+
+    page: str
+    verdict: str
+    shared: Path | None = None
+    private: Path | None = None
+    differences: tuple[str, ...] | None = None
+
+
+def audit_folders(
+    originals: Path,
+    published: Path,
+    k_level: int | None,
+    folder: Path,
+    tell: Callable[[tuple[int, int]], None],
+    cancel: threading.Event,
+) -> Report:
+    """Audit and write the report into `folder`. Raises Cancelled soon after `cancel` is set, and UsageError."""
+    import platformdirs
+
+    from deid.audit.report import write_report
+    from deid.audit.run import AuditOptions, audit
+    from deid.live import Cancelled
+    from deid.protector import device_for
+
+    def progress(done: int, total: int, what: str) -> None:
+        if cancel.is_set():
+            raise Cancelled
+        tell((done, total))
+
+    report = folder / "report"
+    stores = Path(platformdirs.user_state_dir("face-deid")) / "audits"
+    before = set(stores.glob("*"))
+    try:
+        audited = audit(
+            originals, [published], AuditOptions(k_level=k_level, device=device_for("auto")), progress=progress,
+            keep=lambda audited: write_report(audited, report),
+        )  # fmt: skip
+    except Cancelled:
+        # It could go on from there, but these photos are about to be deleted, and it holds templates of faces.
+        for store in set(stores.glob("*")) - before:
+            store.unlink(missing_ok=True)
+        raise
+    return Report(
+        (report / "shared" / "report.html").read_text(encoding="utf-8"),
+        audited.document["verdict"],
+        _packed(report / "shared", folder / "audit-report.zip"),
+        _packed(report / "private", folder / "audit-PRIVATE.zip"),
+    )
+
+
+def read_report(file: Path, published: Path | None, folder: Path) -> Report:
+    """A report.json made earlier: its page, and what differs today. Raises Refused for what is no report."""
+    import json
+
+    from deid.audit import html
+    from deid.audit.report import check_report
+    from deid.types import UsageError
+
+    shared = folder / "report" / "shared"
+    shared.mkdir(parents=True)
+    shutil.move(file, shared / "report.json")
+    try:
+        document = json.loads((shared / "report.json").read_text(encoding="utf-8"))
+        page = html.render(document)
+        (shared / "report.html").write_text(page, encoding="utf-8")
+        differences = check_report(folder / "report", [published] if published else [])
+    except (ValueError, TypeError, KeyError, AttributeError, UsageError) as error:
+        raise Refused(f"This is not a report of this program: {error}") from error
+    return Report(page, str(document.get("verdict")), differences=tuple(differences))
+
+
+def take_photos(files: Sequence[Path], session: Session) -> Path:
+    """Uploaded photos or zips in a folder of their own. Raises Refused."""
+    unpacked = unpack(files, session.new_folder())
+    if not unpacked.count:
+        raise Refused("There is no photo in what you chose.")
+    # A zip of one folder is that folder: originals and published photos are matched by their paths.
+    inside = [path for path in unpacked.folder.iterdir() if path.is_dir()]
+    only = len(inside) == 1 and not any(path.is_file() for path in unpacked.folder.iterdir())
+    return inside[0] if only else unpacked.folder
+
+
+def _packed(folder: Path, target: Path) -> Path:
+    with zipfile.ZipFile(target, "w", zipfile.ZIP_DEFLATED) as archive:
+        for path in sorted(folder.iterdir()):
+            archive.write(path, path.name)
+    return target

@@ -1,0 +1,95 @@
+"""An audit's report in the page, with its two downloads."""
+
+from collections.abc import Callable, Generator
+from dataclasses import dataclass
+from html import escape
+from pathlib import Path
+from typing import Any
+
+import gradio as gr
+
+from deid.app import words
+from deid.app.audit_run import Report
+from deid.app.desk import Waiting
+from deid.app.page import said
+from deid.app.service import Service
+from deid.app.sessions import Session
+
+Update = dict[Any, Any]
+PRIVATE = "It names photos and tells ranks: whoever has it can undo protection. Keep it to yourself."
+
+
+@dataclass(frozen=True)
+class View:
+    """outputs: the components; update: their values for a report, or for none."""
+
+    outputs: list[Any]
+    update: Callable[[Report | None], Update]
+
+
+def build() -> View:
+    """Where the report is to be shown."""
+    verdict = gr.Markdown(visible=False)
+    with gr.Row():
+        shared = gr.DownloadButton("Download the report for others", variant="primary", visible=False)
+        private = gr.DownloadButton("Download the PRIVATE part (for you alone)", visible=False)
+    page = gr.HTML(visible=False, padding=False)
+
+    def update(report: Report | None) -> Update:
+        if report is None:
+            return {part: gr.update(visible=False) for part in (verdict, shared, private, page)}
+        note = f"\n\nThe private part: {PRIVATE}" if report.private else ""
+        return {
+            verdict: gr.update(value=f"## {words.AUDITS.get(report.verdict, report.verdict)}\n{checked(report)}{note}",
+                               visible=True),
+            shared: gr.update(value=report.shared and str(report.shared), visible=report.shared is not None),
+            private: gr.update(value=report.private and str(report.private), visible=report.private is not None),
+            # Sandboxed: a report that somebody else made cannot do anything in this page.
+            page: gr.update(value=f'<iframe class="report" title="Audit report" sandbox srcdoc="{escape(report.page)}">'
+                            "</iframe>", visible=True),
+        }  # fmt: skip
+
+    return View([verdict, shared, private, page], update)
+
+
+def checked(report: Report) -> str:
+    """What a check of an earlier report found."""
+    if report.differences is None:
+        return ""
+    if not report.differences:
+        return "Checked: the report is as it was made, and follows from its own counts."
+    # As code: a report that somebody else made may hold any text.
+    return "**Changed since it was made:**\n" + "\n".join(f"- `{line.replace('`', '')}`" for line in report.differences)
+
+
+def auditing(
+    service: Service, session: Session, originals: Path, published: Path, k_level: int | None,
+    show: Callable[[str], Update],
+) -> Generator[Update, None, Report | None]:  # fmt: skip
+    """Stand in line, then audit, telling how far it is; None if cancelled."""
+    from deid.live import Cancelled
+
+    folder = session.new_folder()
+    job = service.desk.follow(
+        lambda tell: service.audit_folders(originals, published, k_level, folder, tell, session.cancel), session.cancel
+    )
+    last = ""
+    while True:
+        try:
+            state = next(job)
+        except StopIteration as end:
+            return end.value
+        except Cancelled:
+            return None
+        share = None
+        if isinstance(state, Waiting):
+            text = words.place_in_line(state.ahead)
+        elif state.told is None:
+            text = "Auditing: loading the recognizers …"
+        else:
+            done, total = state.told
+            text, share = f"Auditing: {done} of {total} photos …", done / total
+        word = said("Stopping …" if session.cancel.is_set() else text, busy=True, share=share)
+        if word != last:
+            last = word
+            yield show(word)
