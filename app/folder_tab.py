@@ -12,7 +12,7 @@ from deid.app.desk import Waiting
 from deid.app.folder_run import At, FolderRun, begin, results_zip, row_of, table
 from deid.app.page import reason_of, said, session_of, settings_of
 from deid.app.service import Service
-from deid.app.sessions import Refused, Session
+from deid.app.sessions import Session
 from deid.app.uploads import Unpacked, unpack
 from deid.types import FolderResult
 
@@ -40,20 +40,19 @@ def build(service: Service) -> tuple[gr.State, gr.Button]:
         wrap=True, column_widths=["90px", "30%", "120px", "50%"], max_height=600, buttons=[],
     )  # fmt: skip
 
-    def on_upload(files: list[str] | None, request: gr.Request) -> Iterator[Update]:
+    def on_upload(files: list[str], request: gr.Request) -> Iterator[Update]:
+        # The field is emptied: the files are about to move, and it would offer links to where they were.
         cleared = {
+            upload: None,
             unpacked: None, running: None, finished: None,
             save: gr.update(visible=False), audit: gr.update(visible=False),
             start: gr.update(value="Protect all", interactive=False), rows: gr.update(visible=False),
         }  # fmt: skip
-        if not files:
-            yield {**cleared, status: said("Choose photos or a zip. They stay on this computer.")}
-            return
         yield {**cleared, status: said("Unpacking …", busy=True)}
         try:
             photos = take(service, files, session_of(service, request))
-        except Refused as error:
-            yield {status: said(str(error), alert=True)}
+        except Exception as error:  # whatever it is, the page must not stand still
+            yield {status: said(reason_of(error), alert=True)}
             return
         if not photos.count:
             yield {status: said("There is no photo in what you chose.", alert=True)}
@@ -72,6 +71,7 @@ def build(service: Service) -> tuple[gr.State, gr.Button]:
             return
         session = session_of(service, request)
         run = run or begin(photos, session)
+        session.paused.clear()
         yield {
             running: run, start: gr.update(interactive=False), pause: gr.update(visible=True),
             cancel: gr.update(visible=True), save: gr.update(visible=False), audit: gr.update(visible=False),
@@ -90,10 +90,14 @@ def build(service: Service) -> tuple[gr.State, gr.Button]:
         except Exception as error:  # whatever it is, the page must not stand still
             yield {**ended, start: gr.update(interactive=True), status: said(reason_of(error), alert=True)}
             return
+        if result is None and session.paused.is_set():
+            text = "Paused. What is done is kept: Go on continues where it stopped."
+            yield {**ended, start: gr.update(value="Go on", interactive=True), status: said(text)}
+            return
         if result is None:
             yield {
-                **ended, start: gr.update(value="Go on", interactive=True),
-                status: said("Stopped. What is done is kept: Go on continues where it stopped."),
+                **ended, running: None, start: gr.update(value="Protect all", interactive=True),
+                rows: shown((), photos), status: said("Cancelled."),
             }  # fmt: skip
             return
         packed = results_zip(run, result, faceless=plain)
@@ -105,23 +109,24 @@ def build(service: Service) -> tuple[gr.State, gr.Button]:
             status: said(counts_of(result), alert=packed is None),
         }  # fmt: skip
 
-    def on_pause(request: gr.Request) -> Update:
-        session_of(service, request).cancel.set()
-        return {status: said("Stopping after this step …", busy=True), running: gr.skip()}
+    def on_pause(request: gr.Request) -> str:
+        session = session_of(service, request)
+        session.paused.set()  # before the run can end
+        session.cancel.set()
+        return said("Stopping after this step …", busy=True)
 
-    def on_cancel(request: gr.Request) -> Update:
+    def on_cancel(request: gr.Request) -> str:
         session_of(service, request).cancel.set()
-        return {status: said("Stopping …", busy=True), running: None}
+        return said("Stopping …", busy=True)
 
-    everything = [unpacked, running, finished, start, pause, cancel, status, save, audit, rows]
+    everything = [upload, unpacked, running, finished, start, pause, cancel, status, save, audit, rows]
     upload.upload(on_upload, upload, everything, concurrency_limit=None, show_progress="hidden")
-    upload.clear(on_upload, upload, everything, show_progress="hidden")
     start.click(
         on_start, [unpacked, running, *settings, unverified, faceless], everything, concurrency_limit=None,
         show_progress="hidden",
     )  # fmt: skip
-    pause.click(on_pause, None, [status, running], queue=False, show_progress="hidden")
-    cancel.click(on_cancel, None, [status, running], queue=False, show_progress="hidden")
+    pause.click(on_pause, None, status, queue=False, show_progress="hidden")
+    cancel.click(on_cancel, None, status, queue=False, show_progress="hidden")
     return finished, audit
 
 

@@ -41,14 +41,13 @@ def build(service: Service) -> None:
         with gr.Column(min_width=320, visible=False) as results:
             shown = photo_result.build(service, found, protected)
 
-    def on_upload(file: str | None, request: gr.Request) -> Iterator[Update]:
+    def on_upload(file: str, request: gr.Request) -> Iterator[Update]:
+        # The field is emptied: the file is about to move, and it would offer a link to where it was.
         cleared = {
+            upload: None,
             found: None, protected: None, results: gr.update(visible=False), start: gr.update(interactive=False),
             picture: gr.update(value=None, visible=False), faces: gr.update(choices=[], value=[], visible=False),
         }  # fmt: skip
-        if file is None:
-            yield {**cleared, status: said("Choose a photo. It stays on this computer.")}
-            return
         waiting = "Looking for faces …" if service.warm.is_set() else "Warming up: loading the recognizer, once …"
         yield {**cleared, status: said(waiting, busy=True)}
         try:
@@ -63,16 +62,16 @@ def build(service: Service) -> None:
         if not numbers:
             yield {
                 picture: gr.update(value=str(photo.preview), visible=True, label="Your photo"),
-                status: said("No face was found in this photo, so there is nothing to protect."),
+                status: said(f"{photo.path.name}: no face was found, so there is nothing to protect."),
             }
             return
-        count = "One face" if len(numbers) == 1 else f"{len(numbers)} faces"
+        count = "one face" if len(numbers) == 1 else f"{len(numbers)} faces"
         yield {
             found: photo,
             picture: gr.update(value=boxed(photo, numbers), visible=True, label=picture.label),
             faces: gr.update(choices=choices(photo), value=numbers, visible=True),
             start: gr.update(interactive=True),
-            status: said(f"{count} found. Choose which to protect, then press Protect."),
+            status: said(f"{photo.path.name}: {count} found. Choose which to protect, then press Protect."),
         }
 
     def on_faces(numbers: list[int], photo: FoundPhoto | None) -> Update:
@@ -120,9 +119,8 @@ def build(service: Service) -> None:
         session_of(service, request).cancel.set()
         return {status: said("Stopping …", busy=True)}
 
-    everything = [found, protected, picture, faces, start, cancel, status, results, *shown.outputs]
+    everything = [upload, found, protected, picture, faces, start, cancel, status, results, *shown.outputs]
     upload.upload(on_upload, upload, everything, concurrency_limit=1, show_progress="hidden")
-    upload.clear(on_upload, upload, everything, show_progress="hidden")
     faces.input(on_faces, [faces, found], [picture, start], show_progress="hidden")
     picture.select(on_click, [faces, found], [faces, picture, start], show_progress="hidden")
     start.click(on_start, [found, faces, *settings], everything, concurrency_limit=None, show_progress="hidden")

@@ -21,11 +21,15 @@ class Refused(Exception):  # noqa: N818
 
 @dataclass(frozen=True, eq=False)
 class Session:
-    """One open page. folder: its files; elsewhere: what else to delete; cancel: asks its running job to end."""
+    """One open page.
+
+    folder: its files; elsewhere: what else to delete; cancel: asks its running job to end; paused: to go on later.
+    """
 
     folder: Path
     elsewhere: list[Path] = field(default_factory=list)
     cancel: threading.Event = field(default_factory=threading.Event)
+    paused: threading.Event = field(default_factory=threading.Event)
 
     def delete(self) -> None:
         """End what runs, forget everything."""

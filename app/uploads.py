@@ -26,7 +26,7 @@ class Unpacked:
 
 def unpack(uploads: Sequence[Path], folder: Path) -> Unpacked:
     """Photos and the photos of zips, each zip's tree kept. Uploads are deleted. Raises Refused beyond the limits."""
-    room = _Room()
+    room = _Room(MAX_BYTES, 10 * MAX_FILES)
     left_out: list[tuple[str, str]] = []
     count = 0
     for upload in uploads:
@@ -47,8 +47,10 @@ def unpack(uploads: Sequence[Path], folder: Path) -> Unpacked:
 
 @dataclass
 class _Room:
-    left: int = MAX_BYTES
-    entries: int = 10 * MAX_FILES
+    """What may still come: bytes, and entries of zips, most of which may be no photos."""
+
+    left: int
+    entries: int
 
 
 def _members(upload: Path, room: _Room) -> Iterator[tuple[str, Path, str]]:
@@ -63,11 +65,11 @@ def _members(upload: Path, room: _Room) -> Iterator[tuple[str, Path, str]]:
                 room.entries -= 1
                 if room.entries < 0:
                     raise Refused("The zip holds too many files.")
-                name = entry.filename
-                if entry.is_dir() or "__MACOSX" in name or PurePosixPath(name).name.startswith("."):
-                    continue
-                if problem := _problem(entry):
+                name = entry.filename.replace("\\", "/")  # as some Windows programs write it
+                if problem := _problem(entry, name):
                     yield name, part, problem
+                    continue
+                if entry.is_dir() or "__MACOSX" in name or PurePosixPath(name).name.startswith("."):
                     continue
                 size = 0
                 with archive.open(entry) as packed, part.open("wb") as file:
@@ -84,9 +86,9 @@ def _members(upload: Path, room: _Room) -> Iterator[tuple[str, Path, str]]:
         part.unlink(missing_ok=True)
 
 
-def _problem(entry: zipfile.ZipInfo) -> str:
-    path = PurePosixPath(entry.filename.replace("\\", "/"))
-    if path.is_absolute() or ".." in path.parts or ":" in entry.filename or "\0" in entry.filename:
+def _problem(entry: zipfile.ZipInfo, name: str) -> str:
+    path = PurePosixPath(name)
+    if path.is_absolute() or ".." in path.parts or ":" in name or "\0" in name:
         return "its name leads out of the zip"
     if stat.S_ISLNK(entry.external_attr >> 16):
         return "a link, not a file"
@@ -102,7 +104,7 @@ def _place(name: str, source: Path, folder: Path) -> Path | None:
     from deid.image_formats import output_format, picture_suffixes, suffix_for
     from deid.images import read_photo
 
-    path = folder / PurePosixPath(name.replace("\\", "/"))
+    path = folder / PurePosixPath(name)
     if path.suffix.lower() not in picture_suffixes():
         try:
             path = path.with_name(path.name + suffix_for(output_format(read_photo(source))))

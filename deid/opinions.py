@@ -53,7 +53,7 @@ class Opinion:
 def ask_recognizers(
     before: np.ndarray, after: np.ndarray, found: Sequence[FoundFace], protector: Protector
 ) -> list[Opinion]:
-    """Every recognizer on this machine that has a gallery, the attacked one first.
+    """Every recognizer whose weights are on this machine and have a gallery, the attacked one first.
 
     before, after: pixels of the photo and of the saved file; found: the faces to ask about. Faces are detected afresh
     in `after`; one that is not found again is looked at where it was.
@@ -75,7 +75,7 @@ def ask_recognizers(
         )
     ]
     for entry in entries.values():
-        if entry.name == own.name or "decoys_file" not in entry.details:
+        if entry.name == own.name or "decoys_file" not in entry.details or not entry.path.is_file():
             continue
         other = load_recognizer(entry.name, protector.device)
         clean = _embed(other, before, [one.face.landmarks for one in found])

@@ -85,7 +85,7 @@ def test_a_real_photo_from_upload_to_proof(
     photo = tmp_path / "holiday.png"
     Image.fromarray(astronaut[:300, 50:400]).save(photo)
     upload(page, photo)
-    said(page, "One face found")
+    said(page, "holiday.png: one face found")
     protect(page)
     said(page, re.compile(r"round \d, step \d+ · now face 1"))
     said(page, "One face protected against lightcnn9")
@@ -127,7 +127,7 @@ def test_a_real_photo_from_upload_to_proof(
 def test_a_photo_without_a_face(page: Page, tmp_path: Path) -> None:
     Image.new("RGB", (80, 80)).save(tmp_path / "wall.png")
     upload(page, tmp_path / "wall.png")
-    said(page, "No face was found")
+    said(page, "wall.png: no face was found")
     expect(page.get_by_role("button", name="Protect", exact=True)).to_be_disabled()
 
 

@@ -1,0 +1,110 @@
+"""A folder behind the page: its table, its zip, stopping and going on. With a stand-in for the attack."""
+
+import io
+import threading
+import zipfile
+from pathlib import Path
+
+import pytest
+from batch import folder_fakes as fakes
+from PIL import Image
+
+from deid.app import audit_run, folder_run
+from deid.app.folder_run import At
+from deid.app.sessions import Session
+from deid.app.uploads import Unpacked
+from deid.batch import folder
+from deid.batch.journal import journal_path
+from deid.live import Cancelled
+from deid.types import FolderResult
+
+
+class FakeProtector(fakes.FakeProtector):
+    gallery = type("NoGallery", (), {"prototypes": None, "people": ()})()
+
+
+@pytest.fixture
+def session(tmp_path: Path) -> Session:
+    path = tmp_path / "session"
+    path.mkdir()
+    return Session(path)
+
+
+@pytest.fixture
+def run(tmp_path: Path, session: Session, monkeypatch: pytest.MonkeyPatch) -> folder_run.FolderRun:
+    photos = tmp_path / "photos"
+    for name, person in {"a.png": 1, "b/c.png": 2, "d.png": 3, "wall.png": 0}.items():
+        fakes.save(photos / name, person)
+    (photos / "broken.jpg").write_bytes(b"broken")
+    monkeypatch.setattr("deid.protector.Protector", FakeProtector)
+    monkeypatch.setattr(folder, "process_photo", fakes.FakeAttack())
+    return folder_run.begin(Unpacked(photos, 5, (("notes.txt", "not a photo"),)), session)
+
+
+def protect(run: folder_run.FolderRun, cancel: threading.Event | None = None) -> tuple[FolderResult, list[At]]:
+    told: list[At] = []
+    result = folder_run.run_folder(run, {"k_level": 5, "seed": 1}, told.append, cancel or threading.Event())
+    return result, told
+
+
+def packed(run: folder_run.FolderRun, result: FolderResult, *, faceless: bool = False) -> list[str]:
+    path = folder_run.results_zip(run, result, faceless=faceless)
+    return [] if path is None else sorted(zipfile.ZipFile(path).namelist())
+
+
+def test_it_tells_of_every_photo_and_packs_the_protected_ones(run: folder_run.FolderRun) -> None:
+    result, told = protect(run)
+    rows = {name: (outcome, note) for _, name, outcome, note in told[-1].rows}
+    assert rows["a.png"] == ("protected", "1 face")
+    assert rows["wall.png"][0] == "no-face"
+    assert rows["broken.jpg"][0] == "unreadable"
+    assert rows["broken.jpg"][1]
+    assert told[-1].total == 5
+    assert folder_run.table(told[-1].rows, run.originals.left_out)[-1] == ["", "notes.txt", "left out", "not a photo"]
+    assert packed(run, result) == ["a.png", "b/c.png", "d.png"]
+    assert packed(run, result, faceless=True) == ["a.png", "b/c.png", "d.png", "wall.png"]
+
+
+def test_a_faceless_photo_is_packed_without_its_metadata(run: folder_run.FolderRun) -> None:
+    exif = Image.Exif()
+    exif[0x010E] = "at home"
+    Image.new("RGB", (8, 8)).save(run.originals.folder / "wall.jpg", exif=exif)
+    result, _ = protect(run)
+    path = folder_run.results_zip(run, result, faceless=True)
+    assert path is not None
+    with zipfile.ZipFile(path) as archive:
+        data = archive.read("wall.jpg")
+    assert b"at home" not in data
+    assert Image.open(io.BytesIO(data)).size == (8, 8)
+
+
+def test_stopped_and_started_again_it_goes_on(run: folder_run.FolderRun) -> None:
+    cancel = threading.Event()
+
+    def tell(at: At) -> None:
+        if len(at.rows) == 2:
+            cancel.set()
+
+    with pytest.raises(Cancelled):
+        folder_run.run_folder(run, {"k_level": 5, "seed": 1}, tell, cancel)
+    result, told = protect(run)
+    assert result.counts["skipped"] >= 1
+    assert {outcome for _, _, outcome, _ in told[-1].rows} == {"protected", "no-face", "unreadable"}
+    assert packed(run, result) == ["a.png", "b/c.png", "d.png"]
+
+
+def test_the_journal_goes_with_the_session(run: folder_run.FolderRun, session: Session) -> None:
+    protect(run)
+    assert journal_path(run.output).is_file()
+    session.delete()
+    assert not journal_path(run.output).exists()
+    assert not run.output.exists()
+
+
+def test_a_zip_of_one_folder_is_that_folder(tmp_path: Path, session: Session) -> None:
+    path = tmp_path / "a.zip"
+    with zipfile.ZipFile(path, "w") as archive:
+        archive.writestr("album/one.png", b"1")
+        archive.writestr("album/more/two.png", b"2")
+    place = audit_run.take_photos([path], session)
+    assert sorted(str(file.relative_to(place)) for file in place.rglob("*.png")) == ["more/two.png", "one.png"]

@@ -1,0 +1,172 @@
+"""Many photos in the page, and their audit, in a real browser."""
+
+import io
+import json
+import re
+import zipfile
+from collections.abc import Callable, Iterator, Mapping
+from pathlib import Path
+from threading import Event
+from typing import Any
+
+import pytest
+from audit import documents
+from PIL import Image
+from playwright.sync_api import Page, expect
+from ui.fake_service import Work
+from ui.watched import Watched
+
+from deid.app.audit_run import Report
+from deid.app.folder_run import At, FolderRun, row_of
+from deid.app.server import Serving
+from deid.audit.document import shared_part
+from deid.live import Cancelled
+from deid.types import FaceResult, FolderResult, PhotoResult
+
+SLOW = 60_000  # milliseconds
+
+
+class FakeFolder:
+    """Stands for the folder run: a photo that is not black has a face, `gate` holds the third photo up."""
+
+    def __init__(self) -> None:
+        self.gate = Event()
+
+    def __call__(
+        self, run: FolderRun, settings: Mapping[str, Any], tell: Callable[[At], None], cancel: Event
+    ) -> FolderResult:
+        at, photos = At(run.originals.count), []
+        for number, path in enumerate(sorted(run.originals.folder.rglob("*.*"))):
+            while number >= 2 and not self.gate.wait(0.01):
+                if cancel.is_set():
+                    raise Cancelled
+            photos.append(self.result(path, run))
+            at = At(at.total, at.total, (*at.rows, row_of(photos[-1], run)))
+            tell(at)
+        counts = {one.outcome: sum(two.outcome == one.outcome for two in photos) for one in photos}
+        return FolderResult(tuple(photos), counts, {}, 5)
+
+    @staticmethod
+    def result(path: Path, run: FolderRun) -> PhotoResult:
+        base = {"profile": "paper", "method": "k-a3", "k_level": 5}
+        try:
+            picture = Image.open(path).convert("RGB")
+        except OSError:
+            return PhotoResult(str(path), None, "unreadable", message=f"{path}: not a picture", **base)
+        if not picture.getbbox():
+            return PhotoResult(str(path), None, "no-face", message=f"{path}: no face found", **base)
+        output = run.output / path.relative_to(run.originals.folder)
+        picture.save(output)
+        face = FaceResult((0, 0, 1, 1), "itself", "protected", 2, True, 1, 2)
+        return PhotoResult(str(path), str(output), "protected", faces=(face,), **base)
+
+
+@pytest.fixture
+def folder(serving: tuple[Serving, Work], monkeypatch: pytest.MonkeyPatch) -> Iterator[FakeFolder]:
+    fake = FakeFolder()
+    monkeypatch.setattr(serving[0].service, "run_folder", fake)
+    yield fake
+    fake.gate.set()
+
+
+@pytest.fixture
+def six(tmp_path: Path) -> list[Path]:
+    for number in range(4):
+        Image.new("RGB", (40, 30), (200, 40 * number, 90)).save(tmp_path / f"{number}.png")
+    Image.new("RGB", (40, 30)).save(tmp_path / "wall.png")
+    (tmp_path / "broken.jpg").write_bytes(b"\xff\xd8\xff broken")
+    return sorted([*tmp_path.glob("*.png"), tmp_path / "broken.jpg"])
+
+
+@pytest.fixture
+def page(serving: tuple[Serving, Work], watched: Watched) -> Page:
+    watched.page.goto(serving[0].url)
+    watched.page.get_by_role("tab", name="Folder").click(timeout=SLOW)
+    return watched.page
+
+
+def said(page: Page, text: str | re.Pattern[str]) -> None:
+    line = page.get_by_role("status").or_(page.get_by_role("alert")).filter(has_text=text, visible=True)
+    expect(line.first).to_be_visible(timeout=SLOW)
+
+
+def saved(page: Page, button: str) -> zipfile.ZipFile:
+    with page.expect_download() as download:
+        page.get_by_text(button).click()
+    return zipfile.ZipFile(io.BytesIO(Path(download.value.path()).read_bytes()))
+
+
+def test_six_photos_one_of_them_corrupt(page: Page, folder: FakeFolder, six: list[Path]) -> None:
+    page.get_by_role("tabpanel").filter(visible=True).locator("input[type=file]").set_input_files(six)
+    said(page, "Six photos. Press Protect all.")
+    page.get_by_role("button", name="Protect all").click()
+    said(page, re.compile(r"2 of 6 photos done · about \d+ (s|min) left"))
+    page.get_by_role("button", name="Pause").click()
+    said(page, "Go on continues where it stopped")
+    folder.gate.set()
+    page.get_by_role("button", name="Go on").click()
+    said(page, "4 protected, 1 without a face, 1 unreadable.")
+    for name, outcome in {"0.png": "protected", "wall.png": "no-face", "broken.jpg": "unreadable"}.items():
+        expect(page.get_by_role("row").filter(has_text=name)).to_contain_text(outcome)
+    thumbnail = page.get_by_role("row").filter(has_text="0.png").locator("img")
+    expect(thumbnail).to_have_js_property("naturalWidth", 40)
+    assert sorted(saved(page, "Download the protected photos").namelist()) == [f"{n}.png" for n in range(4)]
+
+
+def test_a_cancelled_run_begins_anew(page: Page, folder: FakeFolder, six: list[Path]) -> None:
+    page.get_by_role("tabpanel").filter(visible=True).locator("input[type=file]").set_input_files(six)
+    said(page, "Six photos")
+    page.get_by_role("button", name="Protect all").click()
+    said(page, "2 of 6 photos done")
+    page.get_by_role("button", name="Cancel").filter(visible=True).click()
+    said(page, "Cancelled.")
+    expect(page.get_by_role("row").filter(has_text="0.png")).to_be_hidden()
+    folder.gate.set()
+    page.get_by_role("button", name="Protect all").click()
+    said(page, "4 protected")
+
+
+def test_the_audit_of_what_was_just_protected(
+    page: Page, folder: FakeFolder, six: list[Path], serving: tuple[Serving, Work], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def audit(originals: Path, published: Path, k_level: int | None, place: Path, tell: Any, cancel: Event) -> Report:
+        parts = []
+        for name in ("shared", "private"):
+            parts.append(place / f"{name}.zip")
+            with zipfile.ZipFile(parts[-1], "w") as archive:
+                archive.writestr(f"{name}.txt", f"{len(list(originals.iterdir()))} {len(list(published.iterdir()))}")
+        return Report("<h1>The report</h1>", "violated", *parts)
+
+    monkeypatch.setattr(serving[0].service, "audit_folders", audit)
+    folder.gate.set()
+    page.get_by_role("tabpanel").filter(visible=True).locator("input[type=file]").set_input_files(six)
+    said(page, "Six photos")
+    page.get_by_role("button", name="Protect all").click()
+    said(page, "4 protected")
+    page.get_by_role("button", name="Audit these photos").click()
+    expect(page.get_by_role("heading", name="The promised conditions are VIOLATED")).to_be_visible()
+    expect(page.frame_locator("iframe[title='Audit report']").get_by_role("heading", name="The report")).to_be_visible()
+    assert saved(page, "Download the report for others").read("shared.txt") == b"6 4"
+    assert saved(page, "Download the PRIVATE part").namelist() == ["private.txt"]
+
+
+def test_a_report_made_earlier_and_something_that_is_none(
+    page: Page, serving: tuple[Serving, Work], tmp_path: Path
+) -> None:
+    page.get_by_role("tab", name="Audit").click()
+    panel = page.get_by_role("tabpanel").filter(visible=True)
+    panel.get_by_text("Check a report made earlier").click()
+    field = panel.locator("input[type=file]").nth(2)
+    (tmp_path / "report.json").write_text("{}")
+    field.set_input_files(tmp_path / "report.json")
+    expect(panel.get_by_text("report.json", exact=True)).to_be_visible()
+    panel.get_by_role("button", name="Check", exact=True).click()
+    said(page, "not a report of this program")
+    document = shared_part(documents.plain())
+    document["verdict"] = "met" if document["verdict"] != "met" else "violated"
+    (tmp_path / "edited.json").write_text(json.dumps(document))
+    panel.locator("input[type=file]").nth(2).set_input_files(tmp_path / "edited.json")
+    expect(panel.get_by_text("edited.json", exact=True)).to_be_visible()
+    panel.get_by_role("button", name="Check", exact=True).click()
+    expect(panel.get_by_text("Changed since it was made")).to_be_visible(timeout=SLOW)
+    expect(panel.get_by_text("digest: the report was edited")).to_be_visible()
