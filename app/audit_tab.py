@@ -107,7 +107,7 @@ def stopper(service: Service) -> Callable[[gr.Request], None]:
     """A handler that ends the session's job."""
 
     def stop(request: gr.Request) -> None:
-        session_of(service, request).cancel.set()
+        session_of(service, request).cancel_of("audit").set()
 
     return stop
 

@@ -2,7 +2,7 @@
 
 import gradio as gr
 
-from deid.app import about_tab, audit_tab, folder_tab, photo_tab
+from deid.app import about_tab, audit_tab, folder_tab, people_tab, photo_tab
 from deid.app.service import Service
 from deid.app.sessions import COOKIE
 
@@ -22,6 +22,8 @@ def build_app(service: Service) -> gr.Blocks:
             audit_tab.build_below_folder(service, finished, audit)
         with gr.Tab("Audit"):
             audit_tab.build(service)
+        with gr.Tab("People"):
+            people_tab.build(service)
         with gr.Tab("About"):
             about_tab.build()
 

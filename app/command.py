@@ -1,6 +1,8 @@
 """The command `deid ui`."""
 
 import importlib.util
+import signal
+import sys
 import time
 from typing import Annotated
 
@@ -34,6 +36,8 @@ def ui(
         serving = server.serve(Service(), host=host, port=port, auth=credentials)
     except OSError as error:
         raise UsageError(f"the page cannot be served at {host}: {error}") from None
+    # Whoever ends the process with a plain kill wants the uploads deleted as well.
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
     display.say(server.say_where(serving.url, time.perf_counter() - started))
     serving.wait()
 

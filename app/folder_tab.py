@@ -11,6 +11,7 @@ from deid.app import words
 from deid.app.desk import Waiting
 from deid.app.folder_run import At, FolderRun, begin, results_zip, row_of, table
 from deid.app.page import reason_of, said, session_of, settings_of
+from deid.app.people_tab import people_of
 from deid.app.service import Service
 from deid.app.sessions import Session
 from deid.app.uploads import Unpacked, unpack
@@ -59,7 +60,7 @@ def build(service: Service) -> tuple[gr.State, gr.Button]:
             return
         yield {
             unpacked: photos, start: gr.update(interactive=True), rows: shown((), photos),
-            status: said(f"{words.number(photos.count).capitalize()} photos. Press Protect all."),
+            status: said(f"{words.photos(photos.count).capitalize()}. Press Protect all."),
         }  # fmt: skip
 
     def on_start(
@@ -74,11 +75,16 @@ def build(service: Service) -> tuple[gr.State, gr.Button]:
         session.paused.clear()
         yield {
             running: run, start: gr.update(interactive=False), pause: gr.update(visible=True),
-            cancel: gr.update(visible=True), save: gr.update(visible=False), audit: gr.update(visible=False),
+            cancel: gr.update(visible=True), upload: gr.update(interactive=False),
+            save: gr.update(visible=False), audit: gr.update(visible=False),
             status: said("Starting …", busy=True),
         }  # fmt: skip
-        ended = {pause: gr.update(visible=False), cancel: gr.update(visible=False)}
-        asked = {"k_level": int(k), "method": way, "profile": how, "write_unverified": risky}
+        ended = {
+            pause: gr.update(visible=False), cancel: gr.update(visible=False), upload: gr.update(interactive=True),
+        }  # fmt: skip
+        asked = {
+            "k_level": int(k), "method": way, "profile": how, "write_unverified": risky, "people": people_of(session),
+        }  # fmt: skip
         try:
             result = yield from running_folder(
                 service,
@@ -112,11 +118,11 @@ def build(service: Service) -> tuple[gr.State, gr.Button]:
     def on_pause(request: gr.Request) -> str:
         session = session_of(service, request)
         session.paused.set()  # before the run can end
-        session.cancel.set()
+        session.cancel_of("folder").set()
         return said("Stopping after this step …", busy=True)
 
     def on_cancel(request: gr.Request) -> str:
-        session_of(service, request).cancel.set()
+        session_of(service, request).cancel_of("folder").set()
         return said("Stopping …", busy=True)
 
     everything = [upload, unpacked, running, finished, start, pause, cancel, status, save, audit, rows]
@@ -143,7 +149,8 @@ def running_folder(
     """Stand in line, then work, telling how far it is; None if stopped."""
     from deid.live import Cancelled
 
-    job = service.desk.follow(lambda tell: service.run_folder(run, settings, tell, session.cancel), session.cancel)
+    cancel = session.cancel_of("folder")
+    job = service.desk.follow(lambda tell: service.run_folder(run, settings, tell, cancel), cancel)
     last, began, at, done, seconds = "", time.monotonic(), None, 0, 0.0
     while True:
         try:
@@ -159,7 +166,7 @@ def running_folder(
             if at is not None and len(at.rows) != done:
                 done, seconds = len(at.rows), time.monotonic() - began
             word = how_far(at, seconds)
-        if session.cancel.is_set():
+        if cancel.is_set():
             word = "Stopping …"
         if word != last:
             last = word

@@ -11,6 +11,7 @@ from deid.app.desk import Running, Waiting
 from deid.app.drawing import face_at, with_boxes
 from deid.app.handlers import FoundPhoto, ProtectedPhoto
 from deid.app.page import reason_of, said, session_of, settings_of
+from deid.app.people_tab import people_of
 from deid.app.service import Service
 from deid.app.sessions import Session
 from deid.image_errors import ImageError
@@ -95,15 +96,19 @@ def build(service: Service) -> None:
         running = {
             start: gr.update(interactive=False),
             cancel: gr.update(visible=True),
+            upload: gr.update(interactive=False),
             results: gr.update(visible=False),
         }
         yield {**running, status: said("Starting …", busy=True)}
-        ended = {start: gr.update(interactive=True), cancel: gr.update(visible=False)}
-        asked = {"k_level": int(k), "method": way, "profile": how}
+        ended = {
+            start: gr.update(interactive=True),
+            cancel: gr.update(visible=False),
+            upload: gr.update(interactive=True),
+        }
+        session = session_of(service, request)
+        asked = {"k_level": int(k), "method": way, "profile": how, "people": people_of(session)}
         try:
-            done = yield from protecting(
-                service, session_of(service, request), photo, sorted(numbers), asked, lambda word: {status: word}
-            )
+            done = yield from protecting(service, session, photo, sorted(numbers), asked, lambda word: {status: word})
         except Exception as error:  # whatever it is, the page must not stand still
             yield {**ended, status: said(reason_of(error), alert=True)}
             return
@@ -116,7 +121,7 @@ def build(service: Service) -> None:
         }  # fmt: skip
 
     def on_cancel(request: gr.Request) -> Update:
-        session_of(service, request).cancel.set()
+        session_of(service, request).cancel_of("photo").set()
         return {status: said("Stopping …", busy=True)}
 
     everything = [upload, found, protected, picture, faces, start, cancel, status, results, *shown.outputs]
@@ -145,9 +150,8 @@ def protecting(
     """Stand in line, then work, telling how it goes; None if cancelled."""
     from deid.live import Cancelled
 
-    job = service.desk.follow(
-        lambda tell: service.protect_photo(photo, numbers, settings, tell, session.cancel), session.cancel
-    )
+    cancel = session.cancel_of("photo")
+    job = service.desk.follow(lambda tell: service.protect_photo(photo, numbers, settings, tell, cancel), cancel)
     last = ""
     while True:
         try:
@@ -161,7 +165,7 @@ def protecting(
             if isinstance(state, Waiting)
             else progress(state, numbers)
         )
-        if session.cancel.is_set():
+        if cancel.is_set():
             word = said("Stopping …", busy=True)
         if word != last:
             last = word

@@ -70,8 +70,9 @@ def auditing(
     from deid.live import Cancelled
 
     folder = session.new_folder()
+    cancel = session.cancel_of("audit")
     job = service.desk.follow(
-        lambda tell: service.audit_folders(originals, published, k_level, folder, tell, session.cancel), session.cancel
+        lambda tell: service.audit_folders(originals, published, k_level, folder, tell, cancel), cancel
     )
     last = ""
     while True:
@@ -89,7 +90,7 @@ def auditing(
         else:
             done, total = state.told
             text, share = f"Auditing: {done} of {total} photos …", done / total
-        word = said("Stopping …" if session.cancel.is_set() else text, busy=True, share=share)
+        word = said("Stopping …" if cancel.is_set() else text, busy=True, share=share)
         if word != last:
             last = word
             yield show(word)

@@ -37,7 +37,11 @@ CSS = """
   background: var(--background-fill-secondary); border: 1px solid var(--border-color-primary); }
 .said.alert { border-color: #dc2626; border-left-width: 6px; }
 .said progress { width: 5em; flex: none; }
-@media (max-width: 640px) { .said { flex-wrap: wrap; } }
+@media (max-width: 640px) {
+  .said { flex-wrap: wrap; }
+  .gradio-container .main { padding: 1rem; }
+  [role="tab"] { padding: 0 .6rem !important; }
+}
 """
 
 

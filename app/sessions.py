@@ -23,17 +23,23 @@ class Refused(Exception):  # noqa: N818
 class Session:
     """One open page.
 
-    folder: its files; elsewhere: what else to delete; cancel: asks its running job to end; paused: to go on later.
+    folder: its files; elsewhere: what else to delete; paused: the folder run was asked to go on later.
     """
 
     folder: Path
     elsewhere: list[Path] = field(default_factory=list)
-    cancel: threading.Event = field(default_factory=threading.Event)
     paused: threading.Event = field(default_factory=threading.Event)
+
+    _cancels: dict[str, threading.Event] = field(default_factory=dict)
+
+    def cancel_of(self, job: str) -> threading.Event:
+        """What asks a job of this session (of the tab called so) to end."""
+        return self._cancels.setdefault(job, threading.Event())
 
     def delete(self) -> None:
         """End what runs, forget everything."""
-        self.cancel.set()
+        for cancel in self._cancels.values():
+            cancel.set()
         shutil.rmtree(self.folder, ignore_errors=True)
         for path in self.elsewhere:
             path.unlink(missing_ok=True)

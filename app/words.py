@@ -100,6 +100,10 @@ def duration(seconds: float) -> str:
     return f"{max(1, round(seconds))} s" if seconds < 90 else f"{round(seconds / 60)} min"
 
 
+def photos(count: int) -> str:
+    return f"{number(count)} {'photo' if count == 1 else 'photos'}"
+
+
 def place_in_line(ahead: int) -> str:
     """While others' jobs come first."""
     return f"In line: {number(ahead)} {'job comes' if ahead == 1 else 'jobs come'} first."

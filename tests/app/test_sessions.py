@@ -67,12 +67,14 @@ def test_files_go_with_their_page_and_all_with_the_server(sessions: Sessions) ->
     browser = new_token()
     one, two = sessions.of(browser, "one"), sessions.of(browser, "two")
     assert sessions.of(browser, "one") is one
+    cancel, other = one.cancel_of("photo"), two.cancel_of("photo")
     sessions.end(browser, "one")
-    assert one.cancel.is_set()
+    assert cancel.is_set()
+    assert not other.is_set()
     assert not one.folder.exists()
     assert two.folder.exists()
     sessions.close()
-    assert two.cancel.is_set()
+    assert other.is_set()
     assert not sessions.root.exists()
 
 

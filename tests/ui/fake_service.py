@@ -23,10 +23,10 @@ RANK = 4
 
 @dataclass
 class Work:
-    """What protection waits for. go: lets a photo end; started: one has begun."""
+    """What protection waits for. go: lets a photo end; settings: what it was last asked for."""
 
     go: threading.Event = field(default_factory=threading.Event)
-    started: threading.Event = field(default_factory=threading.Event)
+    settings: Mapping[str, Any] = field(default_factory=dict)
 
     def protect(
         self,
@@ -37,7 +37,7 @@ class Work:
         cancel: threading.Event,
     ) -> ProtectedPhoto:
         """Turns the chosen boxes black."""
-        self.started.set()
+        self.settings = settings
         tell(Step(1, 7, (1,) * len(chosen)))
         while not self.go.is_set():
             if cancel.is_set():

@@ -22,7 +22,6 @@ SLOW = 60_000  # milliseconds for what has to import torch or to attack a face
 def work(serving: tuple[Serving, Work]) -> Iterator[Work]:
     work = serving[1]
     work.go.set()
-    work.started.clear()
     yield work
     work.go.set()
 
@@ -121,7 +120,7 @@ def test_a_real_photo_from_upload_to_proof(
         page.get_by_label("Show what was added").uncheck()
         page.get_by_text("Figures for each face").click()
         page.evaluate("window.scrollTo(0, 0)")
-        page.screenshot(path=picture, type="jpeg", quality=80)
+        page.screenshot(path=picture, type="jpeg", quality=60)
 
 
 def test_a_photo_without_a_face(page: Page, tmp_path: Path) -> None:
@@ -239,3 +238,23 @@ def test_a_phone_scrolls_only_downward(page: Page, tmp_path: Path, scheme: str) 
     protect(page)
     said(page, "Two faces protected")
     assert page.evaluate("document.documentElement.scrollWidth") <= 390
+
+
+def test_a_person_enrolled_is_known_to_this_page_alone(page: Page, work: Work, tmp_path: Path) -> None:
+    page.get_by_role("tab", name="People").click()
+    panel = page.get_by_role("tabpanel").filter(visible=True)
+    panel.get_by_label("Name").fill("Ada")
+    panel.locator("input[type=file]").set_input_files(pair(tmp_path / "ada.png"))
+    expect(panel.get_by_text("ada.png", exact=True)).to_be_visible()
+    panel.get_by_role("button", name="Enroll").click()
+    expect(panel.get_by_role("status")).to_contain_text("Ada: one photo. Enrolled: Ada.", timeout=SLOW)
+    page.get_by_role("tab", name="Photo").click()
+    upload(page, pair(tmp_path / "pair.png"))
+    said(page, "2 faces found")
+    protect(page)
+    said(page, "Two faces protected")
+    assert work.settings["people"].name == "people"
+    page.get_by_role("tab", name="People").click()
+    panel.get_by_role("button", name="Forget everybody").click()
+    expect(panel.get_by_role("status")).to_contain_text("Nobody is enrolled.")
+    assert not work.settings["people"].exists()
