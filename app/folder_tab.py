@@ -38,7 +38,7 @@ def build(service: Service) -> tuple[gr.State, gr.Button]:
     audit = gr.Button("Audit these photos", visible=False)
     rows = gr.Dataframe(
         headers=HEADERS, datatype=["html", "str", "str", "str"], interactive=False, label="Photos", visible=False,
-        wrap=True, column_widths=["90px", "30%", "120px", "50%"], max_height=600, buttons=[],
+        elem_classes="rows", wrap=True, column_widths=["80px", "260px", "120px", "480px"], max_height=600, buttons=[],
     )  # fmt: skip
 
     def on_upload(files: list[str], request: gr.Request) -> Iterator[Update]:

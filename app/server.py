@@ -33,6 +33,8 @@ CSS = """
 .faces img { max-height: 32rem; }
 .report { width: 100%; height: 80vh; border: 1px solid var(--border-color-primary); border-radius: 8px; }
 .gradio-container { max-width: 1280px !important; margin: auto; }
+/* A wide table scrolls in its own frame, whatever it is nested in. */
+.rows { max-width: calc(100vw - 4rem); }
 .said { display: flex; gap: .75em; align-items: center; padding: .5em .75em; border-radius: 8px; min-height: 2.5em;
   background: var(--background-fill-secondary); border: 1px solid var(--border-color-primary); }
 .said.alert { border-color: #dc2626; border-left-width: 6px; }

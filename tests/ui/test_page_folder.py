@@ -111,6 +111,8 @@ def test_six_photos_one_of_them_corrupt(page: Page, folder: FakeFolder, six: lis
     thumbnail = page.get_by_role("row").filter(has_text="0.png").locator("img")
     expect(thumbnail).to_have_js_property("naturalWidth", 40)
     assert sorted(saved(page, "Download the protected photos").namelist()) == [f"{n}.png" for n in range(4)]
+    page.set_viewport_size({"width": 390, "height": 844})
+    page.wait_for_function("document.documentElement.scrollWidth <= 390")
 
 
 def test_a_cancelled_run_begins_anew(page: Page, folder: FakeFolder, six: list[Path]) -> None:
