@@ -115,15 +115,14 @@ def build(service: Service) -> tuple[gr.State, gr.Button]:
             status: said(counts_of(result), alert=packed is None),
         }  # fmt: skip
 
-    def on_pause(request: gr.Request) -> str:
+    # The run itself says that it is stopping: an answer from here could arrive after its last word.
+    def on_pause(request: gr.Request) -> None:
         session = session_of(service, request)
         session.paused.set()  # before the run can end
         session.cancel_of("folder").set()
-        return said("Stopping after this step …", busy=True)
 
-    def on_cancel(request: gr.Request) -> str:
+    def on_cancel(request: gr.Request) -> None:
         session_of(service, request).cancel_of("folder").set()
-        return said("Stopping …", busy=True)
 
     everything = [upload, unpacked, running, finished, start, pause, cancel, status, save, audit, rows]
     upload.upload(on_upload, upload, everything, concurrency_limit=None, show_progress="hidden")
@@ -131,8 +130,8 @@ def build(service: Service) -> tuple[gr.State, gr.Button]:
         on_start, [unpacked, running, *settings, unverified, faceless], everything, concurrency_limit=None,
         show_progress="hidden",
     )  # fmt: skip
-    pause.click(on_pause, None, status, queue=False, show_progress="hidden")
-    cancel.click(on_cancel, None, status, queue=False, show_progress="hidden")
+    pause.click(on_pause, None, None, queue=False, show_progress="hidden")
+    cancel.click(on_cancel, None, None, queue=False, show_progress="hidden")
     return finished, audit
 
 
