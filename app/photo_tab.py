@@ -120,16 +120,16 @@ def build(service: Service) -> None:
             status: said(words.headline(done.result), alert=done.saved is None),
         }  # fmt: skip
 
-    def on_cancel(request: gr.Request) -> Update:
+    # The run itself says that it is stopping: an answer from here could arrive after its last word.
+    def on_cancel(request: gr.Request) -> None:
         session_of(service, request).cancel_of("photo").set()
-        return {status: said("Stopping …", busy=True)}
 
     everything = [upload, found, protected, picture, faces, start, cancel, status, results, *shown.outputs]
     upload.upload(on_upload, upload, everything, concurrency_limit=1, show_progress="hidden")
     faces.input(on_faces, [faces, found], [picture, start], show_progress="hidden")
     picture.select(on_click, [faces, found], [faces, picture, start], show_progress="hidden")
     start.click(on_start, [found, faces, *settings], everything, concurrency_limit=None, show_progress="hidden")
-    cancel.click(on_cancel, None, [status], queue=False, show_progress="hidden")
+    cancel.click(on_cancel, None, None, queue=False, show_progress="hidden")
 
 
 def look_at(service: Service, file: str, session: Session) -> FoundPhoto:
