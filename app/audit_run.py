@@ -79,10 +79,10 @@ def read_report(file: Path, published: Path | None, folder: Path) -> Report:
         document = json.loads((shared / "report.json").read_text(encoding="utf-8"))
         page = html.render(document)
         (shared / "report.html").write_text(page, encoding="utf-8")
-        differences = check_report(folder / "report", [published] if published else [])
+        checked = check_report(folder / "report", [published] if published else [])
     except (ValueError, TypeError, KeyError, AttributeError, UsageError) as error:
         raise Refused(f"This is not a report of this program: {error}") from error
-    return Report(page, str(document.get("verdict")), differences=tuple(differences))
+    return Report(page, str(document.get("verdict")), differences=checked.differences)
 
 
 def take_photos(files: Sequence[Path], session: Session) -> Path:

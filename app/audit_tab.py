@@ -9,7 +9,7 @@ import gradio as gr
 from deid.app import report_view
 from deid.app.audit_run import take_photos
 from deid.app.folder_run import FolderRun
-from deid.app.page import reason_of, said, session_of
+from deid.app.page import followed, reason_of, said, session_of
 from deid.app.service import Service
 from deid.app.sessions import Session
 
@@ -90,9 +90,14 @@ def steps(
         **view.update(None),
     }  # fmt: skip
     ended = {start: gr.update(interactive=True), cancel: gr.update(visible=False)}
+    stop, folder = session.cancel_of("audit"), session.new_folder()
     try:
-        report = yield from report_view.auditing(
-            service, session, originals, published, k_level, lambda word: {status: word}
+        report = yield from followed(
+            service.desk,
+            stop,
+            lambda tell: service.audit_folders(originals, published, k_level, folder, tell, stop),
+            report_view.how_far,
+            lambda line, _: {status: line},
         )
     except Exception as error:  # whatever it is, the page must not stand still
         yield {**ended, status: said(reason_of(error), alert=True)}

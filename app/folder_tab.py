@@ -1,16 +1,15 @@
 """The tab for many photos: its components, and what each of them does."""
 
 import time
-from collections.abc import Callable, Generator, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
 import gradio as gr
 
 from deid.app import words
-from deid.app.desk import Waiting
 from deid.app.folder_run import At, FolderRun, begin, results_zip, row_of, table
-from deid.app.page import reason_of, said, session_of, settings_of
+from deid.app.page import followed, reason_of, said, session_of, settings_of
 from deid.app.people_tab import people_of
 from deid.app.service import Service
 from deid.app.sessions import Session
@@ -85,14 +84,15 @@ def build(service: Service) -> tuple[gr.State, gr.Button]:
         asked = {
             "k_level": int(k), "method": way, "profile": how, "write_unverified": risky, "people": people_of(session),
         }  # fmt: skip
+        stop = session.cancel_of("folder")
         try:
-            result = yield from running_folder(
-                service,
-                session,
-                run,
-                asked,
-                lambda word, at: {status: word, rows: shown(at.rows if at else (), photos)},
-            )  # fmt: skip
+            result = yield from followed(
+                service.desk,
+                stop,
+                lambda tell: service.run_folder(run, asked, tell, stop),
+                pace(),
+                lambda line, at: {status: line, rows: shown(at.rows if at else (), photos)},
+            )
         except Exception as error:  # whatever it is, the page must not stand still
             yield {**ended, start: gr.update(interactive=True), status: said(reason_of(error), alert=True)}
             return
@@ -141,36 +141,20 @@ def take(service: Service, files: list[str], session: Session) -> Unpacked:
     return unpack(claimed, session.new_folder())
 
 
-def running_folder(
-    service: Service, session: Session, run: FolderRun, settings: dict[str, Any],
-    show: Callable[[str, At | None], Update],
-) -> Generator[Update, None, FolderResult | None]:  # fmt: skip
-    """Stand in line, then work, telling how far it is; None if stopped."""
-    from deid.live import Cancelled
+def pace() -> Callable[[At | None], str]:
+    """Status lines of one run: its time left comes from the photos done since the first line."""
+    began, done, seconds = 0.0, 0, 0.0
 
-    cancel = session.cancel_of("folder")
-    job = service.desk.follow(lambda tell: service.run_folder(run, settings, tell, cancel), cancel)
-    last, began, at, done, seconds = "", time.monotonic(), None, 0, 0.0
-    while True:
-        try:
-            state = next(job)
-        except StopIteration as end:
-            return end.value
-        except Cancelled:
-            return None
-        if isinstance(state, Waiting):
-            word, began = words.place_in_line(state.ahead), time.monotonic()
-        else:
-            at = state.told
-            if at is not None and len(at.rows) != done:
-                done, seconds = len(at.rows), time.monotonic() - began
-            word = how_far(at, seconds)
-        if cancel.is_set():
-            word = "Stopping …"
-        if word != last:
-            last = word
-            share = None if at is None or not at.rows else len(at.rows) / at.total
-            yield show(said(word, busy=True, share=share), at)
+    def line(at: At | None) -> str:
+        nonlocal began, done, seconds
+        began = began or time.monotonic()
+        if at is None or not at.rows:
+            return said(how_far(at, seconds), busy=True)
+        if len(at.rows) != done:
+            done, seconds = len(at.rows), time.monotonic() - began
+        return said(how_far(at, seconds), busy=True, share=done / at.total)
+
+    return line
 
 
 def how_far(at: At | None, seconds: float) -> str:

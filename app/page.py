@@ -1,11 +1,15 @@
 """What all tabs share."""
 
+import threading
 import traceback
+from collections.abc import Callable, Generator
 from html import escape
+from typing import Any
 
 import gradio as gr
 
 from deid.app import words
+from deid.app.desk import Desk, Waiting
 from deid.app.service import Service
 from deid.app.sessions import COOKIE, Refused, Session
 from deid.image_errors import ImageError
@@ -46,3 +50,38 @@ def said(text: str, *, busy: bool = False, alert: bool = False, share: float | N
     bar = f'<progress aria-label="progress"{value}></progress>' if busy else ""
     role, kind = ("alert", " alert") if alert else ("status", "")
     return f'<div role="{role}" class="said{kind}">{bar}<span>{escape(text)}</span></div>'
+
+
+def followed(
+    desk: Desk,
+    cancel: threading.Event,
+    job: Callable[[Callable[[Any], None]], object],
+    word: Callable[[Any], str],
+    show: Callable[[str, Any], dict[Any, Any]],
+) -> Generator[dict[Any, Any], None, Any]:
+    """Stand in line, then run `job(tell)`, showing how it goes; its result, None if cancelled.
+
+    word: a line of status about what was told last, None before the job's first word. show: the page's update for that
+    line and what was told last.
+    """
+    from deid.live import Cancelled
+
+    last, told = "", None
+    states = desk.follow(job, cancel)
+    while True:
+        try:
+            state = next(states)
+        except StopIteration as end:
+            return end.value
+        except Cancelled:
+            return None
+        if isinstance(state, Waiting):
+            line = said(words.place_in_line(state.ahead), busy=True)
+        else:
+            told = state.told
+            line = word(told)
+        if cancel.is_set():
+            line = said("Stopping …", busy=True)
+        if line != last:
+            last = line
+            yield show(line, told)

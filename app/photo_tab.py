@@ -1,20 +1,22 @@
 """The tab for one photo: its components, and what each of them does."""
 
-from collections.abc import Callable, Generator, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import gradio as gr
 
 from deid.app import photo_result, words
-from deid.app.desk import Running, Waiting
 from deid.app.drawing import face_at, with_boxes
-from deid.app.handlers import FoundPhoto, ProtectedPhoto
-from deid.app.page import reason_of, said, session_of, settings_of
+from deid.app.handlers import FoundPhoto
+from deid.app.page import followed, reason_of, said, session_of, settings_of
 from deid.app.people_tab import people_of
 from deid.app.service import Service
 from deid.app.sessions import Session
 from deid.image_errors import ImageError
+
+if TYPE_CHECKING:  # it loads torch
+    from deid.live import Step
 
 Update = dict[Any, Any]
 
@@ -107,8 +109,15 @@ def build(service: Service) -> None:
         }
         session = session_of(service, request)
         asked = {"k_level": int(k), "method": way, "profile": how, "people": people_of(session)}
+        chosen, stop = sorted(numbers), session.cancel_of("photo")
         try:
-            done = yield from protecting(service, session, photo, sorted(numbers), asked, lambda word: {status: word})
+            done = yield from followed(
+                service.desk,
+                stop,
+                lambda tell: service.protect_photo(photo, chosen, asked, tell, stop),
+                lambda step: progress(step, chosen),
+                lambda line, _: {status: line},
+            )
         except Exception as error:  # whatever it is, the page must not stand still
             yield {**ended, status: said(reason_of(error), alert=True)}
             return
@@ -139,43 +148,10 @@ def look_at(service: Service, file: str, session: Session) -> FoundPhoto:
     return service.find_faces(path)
 
 
-def protecting(
-    service: Service,
-    session: Session,
-    photo: FoundPhoto,
-    numbers: Sequence[int],
-    settings: dict[str, Any],
-    show: Callable[[str], Update],
-) -> Generator[Update, None, ProtectedPhoto | None]:
-    """Stand in line, then work, telling how it goes; None if cancelled."""
-    from deid.live import Cancelled
-
-    cancel = session.cancel_of("photo")
-    job = service.desk.follow(lambda tell: service.protect_photo(photo, numbers, settings, tell, cancel), cancel)
-    last = ""
-    while True:
-        try:
-            state = next(job)
-        except StopIteration as end:
-            return end.value
-        except Cancelled:
-            return None
-        word = (
-            said(words.place_in_line(state.ahead), busy=True)
-            if isinstance(state, Waiting)
-            else progress(state, numbers)
-        )
-        if cancel.is_set():
-            word = said("Stopping …", busy=True)
-        if word != last:
-            last = word
-            yield show(word)
-
-
-def progress(state: Running, numbers: Sequence[int]) -> str:
-    if state.told is None:
+def progress(step: "Step | None", numbers: Sequence[int]) -> str:
+    """numbers: of the chosen faces, in the order of the step's ranks."""
+    if step is None:
         return said("Protecting: preparing …", busy=True)
-    step = state.told
     return said(words.progress(step.round, step.evaluations, dict(zip(numbers, step.ranks, strict=False))), busy=True)
 
 

@@ -1,19 +1,15 @@
 """An audit's report in the page, with its two downloads."""
 
-from collections.abc import Callable, Generator
+from collections.abc import Callable
 from dataclasses import dataclass
 from html import escape
-from pathlib import Path
 from typing import Any
 
 import gradio as gr
 
 from deid.app import words
 from deid.app.audit_run import Report
-from deid.app.desk import Waiting
 from deid.app.page import said
-from deid.app.service import Service
-from deid.app.sessions import Session
 
 Update = dict[Any, Any]
 PRIVATE = "It names photos and tells ranks: whoever has it can undo protection. Keep it to yourself."
@@ -62,35 +58,9 @@ def checked(report: Report) -> str:
     return "**Changed since it was made:**\n" + "\n".join(f"- `{line.replace('`', '')}`" for line in report.differences)
 
 
-def auditing(
-    service: Service, session: Session, originals: Path, published: Path, k_level: int | None,
-    show: Callable[[str], Update],
-) -> Generator[Update, None, Report | None]:  # fmt: skip
-    """Stand in line, then audit, telling how far it is; None if cancelled."""
-    from deid.live import Cancelled
-
-    folder = session.new_folder()
-    cancel = session.cancel_of("audit")
-    job = service.desk.follow(
-        lambda tell: service.audit_folders(originals, published, k_level, folder, tell, cancel), cancel
-    )
-    last = ""
-    while True:
-        try:
-            state = next(job)
-        except StopIteration as end:
-            return end.value
-        except Cancelled:
-            return None
-        share = None
-        if isinstance(state, Waiting):
-            text = words.place_in_line(state.ahead)
-        elif state.told is None:
-            text = "Auditing: loading the recognizers …"
-        else:
-            done, total = state.told
-            text, share = f"Auditing: {done} of {total} photos …", done / total
-        word = said("Stopping …" if cancel.is_set() else text, busy=True, share=share)
-        if word != last:
-            last = word
-            yield show(word)
+def how_far(told: tuple[int, int] | None) -> str:
+    """told: photos done and in all."""
+    if told is None:
+        return said("Auditing: loading the recognizers …", busy=True)
+    done, total = told
+    return said(f"Auditing: {done} of {total} photos …", busy=True, share=done / total)

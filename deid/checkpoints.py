@@ -1,6 +1,5 @@
 """Weights: manifest → verified file → strict load. Never anything but tensors (`weights_only`, safetensors)."""
 
-import hashlib
 import json
 import os
 import tomllib
@@ -18,6 +17,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from deid.faces.align import Template
+from deid.file_hash import file_sha256
 from deid.recognizers import RECOGNIZERS
 from deid.recognizers.dlib_resnet import load_dlib_resnet, weights_file
 
@@ -103,7 +103,7 @@ def verify(entry: Entry) -> None:
     for path, sha256 in files:
         if not path.is_file():
             raise CheckpointError(f"{entry.name}: {path} is missing")
-        if (found := sha256_of(path)) != sha256:
+        if (found := file_sha256(path)) != sha256:
             raise CheckpointError(f"{entry.name}: {path} is not the file of the manifest (SHA-256 {found[:16]}…)")
 
 
@@ -172,7 +172,7 @@ def import_checkpoint(
     if architecture is None:
         raise CheckpointError(f"{shown}: not a network this program knows ({', '.join(_importable())})")
     kept = {key: value for key, value in state.items() if key not in RECOGNIZERS[architecture].classifier}
-    details = {"architecture": architecture, "source": source or file.name, "source_sha256": sha256_of(file)}
+    details = {"architecture": architecture, "source": source or file.name, "source_sha256": file_sha256(file)}
     details |= {key: value for key, value in {"training_data": trained_on, "teacher": teacher}.items() if value}
     try:
         return _keep(name, kept, details)
@@ -188,7 +188,7 @@ def _keep(name: str, state: Mapping[str, Tensor], details: dict[str, str]) -> En
     partial = folder / f"{name}.part"
     try:
         save_file({key: value.contiguous() for key, value in state.items()}, partial)
-        details = details | {"file": target.name, "sha256": sha256_of(partial)}
+        details = details | {"file": target.name, "sha256": file_sha256(partial)}
         partial.replace(target)
     finally:
         partial.unlink(missing_ok=True)
@@ -245,8 +245,3 @@ def _read_state(file: Path, shown: str) -> dict[str, Tensor]:
     if not isinstance(state, dict) or not all(isinstance(value, Tensor) for value in state.values()):
         raise CheckpointError(f"{shown}: not a state dict")
     return {key.removeprefix("module."): value for key, value in state.items()}
-
-
-def sha256_of(path: Path) -> str:
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()

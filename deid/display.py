@@ -1,7 +1,6 @@
 """What the commands print: results on stdout, progress and errors on stderr."""
 
 import json
-import math
 import os
 import statistics
 import sys
@@ -9,7 +8,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from typing import Any, Protocol, TextIO
 
-from deid.types import FaceResult, FolderResult, PhotoResult
+from deid.types import FaceResult, FolderResult, PhotoResult, finite
 
 FolderProgress = Callable[[int, int, PhotoResult], None]
 """Called after each photo of a folder: photos done, photos in all, the photo's result."""
@@ -45,7 +44,7 @@ def show_lines(lines: Sequence[str]) -> None:
 
 
 def show_json(document: Any) -> None:
-    show(json.dumps(_finite(document), indent=2, allow_nan=False))
+    show(json.dumps(finite(document), indent=2, allow_nan=False))
 
 
 def say_costs(result: PhotoResult) -> None:
@@ -161,15 +160,6 @@ def _face_line(face: FaceResult, gallery: int | None) -> str:
         verb = "still matches" if face.matches_at_far_1e_2 else "no longer matches"
         parts.append(f"compared one to one with the clean photo it {verb} at FAR 1e-2")
     return ", ".join(parts)
-
-
-def _finite(value: Any) -> Any:
-    """Infinity (the PSNR of an unchanged face) and NaN as null: JSON has neither."""
-    if isinstance(value, dict):
-        return {key: _finite(item) for key, item in value.items()}
-    if isinstance(value, list | tuple):
-        return [_finite(item) for item in value]
-    return None if isinstance(value, float) and not math.isfinite(value) else value
 
 
 def _write(stream: TextIO, text: str) -> None:

@@ -1,5 +1,6 @@
 """What the program is asked and what it answers: frozen records, the same ones as JSON and in Python."""
 
+import math
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
@@ -113,3 +114,12 @@ class FolderResult:
             "k_level": self.k_level,
             "report": self.report,
         }
+
+
+def finite(value: Any) -> Any:
+    """The same JSON value with null for infinity (the PSNR of an unchanged face) and NaN, as JSON has neither."""
+    if isinstance(value, dict):
+        return {key: finite(one) for key, one in value.items()}
+    if isinstance(value, list | tuple):
+        return [finite(one) for one in value]
+    return None if isinstance(value, float) and not math.isfinite(value) else value

@@ -52,7 +52,8 @@ def audit(
         display.show_json(shared)
     else:
         display.show_lines(_lines(whole, folders[1:], report))
-    return EXIT[shared["verdict"]]
+    # Of the whole document: the shared one of a small set withholds what a verdict needs.
+    return EXIT[whole["verdict"]]
 
 
 def check_folder(report: Path) -> None:
@@ -111,9 +112,16 @@ def _lines(document: dict[str, Any], published: list[Path], report: Path | None)
 def _check(folder: Path, published: list[Path], json: bool) -> int:
     from deid.audit.report import check_report
 
-    lines = check_report(folder, published)
+    checked = check_report(folder, published)
     if json:
-        display.show_json({"report": str(folder), "differences": lines})
+        found = {"report": str(folder), "differences": checked.differences, "files_checked": checked.files}
+        display.show_json(found)
     else:
-        display.show_lines(lines or ["the report, the weights and the published files are as they were"])
-    return CHANGED if lines else 0
+        unchanged = "the report and the weights are as they were"
+        display.show_lines(checked.differences or [unchanged])
+        display.show(
+            "the published files were compared by their SHA-256"
+            if checked.files
+            else "the published files were not checked: name their folders after the report's"
+        )
+    return CHANGED if checked.differences else 0

@@ -11,6 +11,7 @@ from typing import Any
 from deid.audit.figures import figures_of
 from deid.audit.summary import NOT_COVERED, RANKS_ARE_SPREAD, THREAT_MODEL, first_screen, verdict_of
 from deid.checkpoints import CheckpointError, manifest, verify
+from deid.types import finite
 
 Json = dict[str, Any]
 FORMAT = "face-deid audit 1"
@@ -85,17 +86,8 @@ def _canonical(value: Any) -> bytes:
     ).encode()
 
 
-def finite(value: Any) -> Any:
-    """JSON has no NaN and no infinity: null instead."""
-    if isinstance(value, dict):
-        return {key: finite(one) for key, one in value.items()}
-    if isinstance(value, list | tuple):
-        return [finite(one) for one in value]
-    return None if isinstance(value, float) and not math.isfinite(value) else value
-
-
 def signed(document: Json, key_file: Path) -> Json:
-    """With an Ed25519 signature of the digest. Raises SignatureError for a file that is no such private key."""
+    """With an Ed25519 signature of the digest. Raises UsageError for a file that is no such private key."""
     from deid.audit import signatures
 
     signature, public = signatures.sign(document["digest"].encode(), key_file)

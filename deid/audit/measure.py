@@ -1,6 +1,5 @@
 """One original and its published versions: what every recognizer sees in them, and what protection cost the eye."""
 
-import hashlib
 import math
 import time
 from collections.abc import Mapping, Sequence
@@ -18,6 +17,7 @@ from deid.audit.matching import match_faces, same_photo, thumbnail
 from deid.checkpoints import Recognizer
 from deid.faces.align import LIGHTCNN_TEMPLATE, Template, align_face, align_patch, patch_around, transform_to
 from deid.faces.detect import Face, detect_each
+from deid.file_hash import file_sha256
 from deid.images import ImageError, Photo, read_photo
 from deid.losses.cw_ssim import cw_ssim
 from deid.protector import EMBED_BATCH
@@ -204,8 +204,7 @@ def _scaled(face: Face, scale: tuple[float, float]) -> Face:
 def _read(path: Path) -> tuple[str, Photo | None]:
     """SHA-256 and pixels of a file; an empty hash for one that cannot be opened."""
     try:
-        with path.open("rb") as file:
-            sha256 = hashlib.file_digest(file, "sha256").hexdigest()
+        sha256 = file_sha256(path)
         return sha256, read_photo(path)
     except ImageError:
         return sha256, None

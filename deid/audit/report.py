@@ -1,10 +1,10 @@
 """A report's folder: `shared` for others, `private` for the operator; writing it, and checking it later."""
 
 import csv
-import hashlib
 import io
 import json
 from collections.abc import Sequence
+from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -14,6 +14,7 @@ from deid.audit import html, sheets
 from deid.audit.document import FORMAT, differences, shared_part, signed
 from deid.audit.run import Audited
 from deid.batch.photo_tree import photos_in
+from deid.file_hash import file_sha256
 from deid.image_errors import CannotWrite, reason_of
 from deid.types import UsageError
 
@@ -58,21 +59,30 @@ def write_report(audited: Audited, folder: Path, key_file: Path | None = None) -
         write_atomically(data, folder / SHARED / name, overwrite=True)
 
 
-def check_report(folder: Path, published: Sequence[Path]) -> list[str]:
-    """What differs between a report and its own counts, the weights and the files as they are now; one line each.
+@dataclass(frozen=True)
+class Checked:
+    """differences: one line each. files: whether the published files were looked at, or nobody said where they are."""
+
+    differences: tuple[str, ...]
+    files: bool
+
+
+def check_report(folder: Path, published: Sequence[Path]) -> Checked:
+    """What differs between a report and its own counts, the weights and the files as they are now.
 
     published: folders of the published photos; without any the private part says where they were. Raises UsageError for
     a folder without a report.
     """
     document = _read(folder / SHARED / "report.json")
-    lines = differences(document, _hashes(folder, published))
+    hashes = _hashes(folder, published)
+    lines = differences(document, hashes)
     lines += _changed_page(folder / SHARED / "report.html", document)
     if (folder / PRIVATE / "report.json").is_file():
         whole = _read(folder / PRIVATE / "report.json")
         lines += [f"private {line}" for line in differences(whole, None)]
         if shared_part(whole)["digest"] != document.get("digest"):
             lines.append("private report.json: the shared part is not made from it")
-    return list(dict.fromkeys(lines))
+    return Checked(tuple(dict.fromkeys(lines)), hashes is not None)
 
 
 def _changed_page(page: Path, document: Json) -> list[str]:
@@ -101,7 +111,7 @@ def _hashes(folder: Path, published: Sequence[Path]) -> dict[str, str] | None:
             return None
         with listing.open(newline="", encoding="utf-8", errors="surrogateescape") as file:
             names = {Path(row["published"]): row["id"] for row in csv.DictReader(file)}
-    return {_sha256(path): name for path, name in names.items() if path.is_file()}
+    return {file_sha256(path): name for path, name in names.items() if path.is_file()}
 
 
 def _read(path: Path) -> Json:
@@ -140,8 +150,3 @@ def _table(columns: Sequence[str], rows: Sequence[Json]) -> bytes:
     writer.writeheader()
     writer.writerows(rows)
     return text.getvalue().encode("utf-8", "surrogateescape")
-
-
-def _sha256(path: Path) -> str:
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()

@@ -1,6 +1,5 @@
 """`deid audit`: measure every photo, count, assemble the document. Interrupted and started again, it goes on."""
 
-import hashlib
 import os
 import time
 from collections.abc import Callable, Sequence
@@ -10,7 +9,7 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
-from deid.audit.classes import MadeBy, class_of, made_by
+from deid.audit.classes import CLASSES, MadeBy, class_of, made_by
 from deid.audit.document import assemble
 from deid.audit.findings import jpeg_quality
 from deid.audit.handling import HANDLINGS
@@ -21,6 +20,7 @@ from deid.audit.sets import FaceLine, Places, count_places
 from deid.audit.store import GALLERY, ORIGINALS, PEOPLE, Store, stamp_of, store_path
 from deid.batch.photo_tree import journal_name, photos_in
 from deid.checkpoints import CheckpointError, Entry, Recognizer, load_recognizer, manifest, verify
+from deid.file_hash import file_sha256
 from deid.losses import cw_ssim, steerable_pyramid
 from deid.types import UsageError
 
@@ -257,9 +257,8 @@ def _described(entry: Entry, runs: Sequence[MadeBy | None], known: Known) -> Jso
         for run in runs
     ]
     classes = [class_of(entry, surrogates) for surrogates in attacked]
-    order = ("unknown", "surrogate", "related", "independent")
     return {
-        "class": min(classes, key=order.index),
+        "class": min(classes, key=CLASSES.index),
         "architecture": entry.architecture,
         "sha256": entry.sha256,
         "training_data": entry.details.get("training_data", "not stated"),
@@ -272,7 +271,6 @@ def _described(entry: Entry, runs: Sequence[MadeBy | None], known: Known) -> Jso
 
 def _sha256(path: Path) -> str:
     try:
-        with path.open("rb") as file:
-            return hashlib.file_digest(file, "sha256").hexdigest()
+        return file_sha256(path)
     except OSError as error:
         raise CheckpointError(f"{path} cannot be read: {error.strerror}") from None

@@ -7,7 +7,6 @@ report is written.
 import hashlib
 import json
 import os
-import sqlite3
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -15,7 +14,7 @@ from typing import Any
 import numpy as np
 import platformdirs
 
-from deid.types import UsageError
+from deid.private_database import open_private_database
 
 _SCHEMA = """
 CREATE TABLE IF NOT EXISTS photos (
@@ -41,20 +40,13 @@ class Store:
     """place: "originals", "people", "gallery" or a set's label; path: journal name of the relative path."""
 
     def __init__(self, path: Path) -> None:
-        path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-        path.touch(mode=0o600)
         self.path = path
-        self._db = sqlite3.connect(path, timeout=0, isolation_level=None)
-        try:
-            self._db.execute("PRAGMA locking_mode = EXCLUSIVE")
-            self._db.execute("BEGIN EXCLUSIVE")
-            self._db.execute("COMMIT")
-            self._db.executescript(_SCHEMA)
-        except sqlite3.DatabaseError as error:
-            self._db.close()
-            if "locked" in str(error):
-                raise UsageError("this audit is running already: wait for it, or stop it") from None
-            raise UsageError(f"the audit's state {path} cannot be used ({error}): delete it to begin anew") from None
+        self._db = open_private_database(
+            path,
+            _SCHEMA,
+            busy="this audit is running already: wait for it, or stop it",
+            broken="the audit's state {path} cannot be used ({error}): delete it to begin anew",
+        )
 
     def close(self) -> None:
         self._db.close()
@@ -92,10 +84,6 @@ class Store:
         for path in {path for path, _ in self.records(place)} - set(paths):
             for table in ("photos", "faces"):
                 self._db.execute(f"DELETE FROM {table} WHERE place = ? AND path = ?", (place, path))
-
-    def record(self, place: str, path: str) -> dict[str, Any] | None:
-        row = self._db.execute("SELECT record FROM photos WHERE place = ? AND path = ?", (place, path)).fetchone()
-        return json.loads(row[0]) if row else None
 
     def records(self, place: str) -> Iterator[tuple[str, dict[str, Any]]]:
         """All photos of a place, by path."""

@@ -15,6 +15,7 @@ from deid.atomic_files import write_atomically
 from deid.batch.balanced_draw import balanced_draw
 from deid.batch.journal import Entry, Journal, journal_path
 from deid.batch.photo_tree import check_places, journal_name, output_name, owners_of_outputs, path_of, photos_in
+from deid.file_hash import file_sha256
 from deid.image_errors import CannotWrite, ImageError
 from deid.images import read_photo
 from deid.pipeline import Protector, process_photo
@@ -201,8 +202,3 @@ def _ended(photo: Path, options: Options, outcome: Outcome, message: str) -> Pho
     return PhotoResult(
         str(photo), None, outcome, options.profile, options.method, options.k_level, message=f"{photo}: {message}"
     )
-
-
-def file_sha256(path: Path) -> str:
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()

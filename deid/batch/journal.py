@@ -18,6 +18,7 @@ import numpy as np
 import platformdirs
 
 from deid.batch.clusters import Cluster, assign
+from deid.private_database import open_private_database
 from deid.types import FaceResult, PhotoResult, UsageError
 
 _SCHEMA = """
@@ -59,22 +60,14 @@ class Journal:
 
     def __init__(self, path: Path, configuration: Mapping[str, Any]) -> None:
         """Raises UsageError if the run began with another configuration."""
-        path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-        path.touch(mode=0o600)
-        self._db = sqlite3.connect(path, timeout=0, isolation_level=None)
-        try:
-            # An exclusive lock for as long as the connection lives; a killed process lets go of it.
-            self._db.execute("PRAGMA locking_mode = EXCLUSIVE")
-            self._db.execute("BEGIN EXCLUSIVE")
-            self._db.execute("COMMIT")
-            self._db.executescript(_SCHEMA)
-            if "embedding" not in [column for _, column, *_ in self._db.execute("PRAGMA table_info(faces)")]:
-                self._db.execute("ALTER TABLE faces ADD COLUMN embedding BLOB")  # begun by an earlier version
-        except sqlite3.DatabaseError as error:
-            self._db.close()
-            if "locked" in str(error):
-                raise UsageError("another run is writing to this output folder: wait for it, or stop it") from None
-            raise UsageError(f"the journal {path} cannot be used ({error}): move it away to begin anew") from None
+        self._db = open_private_database(
+            path,
+            _SCHEMA,
+            busy="another run is writing to this output folder: wait for it, or stop it",
+            broken="the journal {path} cannot be used ({error}): move it away to begin anew",
+        )
+        if "embedding" not in [column for _, column, *_ in self._db.execute("PRAGMA table_info(faces)")]:
+            self._db.execute("ALTER TABLE faces ADD COLUMN embedding BLOB")  # begun by an earlier version
         self._agree(json.dumps(configuration, sort_keys=True))
 
     def _agree(self, configuration: str) -> None:

@@ -1,6 +1,5 @@
 """`deid train lightcnn9`: from a folder of people to weights, decoys and their manifest entry."""
 
-import hashlib
 from collections.abc import Callable
 from pathlib import Path
 
@@ -9,6 +8,7 @@ import torch
 from safetensors.torch import save_file
 from torch import Tensor, nn
 
+from deid.file_hash import file_sha256
 from deid.training.augment import plain_view
 from deid.training.data import FaceSet, held_out_people, prepare
 from deid.training.decoys import fit_gaussian
@@ -43,13 +43,13 @@ def publish(network: nn.Module, faces: FaceSet, out: Path) -> Verification:
 [recognizers.lightcnn9]
 architecture = "lightcnn9"
 file = "lightcnn9.safetensors"
-sha256 = "{_sha256(out / "lightcnn9.safetensors")}"
+sha256 = "{file_sha256(out / "lightcnn9.safetensors")}"
 licence = "Apache-2.0"
 input = "luma 128×128, eye line horizontal, eye center (64, 40), eye to mouth 48 px"
 training_data = "LFW deep-funneled without every tenth person"
 teacher = "dlib-resnet"
 decoys_file = "lightcnn9-decoys.safetensors"
-decoys_sha256 = "{_sha256(out / "lightcnn9-decoys.safetensors")}"
+decoys_sha256 = "{file_sha256(out / "lightcnn9-decoys.safetensors")}"
 decoys_seed = {DECOYS_SEED}
 thresholds = {{ {thresholds} }}
 figures = "held-out LFW, {len(held_out)} people, {figures.genuine_pairs} genuine and {figures.impostor_pairs} \
@@ -73,7 +73,3 @@ def _one_face_each(network: nn.Module, faces: FaceSet, held_out: set[str]) -> Te
 def _far(far: float) -> str:
     mantissa, exponent = f"{far:.0e}".split("e")
     return f"{mantissa}e{int(exponent)}"
-
-
-def _sha256(path: Path) -> str:
-    return hashlib.sha256(path.read_bytes()).hexdigest()

@@ -13,9 +13,9 @@ from fake_photos import Looking, at_rank, audited, people, save, stand_in
 
 from deid import checkpoints
 from deid.audit import document
-from deid.audit.document import assemble, differences, finite, sealed, sha256_of, shared_part, signed
+from deid.audit.document import assemble, differences, sealed, sha256_of, shared_part, signed
 from deid.checkpoints import manifest
-from deid.types import UsageError
+from deid.types import UsageError, finite
 
 Json = dict[str, Any]
 WEIGHTS = "lightcnn9"
