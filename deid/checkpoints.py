@@ -5,6 +5,7 @@ import os
 import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import cached_property
 from importlib import resources
 from pathlib import Path
 from typing import Any
@@ -61,6 +62,12 @@ class Recognizer:
     @property
     def device(self) -> torch.device:
         return self.decoys.device
+
+    @cached_property
+    def spread(self) -> float:
+        """How much strangers' similarities vary: the standard deviation over all pairs of decoys."""
+        similarities = self.decoys @ self.decoys.T
+        return float(similarities[similarities < 0.9999].std())
 
 
 def shipped_folder() -> Path:

@@ -26,12 +26,19 @@ class Step:
     """Where the attack on one photo is.
 
     round: 1 is the first. evaluations: of the recognizer, in all rounds. ranks: where each chosen face stands now, left
-    to right, None before it was looked at.
+    to right, None before it was looked at. working: which of them (from 0) this step was about; none while the saved
+    file is looked at.
     """
 
     round: int
     evaluations: int
     ranks: tuple[int | None, ...]
+    working: tuple[int, ...] = ()
+
+    @property
+    def settled(self) -> int:
+        """Chosen faces off the first place that the attack is not at work on."""
+        return sum(rank not in (None, 1) and face not in self.working for face, rank in enumerate(self.ranks))
 
 
 Watcher = Callable[[Step], None]
@@ -95,7 +102,8 @@ class _Tracker:
                 now[face] = min(ranks[row], now.get(face, ranks[row]))
         for face, rank in now.items():
             self.ranks[face] = rank
-        self.watcher(Step(max(1, self.round), self.evaluations, tuple(self.ranks)))
+        working = tuple(sorted(now)) if self.attacking else ()
+        self.watcher(Step(max(1, self.round), self.evaluations, tuple(self.ranks), working))
 
     def _face(self, enrollment: Enrollment) -> int | None:
         return next((at for at, known in enumerate(self.faces) if known is enrollment.prototype), None)

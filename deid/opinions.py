@@ -12,10 +12,10 @@ from deid.audit.classes import RecognizerClass, class_of
 from deid.checkpoints import Recognizer, load_recognizer, manifest
 from deid.faces.align import align_face
 from deid.faces.detect import detect_faces
+from deid.looks import same_face
 from deid.obfuscation import OBFUSCATIONS
 from deid.protector import FoundFace, Protector
 from deid.recognizers.gallery import Enrollment, Gallery
-from deid.rounds import same_face
 
 TRUE = "this person"  # the true identity among the candidates
 SHOWN = 10

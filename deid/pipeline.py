@@ -15,10 +15,12 @@ from deid.atomic_files import same_file, write_atomically
 from deid.image_errors import OutputExists, UnreadableImage
 from deid.image_formats import output_format
 from deid.images import read_photo
+from deid.looks import Look
 from deid.losses.cw_ssim import cw_ssim
 from deid.obfuscation import OBFUSCATIONS
+from deid.profiles import PROFILES
 from deid.protector import FoundFace, Protector
-from deid.rounds import Attempt, Look, obfuscate, run_rounds
+from deid.rounds import Attempt, is_exact, obfuscate, run_rounds, shortcoming
 from deid.types import FaceOutcome, FaceResult, Options, Outcome, PhotoResult, UsageError
 
 __all__ = ["Draw", "FoundFace", "Processed", "Protector", "process_photo", "protect"]
@@ -105,10 +107,15 @@ def process_photo(input: Path, output: Path, protector: Protector, draw: Draw) -
     for at, i in enumerate(chosen):
         records[i] = _face_result(found[i], ks[at], attempt, at, protector)
     faces = tuple(records)
-    failed = [str(i + 1) for i in chosen if faces[i].outcome == "failed"]
+    profile = PROFILES[options.profile]
+    failed = [
+        f"face {i + 1} could not be protected ({shortcoming(attempt.looks[at], profile)})"
+        for at, i in enumerate(chosen)
+        if faces[i].outcome == "failed"
+    ]
     if not failed:
         return Processed(result("protected", "", faces, costs=attempt.costs), attempt.data, tuple(found))
-    message = f"{input}: face {', '.join(failed)} could not be protected"
+    message = f"{input}: {'; '.join(failed)}"
     if options.write_unverified:
         written = f"{message}; written all the same, as asked"
         return Processed(result("failed", written, faces, costs=attempt.costs), attempt.data, tuple(found))
@@ -125,6 +132,7 @@ def _face_result(found: FoundFace, k: int | None, attempt: Attempt, row: int, pr
     """The record of one chosen face, k None if none was drawn, from the last look at the encoded file."""
     enrollments = protector.enrollments(found)
     shown, look = enrollments[0], attempt.looks[row]
+    published = look.published
     clean_rank = int(rank_of(protector.gallery.logits(found.embedding[None], [shown]), 0))
     before = float(found.embedding @ shown.prototype)
     threshold = protector.recognizer.thresholds.get("1e-2")
@@ -132,14 +140,14 @@ def _face_result(found: FoundFace, k: int | None, attempt: Attempt, row: int, pr
     return FaceResult(
         box=found.face.box,
         identity=shown.name,
-        outcome=_outcome(look, clean_rank),
+        outcome=_outcome(look, clean_rank, protector),
         k=k,
-        exact=k is not None and all(rank == k for rank in look.ranks),
+        exact=k is not None and is_exact(look, k),
         rank_before=clean_rank,
-        rank_after=look.ranks[0],
+        rank_after=published.ranks[0][0],
         similarity_before=before,
-        similarity_after=look.similarities[0],
-        matches_at_far_1e_2=None if threshold is None else max(look.similarities) >= threshold,
+        similarity_after=published.similarities[0][0],
+        matches_at_far_1e_2=None if threshold is None else max(published.similarities[0]) >= threshold,
         ssim=ssim(clean, after, data_range=1, win_size=7).item(),
         cw_ssim=float(cw_ssim(clean, after)),
         psnr=_psnr(clean, after),
@@ -147,8 +155,8 @@ def _face_result(found: FoundFace, k: int | None, attempt: Attempt, row: int, pr
     )
 
 
-def _outcome(look: Look, clean_rank: int) -> FaceOutcome:
-    if min(look.ranks) == 1:
+def _outcome(look: Look, clean_rank: int, protector: Protector) -> FaceOutcome:
+    if shortcoming(look, PROFILES[protector.options.profile]):
         return "failed"
     return "protected" if clean_rank == 1 else "not-recognized"
 

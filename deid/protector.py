@@ -5,22 +5,22 @@ from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
 
+import numpy as np
 import torch
 from torch import Tensor
 
 from deid.attacks import ATTACKS
 from deid.checkpoints import load_recognizer
-from deid.faces.align import align_face
 from deid.faces.detect import Face, detect_faces
 from deid.image_errors import ImageError
 from deid.images import Photo, read_photo
 from deid.obfuscation import OBFUSCATIONS, STRONGEST, WEAKEST
+from deid.profiles import PROFILES
 from deid.recognizers.gallery import Enrollment, Gallery, build_gallery, match_person
+from deid.surrogates import Surrogate
 from deid.types import Options, UsageError
 
-PROFILES = ("paper",)
 MAX_K = 100
-EMBED_BATCH = 16  # larger batches are slower on a CPU
 
 
 @dataclass(frozen=True, eq=False)
@@ -45,7 +45,7 @@ class Protector:
         if options.strength is not None and not WEAKEST <= options.strength <= STRONGEST:
             raise UsageError(f"strength must be between {WEAKEST:g} and {STRONGEST:g}, not {options.strength:g}")
         if options.profile not in PROFILES:
-            raise UsageError(f"no profile called {options.profile}: there is {', '.join(PROFILES)}")
+            raise UsageError(f"no profile called {options.profile}: there are {', '.join(PROFILES)}")
         if not 1 <= options.quality <= 100:
             raise UsageError(f"quality must be between 1 and 100, not {options.quality}")
         _chosen_numbers(options.faces)
@@ -54,18 +54,17 @@ class Protector:
         self.recognizer = load_recognizer(options.recognizer, self.device)
         if not len(self.recognizer.decoys):
             raise UsageError(f"{options.recognizer} has no decoys, so no gallery to hide in: choose another recognizer")
-        # A margin in units of how much strangers' similarities vary means the same for every recognizer.
-        similarities = self.recognizer.decoys @ self.recognizer.decoys.T
-        self.spread = float(similarities[similarities < 0.9999].std())
         self.gallery = build_gallery(self.recognizer.decoys, self._enroll(options.people) if options.people else {})
         self.versions = {name: version(name) for name in ("face-deid", "torch", "facenet-pytorch")}
 
-    def embed(self, pixels: object, landmarks: Sequence[object]) -> Tensor:
+    def embed(self, pixels: np.ndarray, landmarks: Sequence[np.ndarray]) -> Tensor:
         """Unit embeddings (N, D) of the faces at these landmarks (5, 2) of a photo's pixels."""
-        faces = [align_face(pixels, points, self.recognizer.template) for points in landmarks]  # type: ignore[arg-type]
-        with torch.no_grad():
-            parts = torch.stack(faces).to(self.device).split(EMBED_BATCH)
-            return torch.cat([self.recognizer.embed(part) for part in parts])
+        return self.surrogates[0].embed(pixels, landmarks)
+
+    @property
+    def surrogates(self) -> list[Surrogate]:
+        """What the attack works against."""
+        return [Surrogate(self.recognizer, self.gallery)]
 
     def find(self, photo: Photo) -> list[FoundFace]:
         """The faces of a photo, left to right."""

@@ -5,46 +5,33 @@ views on which the attack must hold: the newly found alignment, and what the cod
 """
 
 import time
-from collections import defaultdict
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
 from torch import Tensor
 
-from deid.anonymity.conditions import rank_is, rank_of, ranked_others, targets_of
+from deid.anonymity.conditions import Criterion, at_most, rank_is, ranked_others, targets_of
 from deid.attacks import ATTACKS
-from deid.faces.align import Patch, patch_around
-from deid.faces.detect import Face, detect_faces, overlap
+from deid.costs import Costs
 from deid.faces.paste import FaceChain, View, paste
+from deid.handling import AS_PUBLISHED
 from deid.images import Photo, decode_photo, encode_photo
+from deid.looks import Look, Sight, look_again
 from deid.obfuscation import OBFUSCATIONS
+from deid.profiles import PROFILES, Profile
 from deid.protector import FoundFace, Protector
+from deid.recognizers.gallery import Enrollment
+from deid.surrogates import Surrogate
 from deid.types import Options
 
-ROUNDS = 8
 BATCH = 16  # faces attacked at a time: more are slower on a CPU, and memory does not grow with the crowd
 STEPS = 40  # gradient evaluations a round
-MARGIN = 0.15  # of the strangers' spread; grows by GROWTH each round
-GROWTH = 0.15
-SAME_FACE = 0.4  # intersection over union
-
-
-@dataclass(frozen=True, eq=False)
-class Look:
-    """What a recognizer makes of one face of an encoded file.
-
-    landmarks: where the face was found again, or its original ones. ranks: under each of its enrollments. aligned: the
-    face at its original alignment (C, S, S), for the visual measures.
-    """
-
-    landmarks: np.ndarray
-    found_again: bool
-    ranks: tuple[int, ...]
-    similarities: tuple[float, ...]
-    aligned: Tensor
+GROWTH = 0.15  # of the margin, a round
+VIEWS = 4  # of one face that the attack has in mind
+# After so many rounds a handled face need not be exactly at k any more, only not recognized.
+STRICT_ROUNDS = 3
 
 
 @dataclass(frozen=True, eq=False)
@@ -58,37 +45,18 @@ class Attempt:
     costs: dict[str, float]
 
 
-class Costs:
-    """Seconds by name; what is timed inside something else counts for itself only."""
-
-    def __init__(self) -> None:
-        self.seconds: dict[str, float] = defaultdict(float)
-        self._inside: list[float] = []
-
-    @contextmanager
-    def timed(self, name: str) -> Iterator[None]:
-        self._inside.append(0.0)
-        started = time.perf_counter()
-        try:
-            yield
-        finally:
-            elapsed = time.perf_counter() - started
-            self.seconds[name] -= self._inside.pop()
-            self.add(name, elapsed)
-
-    def add(self, name: str, seconds: float) -> None:
-        self.seconds[name] += seconds
-        if self._inside:
-            self._inside[-1] += seconds
-
-
 def run_rounds(
     photo: Photo, found: Sequence[FoundFace], ks: Sequence[int], protector: Protector, format: str
 ) -> Attempt:
-    """Attack the chosen faces, each of its rank group k, until all hold in the encoded file or ROUNDS end."""
+    """Attack the chosen faces, each of its rank group k, until all hold in the encoded file or the rounds end."""
     costs = Costs()
     options, device = protector.options, torch.device(protector.device)
+    profile = PROFILES[options.profile]
+    surrogates = protector.surrogates
     chain = _chain_of(photo, found, protector)
+    for row, f in enumerate(found):
+        for handling in profile.rehearsed:
+            chain.add_view(row, View(f.face.landmarks, handling=handling))
     clean = chain.clean_faces()
     enrollments = [protector.enrollments(f) for f in found]
     groups = torch.tensor(ks, device=device)
@@ -96,18 +64,19 @@ def run_rounds(
     targets = targets_of(ranked_others(own, max(ks) - 1), groups)
     counts = torch.zeros(len(found), dtype=torch.int64, device=device)
     faces, best, open_faces = clean.clone(), None, list(range(len(found)))
-    for round_ in range(ROUNDS):
-        margin = MARGIN * protector.spread * (1 + GROWTH * round_)
+    for round_ in range(profile.rounds):
+        margin = profile.margin * (1 + GROWTH * round_)
         for part in torch.tensor(open_faces, device=device).split(BATCH):
             with costs.timed("attack"):
                 evaluations = torch.zeros(len(part), dtype=torch.int64, device=device)
                 faces[part] = ATTACKS[options.method](
-                    _logits_of(chain, clean, enrollments, protector, part, costs),
+                    _scores_of(chain, clean, enrollments, surrogates[0], part, costs),
                     clean[part],
                     torch.zeros(len(part), dtype=torch.int64, device=device),
                     targets=targets[part],
-                    criterion=rank_is(groups[part], margin / 2),
+                    criterion=_criterion(groups[part], margin / 2, profile),
                     margin=margin,
+                    ceiling=0.0 if profile.unmatched else None,
                     steps=STEPS,
                     start=faces[part],
                     counts=evaluations,
@@ -118,17 +87,25 @@ def run_rounds(
             for row, (patch, transform) in enumerate(zip(chain.patches, chain.transforms, strict=True)):
                 paste(pixels, faces[row] - clean[row], transform, patch.region)
             data, saved = _encoded(photo, pixels, format, options)
-        looks = look_again(saved, found, enrollments, chain, protector, costs)
+        looks = look_again(saved, [f.face for f in found], [enrollments], surrogates, chain, profile.checks, costs)
         attempt = Attempt(data, tuple(looks), tuple(counts.tolist()), clean, costs.seconds)
-        if best is None or _score(attempt, ks) > _score(best, ks):
+        if best is None or _score(attempt, ks, profile) > _score(best, ks, profile):
             best = attempt
-        open_faces = [row for row, look in enumerate(looks) if not _holds(look, ks[row])]
+        strict = round_ < STRICT_ROUNDS - 1
+        failed = [
+            [sight for sight in look.sights if not _holds(sight, ks[row], profile, strict)]
+            for row, look in enumerate(looks)
+        ]
+        open_faces = [row for row, sights in enumerate(failed) if sights]
         if not open_faces:
             return attempt
         for row in open_faces:
             with torch.no_grad():
                 expected = chain.perturbed(faces[row : row + 1] - clean[row : row + 1], rows=torch.tensor([row]))[0]
-            chain.add_view(row, View(looks[row].landmarks, _residual(saved, chain, row, expected)))
+            for sight in failed[row]:
+                shown = chain.handled(sight.handling, expected, row)
+                view = View(sight.landmarks, _residual(sight.patch, shown), sight.handling)
+                chain.add_view(row, view, keep=VIEWS)
     if best is None:
         raise RuntimeError("no round was run")
     return replace(best, evaluations=tuple(counts.tolist()))
@@ -146,7 +123,9 @@ def obfuscate(photo: Photo, found: Sequence[FoundFace], protector: Protector, fo
     with costs.timed("codec"):
         data, saved = _encoded(photo, pixels, format, options)
     chain = _chain_of(photo, found, protector)
-    looks = look_again(saved, found, [protector.enrollments(f) for f in found], chain, protector, costs)
+    faces, enrollments = [f.face for f in found], [protector.enrollments(f) for f in found]
+    checks = PROFILES[options.profile].checks
+    looks = look_again(saved, faces, [enrollments], protector.surrogates, chain, checks, costs)
     return Attempt(data, tuple(looks), (0,) * len(found), chain.clean_faces(), costs.seconds)
 
 
@@ -163,29 +142,64 @@ def _encoded(photo: Photo, pixels: np.ndarray, format: str, options: Options) ->
     return data, decode_photo(data).pixels
 
 
-def _holds(look: Look, k: int) -> bool:
-    return all(rank == k for rank in look.ranks)
+def shortcoming(look: Look, profile: Profile) -> str:
+    """After which handling a face is still first or, where the profile asks for that, still matches one to one.
+
+    In words for the user; empty for a protected face.
+    """
+    for sight in look.sights:
+        if min(min(ranks) for ranks in sight.ranks) == 1:
+            return f"{sight.handling}, it is still recognized"
+        if profile.unmatched and sight.matches:
+            return f"{sight.handling}, it still matches one to one"
+    return ""
 
 
-def _score(attempt: Attempt, ks: Sequence[int]) -> tuple[int, int]:
+def is_exact(look: Look, k: int) -> bool:
+    """Exactly at rank k after every handling, under every enrollment."""
+    return all(rank == k for sight in look.sights for rank in sight.ranks[0])
+
+
+def _holds(sight: Sight, k: int, profile: Profile, strict: bool) -> bool:
+    """strict: at rank k after handling, too; else anywhere but first."""
+    if profile.unmatched and sight.matches:
+        return False
+    if strict or sight.handling == AS_PUBLISHED:
+        return all(rank == k for rank in sight.ranks[0])
+    return min(sight.ranks[0]) > 1
+
+
+def _score(attempt: Attempt, ks: Sequence[int], profile: Profile) -> tuple[int, int]:
     """Protected faces count first, exact ones next."""
-    protected = sum(min(look.ranks) > 1 for look in attempt.looks)
-    return protected, sum(_holds(look, k) for look, k in zip(attempt.looks, ks, strict=True))
+    protected = sum(not shortcoming(look, profile) for look in attempt.looks)
+    return protected, sum(is_exact(look, k) for look, k in zip(attempt.looks, ks, strict=True))
 
 
-def _logits_of(
-    chain: FaceChain, clean: Tensor, enrollments: list, protector: Protector, chosen: Tensor, costs: Costs
+def _criterion(groups: Tensor, margin: float, profile: Profile) -> Criterion:
+    in_place, unmatched = rank_is(groups, margin), at_most(-margin)
+    if not profile.unmatched:
+        return in_place
+    return lambda faces, scores: in_place(faces, scores) & unmatched(faces, scores)
+
+
+def _scores_of(
+    chain: FaceChain,
+    clean: Tensor,
+    enrollments: Sequence[list[Enrollment]],
+    surrogate: Surrogate,
+    chosen: Tensor,
+    costs: Costs,
 ) -> Callable[[Tensor, Tensor], Tensor]:
     """logits_fn for the chosen rows of the chain: (n, V, 1 + M), V = views × enrollments; fewer are repeated."""
     views = max(len(chain.views[row]) * len(enrollments[row]) for row in chosen.tolist())
 
-    def logits_fn(faces: Tensor, rows: Tensor) -> Tensor:
+    def scores_of(faces: Tensor, rows: Tensor) -> Tensor:
         rows = chosen[rows]
         with costs.timed("warp"):
             seen, owner = chain.faces(faces - clean[rows], rows)
         started = [0.0]
         with costs.timed("network"):
-            embeddings = protector.recognizer.embed(seen)
+            embeddings = surrogate.recognizer.embed(seen)
         if embeddings.requires_grad:
 
             def at_network_end(_: Tensor) -> None:
@@ -197,62 +211,19 @@ def _logits_of(
             embeddings.register_hook(at_network_end)
             seen.register_hook(at_network_start)
         asked = [(at, e) for at, row in enumerate(owner.tolist()) for e in enrollments[int(rows[row])]]
-        logits = protector.gallery.logits(embeddings[[at for at, _ in asked]], [e for _, e in asked])
+        scores = surrogate.scores(embeddings[[at for at, _ in asked]], [e for _, e in asked])
         of_face: list[list[int]] = [[] for _ in rows]
         for position, (at, _) in enumerate(asked):
             of_face[int(owner[at])].append(position)
-        return logits[torch.tensor([(own * views)[:views] for own in of_face], device=logits.device)]
+        return scores[torch.tensor([(own * views)[:views] for own in of_face], device=scores.device)]
 
-    return logits_fn
-
-
-def look_again(
-    pixels: np.ndarray,
-    found: Sequence[FoundFace],
-    enrollments: list,
-    chain: FaceChain,
-    protector: Protector,
-    costs: Costs,
-) -> list[Look]:
-    """Recognize every chosen face in a decoded file, afresh: detected again, aligned where it is found now."""
-    with costs.timed("detect"):
-        again = detect_faces(pixels, device=protector.device)
-    matches = [same_face(f.face, again) for f in found]
-    landmarks = [m.landmarks if m else f.face.landmarks for m, f in zip(matches, found, strict=True)]
-    with costs.timed("verify"):
-        embeddings = protector.embed(pixels, landmarks)
-        looks = []
-        for row, embedding in enumerate(embeddings):
-            asked = enrollments[row]
-            logits = protector.gallery.logits(embedding.expand(len(asked), -1), asked)
-            patch = chain.patches[row]
-            aligned = chain.aligned(row, _recut(pixels, chain, row, patch))
-            looks.append(
-                Look(
-                    landmarks[row],
-                    matches[row] is not None,
-                    tuple(int(rank) for rank in rank_of(logits, 0)),
-                    tuple(float(embedding @ e.prototype) for e in asked),
-                    aligned,
-                )
-            )
-    return looks
+    return scores_of
 
 
-def same_face(face: Face, candidates: Sequence[Face]) -> Face | None:
-    best = max(candidates, key=lambda other: overlap(face.box, other.box), default=None)
-    return best if best is not None and overlap(face.box, best.box) >= SAME_FACE else None
-
-
-def _recut(pixels: np.ndarray, chain: FaceChain, row: int, patch: Patch) -> Tensor:
-    return patch_around(pixels, chain.transforms[row], chain.template.size).pixels
-
-
-def _residual(pixels: np.ndarray, chain: FaceChain, row: int, expected: Tensor) -> Tensor | None:
-    """What the file shows beyond what the chain expected (3, h, w), or None where that is nothing.
+def _residual(seen: Tensor, expected: Tensor) -> Tensor | None:
+    """What a file shows of a patch (C, h, w) beyond what the chain expected (3, H, W), perhaps padded; None if nothing.
 
     A codec's rounding, or the perturbation of a face next to this one.
     """
-    seen = _recut(pixels, chain, row, chain.patches[row]).to(expected.device)
-    residual = seen.expand(3, -1, -1) - expected[:, : seen.shape[1], : seen.shape[2]]
+    residual = seen.to(expected.device).expand(3, -1, -1) - expected[:, : seen.shape[1], : seen.shape[2]]
     return residual if float(residual.abs().max()) > 0.5 / 255 else None

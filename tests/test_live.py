@@ -30,9 +30,14 @@ def test_a_watched_run_is_the_same_run(two_faces: Path, protector: Protector) ->
     plain = process_photo(two_faces, two_faces, protector, lambda faces: [2, 4])
     seen = process_photo(two_faces, two_faces, watched(protector, steps.append), lambda faces: [2, 4])
     assert seen.data == plain.data
-    assert steps[0] == Step(1, 1, (1, 1))
+    assert steps[0] == Step(1, 1, (1, 1), working=(0, 1))
     assert steps[-1].ranks == tuple(face.rank_after for face in plain.result.faces)
     assert steps[-1].evaluations >= max(face.gradient_evaluations for face in plain.result.faces)
+    assert steps[-1].settled == 2
+    assert steps[-1].working == ()
+    # A face that is done waits for the other one.
+    assert {step.working for step in steps if step.round == 1} >= {(0, 1), ()}
+    assert any(len(step.working) == step.settled == 1 for step in steps)
     assert [step.round for step in steps] == sorted(step.round for step in steps)
 
 

@@ -169,7 +169,9 @@ def test_too_weak_fails_and_writes_nothing_unless_asked(photo: Path, capsys, met
     assert "NOT PROTECTED, rank 1 → 1 of 1,001, SSIM" in out
     assert f"Ranks are not controlled by {method}; protection is against" in out
     assert "by design" not in out
-    assert err.splitlines()[-1].endswith("face 1 could not be protected, so nothing was written")
+    assert err.splitlines()[-1].endswith(
+        "face 1 could not be protected (as published, it is still recognized), so nothing was written"
+    )
     assert cli.run([*command, "--write-unverified", "--json"]) == 4
     document = json.loads(capsys.readouterr().out)
     assert (document["outcome"], document["output"], document["method"]) == ("failed", str(output), method)

@@ -34,6 +34,7 @@ def k_a3(
     criterion: Criterion,
     margin: float,
     steps: int,
+    ceiling: float | None = None,
     start: Tensor | None = None,
     visual_weight: float = 1.0,
     counts: Tensor | None = None,
@@ -41,9 +42,10 @@ def k_a3(
     """Perturbed faces (N, C, H, W) in [0, 1]; whether each succeeded is for the caller to recompute.
 
     faces: (N, C, H, W) clean, in [0, 1]. labels: (N,) y. targets: (N, T) r(2..k), padded with -1. criterion: the stop.
-    margin: of the hinge, in logits. steps: at most so many gradient evaluations a face. start: where to go on from
-    (default: the clean faces). visual_weight: pull of the two visual terms against the ranking's, at equal gradients;
-    without it (0) ‖n‖ is plain. counts: (N,) int64, to which each face's gradient evaluations are added.
+    margin: of the hinge, in logits. steps: at most so many gradient evaluations a face. ceiling: of y's own logit, if
+    any (`ranking_loss`). start: where to go on from (default: the clean faces). visual_weight: pull of the two visual
+    terms against the ranking's, at equal gradients; without it (0) ‖n‖ is plain. counts: (N,) int64, to which each
+    face's gradient evaluations are added.
     """
     perturbed = (faces if start is None else start).clone()
     active = torch.arange(len(faces), device=faces.device)
@@ -60,7 +62,7 @@ def k_a3(
         open_ = ~criterion(perturbed, seen)[active]
         if step == steps or not bool(open_.any()):
             break
-        loss = ranking_loss(logits, labels[active], targets[active], margin)
+        loss = ranking_loss(logits, labels[active], targets[active], margin, ceiling)
         (ranking,) = torch.autograd.grad(loss[open_].sum(), x)
         active, x, ranking, loss = active[open_], x.detach()[open_], ranking[open_], loss.detach()[open_]
         if counts is not None:

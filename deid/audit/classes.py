@@ -3,6 +3,7 @@
 import json
 import sqlite3
 from collections.abc import Sequence
+from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
@@ -11,6 +12,7 @@ from deid.batch.journal import journal_path
 from deid.batch.photo_tree import path_of
 from deid.checkpoints import Entry
 from deid.obfuscation import OBFUSCATIONS
+from deid.protector import MAX_K
 from deid.types import UsageError
 
 RecognizerClass = Literal["surrogate", "related", "independent", "unknown"]
@@ -28,29 +30,46 @@ class MadeBy:
     outputs: dict[Path, str]
 
 
-def made_by(published: Path) -> MadeBy | None:
-    """The run that wrote to this folder, from its journal on this machine; None where there is none.
+def made_by(published: Path, journal: Path | None = None) -> MadeBy | None:
+    """The run that wrote to this folder: from its journal on this machine, or from the one given; None without any.
 
     Raises UsageError while that run goes on, or for a journal that cannot be read.
     """
-    path = journal_path(published)
+    path = journal or journal_path(published)
     if not path.is_file():
         return None
     try:
-        with sqlite3.connect(f"{path.as_uri()}?mode=ro", uri=True, timeout=0) as db:
-            row = db.execute("SELECT value FROM configuration").fetchone()
-            written = db.execute("SELECT path, output_sha256 FROM photos WHERE output_sha256 IS NOT NULL").fetchall()
+        with closing(sqlite3.connect(f"{path.as_uri()}?mode=ro", uri=True, timeout=0)) as db:
+            return _run_of(db)
     except sqlite3.DatabaseError as error:
         if "locked" in str(error):
             raise UsageError(f"a run is still writing to {published}: wait for it") from None
         raise UsageError(f"the journal of {published} cannot be read: {error}") from None
+    except (ValueError, TypeError, KeyError, AttributeError, RecursionError):
+        raise UsageError(f"the journal of {published} cannot be read: it is none of this program") from None
+
+
+def _run_of(db: sqlite3.Connection) -> MadeBy | None:
+    """What a journal says. It may come from elsewhere: raises what made_by expects of a file that is none."""
+    # A view or a computed column could make this program work for ever.
+    objects = db.execute("SELECT name, type FROM sqlite_master WHERE name IN ('configuration', 'photos')").fetchall()
+    computed = db.execute(
+        "SELECT 1 FROM pragma_table_xinfo('photos') WHERE hidden"
+        " UNION SELECT 1 FROM pragma_table_xinfo('configuration') WHERE hidden"
+    ).fetchone()
+    if set(objects) != {("configuration", "table"), ("photos", "table")} or computed:
+        raise ValueError("no journal")
+    row = db.execute("SELECT value FROM configuration").fetchone()
     if row is None:
         return None
+    written = db.execute("SELECT path, output_sha256 FROM photos WHERE output_sha256 IS NOT NULL").fetchall()
     configuration = json.loads(row[0])
-    method = configuration["method"]
+    k_level, method = int(configuration["K"]), str(configuration["method"])
+    if not 1 <= k_level <= MAX_K:
+        raise ValueError("no level")
     # A blur follows no recognizer's gradients.
     surrogates = () if method in OBFUSCATIONS else (configuration["recognizer"].split()[0],)
-    return MadeBy(configuration["K"], method, surrogates, {path_of(name): sha256 for name, sha256 in written})
+    return MadeBy(k_level, method, surrogates, {path_of(name): str(sha256) for name, sha256 in written})
 
 
 def class_of(entry: Entry, surrogates: Sequence[Entry] | None) -> RecognizerClass:

@@ -12,7 +12,7 @@ from deid.anonymity.even_spread import even_spread_p_value, holm
 from deid.anonymity.intervals import Estimate, median_interval, proportion, upper_bound
 from deid.anonymity.rank_pmf import RankPmf, rank_pmf
 from deid.anonymity.verdicts import deciding_number, process_verdict
-from deid.audit.handling import AS_PUBLISHED
+from deid.handling import AS_PUBLISHED
 
 DELTA = 0.1  # tolerance δ of the verdict on the process
 MIN_PERSONS = 30  # fewer decide nothing about a process

@@ -14,8 +14,8 @@ from markupsafe import Markup
 
 from deid.audit import plots
 from deid.audit.figures import CONTROL_FLOOR, FPIR, MIN_PERSONS
-from deid.audit.handling import AS_PUBLISHED
 from deid.audit.summary import GRAVE, worst_first
+from deid.handling import AS_PUBLISHED
 
 Json = dict[str, Any]
 Path = tuple[str | int, ...]

@@ -12,15 +12,15 @@ import torch
 from pytorch_msssim import ms_ssim, ssim
 from torch import Tensor
 
-from deid.audit.handling import HANDLINGS
 from deid.audit.matching import match_faces, same_photo, thumbnail
 from deid.checkpoints import Recognizer
 from deid.faces.align import LIGHTCNN_TEMPLATE, Template, align_face, align_patch, patch_around, transform_to
 from deid.faces.detect import Face, detect_each
 from deid.file_hash import file_sha256
+from deid.handling import HANDLINGS
 from deid.images import ImageError, Photo, read_photo
 from deid.losses.cw_ssim import cw_ssim
-from deid.protector import EMBED_BATCH
+from deid.surrogates import EMBED_BATCH
 
 
 @dataclass(frozen=True, eq=False)

@@ -9,7 +9,7 @@ from html import escape
 from typing import Any
 
 from deid.audit.counts import BIN
-from deid.audit.handling import AS_PUBLISHED
+from deid.handling import AS_PUBLISHED
 
 Json = dict[str, Any]
 Point = tuple[float, float]

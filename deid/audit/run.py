@@ -6,13 +6,13 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from importlib.metadata import version
+from itertools import zip_longest
 from pathlib import Path
 from typing import Any
 
 from deid.audit.classes import CLASSES, MadeBy, class_of, made_by
 from deid.audit.document import assemble
 from deid.audit.findings import jpeg_quality
-from deid.audit.handling import HANDLINGS
 from deid.audit.known import Known, judge_persons, known_by
 from deid.audit.matching import match_files, thumbnail
 from deid.audit.measure import Original, Pace, Published, measure_photo
@@ -21,6 +21,7 @@ from deid.audit.store import GALLERY, ORIGINALS, PEOPLE, Store, stamp_of, store_
 from deid.batch.photo_tree import journal_name, photos_in
 from deid.checkpoints import CheckpointError, Entry, Recognizer, load_recognizer, manifest, verify
 from deid.file_hash import file_sha256
+from deid.handling import HANDLINGS
 from deid.losses import cw_ssim, steerable_pyramid
 from deid.types import UsageError
 
@@ -34,7 +35,9 @@ class AuditOptions:
     """k_level: None takes the run's own, else 5. against: recognizers by name, empty for all on this machine.
 
     people: a folder with a folder a person, whose photos are enrolled and tell who is who. gallery: photos of real
-    other people. seed: of the random choice of one photo a person and of the fresh decoys.
+    other people. seed: of the random choice of one photo a person and of the fresh decoys. journals: of the runs that
+    made the published sets, in their order; what is missing is looked for on this machine. resumable: whether an audit
+    that is interrupted leaves what it has measured, templates of faces among it.
     """
 
     k_level: int | None = None
@@ -43,6 +46,8 @@ class AuditOptions:
     against: tuple[str, ...] = ()
     seed: int = 0
     device: str = "cpu"
+    journals: tuple[Path, ...] = ()
+    resumable: bool = True
 
 
 @dataclass(frozen=True)
@@ -70,7 +75,7 @@ def audit(
     """
     started = time.perf_counter()
     _check(originals, published, options)
-    runs = [made_by(folder) for folder in published]
+    runs = [made_by(folder, journal) for folder, journal in zip_longest(published, options.journals[: len(published)])]
     entries = _entries(options.against)
     K = options.k_level or next((run.k_level for run in runs if run), 5)
     recognizers = [load_recognizer(name, options.device) for name in entries]
@@ -100,7 +105,7 @@ def audit(
         )
         keep(audited)
     except BaseException:
-        store.close()
+        (store.close if options.resumable else store.delete)()
         raise
     store.delete()  # it holds templates of real people
     return audited

@@ -9,10 +9,10 @@ from typing import Any
 from deid.audit.classes import MadeBy
 from deid.audit.counts import count_set
 from deid.audit.findings import findings_of
-from deid.audit.handling import HANDLINGS
 from deid.audit.known import Known
 from deid.audit.store import ORIGINALS, Store
 from deid.batch.photo_tree import journal_name, path_of
+from deid.handling import HANDLINGS
 
 Json = dict[str, Any]
 QUALITY_DIGITS = {"ssim": 3, "cw_ssim": 3, "ms_ssim": 3, "psnr": 1}

@@ -3,7 +3,7 @@
 from typing import Any, Literal
 
 from deid.audit.classes import CLASSES
-from deid.audit.handling import AS_PUBLISHED
+from deid.handling import AS_PUBLISHED
 
 Json = dict[str, Any]
 Verdict = Literal["met", "violated", "inconclusive"]

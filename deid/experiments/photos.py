@@ -25,12 +25,15 @@ from deid.faces.align import align_face
 from deid.faces.detect import detect_faces
 from deid.faces.paste import FaceChain
 from deid.images import decode_photo, read_photo
+from deid.looks import same_face
 from deid.pipeline import FoundFace, Protector, process_photo
+from deid.profiles import PROFILES
 from deid.recognizers.gallery import Enrollment, build_gallery
-from deid.rounds import MARGIN, STEPS, same_face
+from deid.rounds import STEPS
 from deid.training.data import central_face, held_out_people
 from deid.types import Options
 
+PROFILE = "paper"
 OTHER = "dlib-resnet"  # a related recognizer, asked about the same files
 FIXED = "fixed landmarks"
 ROWS = (
@@ -62,7 +65,7 @@ def held_out_photos(people: Path, count: int) -> list[Path]:
 def reproduce_photos(people: Path, *, count: int = 200, device: str = "auto") -> str:
     """The table, as Markdown. people: a folder with a folder a person (LFW)."""
     photos = held_out_photos(people, count)
-    options = Options(device=device)
+    options = Options(device=device, profile=PROFILE)
     protector = Protector(options)
     other = load_recognizer(OTHER, protector.device)
     ks = dict(zip(photos, draw_groups(len(photos), options.k_level, seeded_rng(0)), strict=True))
@@ -106,11 +109,8 @@ def _measure(
 def _code_sha256() -> str:
     """Of the code that decides the figures: what an older version measured is not counted."""
     package = Path(__file__).parents[1]
-    files = [
-        package / "rounds.py",
-        *sorted((package / "attacks").glob("*.py")),
-        *sorted((package / "faces").glob("*.py")),
-    ]
+    single = [package / f"{name}.py" for name in ("handling", "looks", "profiles", "rounds", "surrogates")]
+    files = [*single, *sorted((package / "attacks").glob("*.py")), *sorted((package / "faces").glob("*.py"))]
     return hashlib.sha256(b"".join(file.read_bytes() for file in files)).hexdigest()
 
 
@@ -172,7 +172,7 @@ def _fixed(photo: Path, k: int, protector: Protector) -> Measured | None:
 
     group, zero = torch.tensor([k], device=device), torch.zeros(1, dtype=torch.int64, device=device)
     targets = targets_of(ranked_others(protector.gallery.logits(face.embedding[None], enrollment), k - 1), group)
-    counts, margin = zero.clone(), MARGIN * protector.spread
+    counts, margin = zero.clone(), PROFILES[PROFILE].margin * protector.recognizer.spread
     attacked = ATTACKS[protector.options.method](
         logits_fn,
         clean,

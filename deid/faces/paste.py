@@ -23,6 +23,8 @@ from deid.faces.align import (
     transform_to,
     warp,
 )
+from deid.faces.rehearsal import rehearse
+from deid.handling import AS_PUBLISHED
 
 FEATHER = 0.1  # of the template's side: the mask rises from 0 at the edge to 1 over this width
 STRIPE = 256  # rows of a photo pasted at a time: memory does not grow with the face
@@ -30,14 +32,30 @@ STRIPE = 256  # rows of a photo pasted at a time: memory does not grow with the 
 
 @dataclass(frozen=True)
 class View:
-    """One way a face is looked at: aligned by `landmarks` (5, 2), with what the codec did to the patch (C, h, w)."""
+    """One way a face is looked at: after a handling, aligned by `landmarks` (5, 2).
+
+    residual: what the file showed, beyond what was expected of codec and handling, in the patch (C, h, w).
+    """
 
     landmarks: np.ndarray
     residual: Tensor | None = None
+    handling: str = AS_PUBLISHED
+
+
+@dataclass(frozen=True)
+class _Placed:
+    """A view in the batch. grids: one (S, S, 2) for each template, from the padded patch."""
+
+    grids: tuple[Tensor, ...]
+    residual: Tensor | None
+    handling: str
 
 
 class FaceChain:
-    """The chain for N faces of one size of template: perturbations (n, C, S, S) → what the recognizer sees."""
+    """The chain for N faces: perturbations (n, C, S, S) in the frame of a template → what recognizers see.
+
+    The first template is the perturbation's; the others are those of further recognizers that look at the same faces.
+    """
 
     def __init__(
         self,
@@ -45,9 +63,17 @@ class FaceChain:
         landmarks: Sequence[np.ndarray],
         template: Template,
         device: torch.device,
+        *,
+        others: Sequence[Template] = (),
+        channels: int | None = None,
     ) -> None:
-        """photos: uint8 (H, W, 3) or (H, W), the photo of each face; landmarks: (5, 2) each."""
+        """photos: uint8 (H, W, 3) or (H, W), the photo of each face; landmarks: (5, 2) each.
+
+        channels: of the perturbation, 1 (luma) or 3 (RGB); by default the template's.
+        """
         self.template, self.device = template, device
+        self.templates = (template, *others)
+        self.channels = channels or template.channels
         self.gray = photos[0].ndim == 2
         self.transforms = [transform_to(template, points) for points in landmarks]
         self.patches = [
@@ -62,7 +88,7 @@ class FaceChain:
                 for t, p in zip(self.transforms, self.patches, strict=True)]  # fmt: skip
         self.grids = torch.stack([grid for grid, _ in laid]).to(device)
         self.masks = torch.stack([mask for _, mask in laid]).to(device)
-        self.views: list[list[tuple[Tensor, Tensor | None]]] = [[] for _ in self.patches]
+        self.views: list[list[_Placed]] = [[] for _ in self.patches]
         for row, points in enumerate(landmarks):
             self.add_view(row, View(points))
 
@@ -71,10 +97,13 @@ class FaceChain:
 
     def add_view(self, row: int, view: View, keep: int = 4) -> None:
         """One more view on which face `row` must hold; the original one and the last `keep` - 1 are kept."""
-        transform = compose(transform_to(self.template, view.landmarks), inverse(self.patches[row].from_photo))
-        grid = sampling_grid(transform[None], (self.template.size,) * 2, self.size)[0].to(self.device)
+        to_photo = inverse(self.patches[row].from_photo)
+        grids = []
+        for template in self.templates:
+            transform = compose(transform_to(template, view.landmarks), to_photo)
+            grids.append(sampling_grid(transform[None], (template.size,) * 2, self.size)[0].to(self.device))
         residual = None if view.residual is None else self._padded(view.residual).to(self.device)
-        views = [*self.views[row], (grid, residual)]
+        views = [*self.views[row], _Placed(tuple(grids), residual, view.handling)]
         self.views[row] = views if len(views) <= keep else [views[0], *views[len(views) - keep + 1 :]]
 
     def _padded(self, pixels: Tensor) -> Tensor:
@@ -96,27 +125,41 @@ class FaceChain:
 
     def faces(self, noise: Tensor, rows: Tensor) -> tuple[Tensor, Tensor]:
         """Every view of faces `rows` (n,): aligned faces (v, C, S, S), and for each which of the n it shows (v,)."""
+        (faces, *_), owner = self.faces_of_all(noise, rows)
+        return faces, owner
+
+    def faces_of_all(self, noise: Tensor, rows: Tensor) -> tuple[list[Tensor], Tensor]:
+        """As `faces`, for every template."""
         patches = self.perturbed(noise, rows)
-        seen, grids, owner = [], [], []
+        seen, placed, owner = [], [], []
         for at, row in enumerate(rows.tolist()):
-            for grid, residual in self.views[row]:
-                seen.append(patches[at] if residual is None else (patches[at] + residual).clamp(0, 1))
-                grids.append(grid)
+            handled = {view.handling: self.handled(view.handling, patches[at], row) for view in self.views[row]}
+            for view in self.views[row]:
+                patch = handled[view.handling]
+                seen.append(patch if view.residual is None else (patch + view.residual).clamp(0, 1))
+                placed.append(view)
                 owner.append(at)
         stacked = torch.stack(seen)
-        channels = to_luma(stacked) if self.template.channels == 1 else stacked
-        return warp(channels, torch.stack(grids)), torch.tensor(owner, device=self.device)
+        faces = []
+        for which, template in enumerate(self.templates):
+            channels = to_luma(stacked) if template.channels == 1 else stacked
+            faces.append(warp(channels, torch.stack([view.grids[which] for view in placed])))
+        return faces, torch.tensor(owner, device=self.device)
+
+    def handled(self, handling: str, pixels: Tensor, row: int) -> Tensor:
+        """What is expected of a padded version (3, H, W) of face `row`'s patch after a handling."""
+        return pixels if handling == AS_PUBLISHED else rehearse(handling, pixels, self.patches[row])
 
     def aligned(self, row: int, pixels: Tensor) -> Tensor:
         """Another version (C, h, w) of face `row`'s patch, aligned as the clean one is: (C, S, S)."""
         patch = self._padded(pixels).to(self.device)[None]
-        channels = to_luma(patch) if self.template.channels == 1 else patch
-        return warp(channels, self.views[row][0][0][None])[0]
+        channels = to_luma(patch) if self.channels == 1 else patch
+        return warp(channels, self.views[row][0].grids[0][None])[0]
 
     def clean_faces(self) -> Tensor:
         """The clean faces (N, C, S, S) at their original alignment."""
-        grids = torch.stack([views[0][0] for views in self.views])
-        channels = to_luma(self.pixels) if self.template.channels == 1 else self.pixels
+        grids = torch.stack([views[0].grids[0] for views in self.views])
+        channels = to_luma(self.pixels) if self.channels == 1 else self.pixels
         return warp(channels, grids)
 
 

@@ -3,7 +3,7 @@
 from typing import Any
 
 from deid.audit.document import assemble
-from deid.audit.handling import AS_PUBLISHED, HANDLINGS
+from deid.handling import AS_PUBLISHED, HANDLINGS
 
 Json = dict[str, Any]
 K = 5

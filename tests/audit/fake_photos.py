@@ -18,12 +18,12 @@ import pytest
 from deid.audit import known as known_faces
 from deid.audit import run
 from deid.audit.galleries import Gallery
-from deid.audit.handling import HANDLINGS
 from deid.audit.measure import CleanFace, Original, Published, PublishedFace
 from deid.audit.run import Audited, AuditOptions, audit
 from deid.audit.store import Store
 from deid.checkpoints import Entry
 from deid.faces.detect import Face
+from deid.handling import HANDLINGS
 
 K = 5
 DECOYS = 20  # the first axes are the decoys'

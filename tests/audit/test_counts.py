@@ -18,12 +18,12 @@ from deid.anonymity.conditions import rank_of
 from deid.audit import counts
 from deid.audit.counts import count_set
 from deid.audit.galleries import Gallery, galleries_of
-from deid.audit.handling import AS_PUBLISHED, HANDLINGS
 from deid.audit.known import Known, thresholds_of
 from deid.audit.persons import KnownFace, another_photo, one_per_person
 from deid.checkpoints import import_checkpoint, load_recognizer, manifest
 from deid.faces.align import align_face
 from deid.faces.detect import detect_batch
+from deid.handling import AS_PUBLISHED, HANDLINGS
 
 K = 3
 

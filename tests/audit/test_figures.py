@@ -13,8 +13,8 @@ from scipy.stats import binomtest
 
 from deid.anonymity.groups import draw_groups, seeded_rng
 from deid.audit.figures import figures_of, share
-from deid.audit.handling import AS_PUBLISHED
 from deid.audit.summary import gallery_verdicts
+from deid.handling import AS_PUBLISHED
 
 SIZE = 1001  # identities in the gallery
 

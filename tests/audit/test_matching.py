@@ -7,9 +7,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image
 
-from deid.audit.handling import HANDLINGS
 from deid.audit.matching import match_faces, match_files, same_photo, thumbnail
 from deid.faces.detect import Face
+from deid.handling import HANDLINGS
 
 
 def paths(*names: str) -> list[Path]:

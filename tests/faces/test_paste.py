@@ -73,11 +73,11 @@ def test_a_large_face_survives_its_way_through_the_full_resolution(astronaut: np
 
 def test_views_keep_the_original_and_the_last_three(astronaut: np.ndarray, face: Face) -> None:
     chain = FaceChain([astronaut], [face.landmarks], LIGHTCNN_TEMPLATE, CPU)
-    original = chain.views[0][0][0]
+    original = chain.views[0][0]
     for shift in range(1, 6):
         chain.add_view(0, View(face.landmarks + shift))
     assert len(chain.views[0]) == 4
-    assert torch.equal(chain.views[0][0][0], original)
+    assert chain.views[0][0] is original
     seen, owner = chain.faces(torch.zeros(1, 1, 128, 128), torch.tensor([0]))
     assert owner.tolist() == [0] * 4
     assert torch.allclose(seen[-1], align_face(astronaut, face.landmarks + 5, LIGHTCNN_TEMPLATE), atol=1e-5)
