@@ -6,6 +6,7 @@ from typing import Any
 import gradio as gr
 
 from deid.app import words
+from deid.app.page import reason_of
 
 TEXT = """
 ## What it does
@@ -32,15 +33,19 @@ def build() -> None:
     gr.Markdown(TEXT)
     show = gr.Button("Show recognizers and versions", size="sm")
     table = gr.Dataframe(
-        headers=["Recognizer", "Against k-a3 on the default one", "Trained on", "SHA-256"],
+        headers=["Recognizer", "If photos are protected with the defaults", "Trained on", "SHA-256 of its weights"],
         interactive=False, wrap=True, visible=False, label="Recognizers on this computer",
     )  # fmt: skip
     versions = gr.Markdown(visible=False)
-    show.click(
-        lambda: (gr.update(value=recognizers(), visible=True), gr.update(value=installed(), visible=True)),
-        None,
-        [table, versions],
-    )
+
+    def on_show() -> tuple[Any, Any]:
+        try:
+            known, note = recognizers(), ""
+        except Exception as error:  # whatever it is, the page must not stand still
+            known, note = [], f"\n\nThe recognizers cannot be listed: {reason_of(error)}"
+        return gr.update(value=known, visible=bool(known)), gr.update(value=installed() + note, visible=True)
+
+    show.click(on_show, None, [table, versions], show_progress="hidden")
 
 
 def recognizers() -> list[list[Any]]:
@@ -59,6 +64,7 @@ def recognizers() -> list[list[Any]]:
             entry.sha256,
         ]
         for entry in entries.values()
+        if entry.path.is_file()
     ]
 
 

@@ -10,6 +10,8 @@ from pathlib import Path
 from deid.app.sessions import Refused, Session
 from deid.app.uploads import unpack
 
+LARGEST_REPORT = 50 << 20  # bytes
+
 
 @dataclass(frozen=True)
 class Report:
@@ -29,10 +31,13 @@ def audit_folders(
     folder: Path,
     tell: Callable[[tuple[int, int]], None],
     cancel: threading.Event,
+    journal: Path | None = None,
 ) -> Report:
-    """Audit and write the report into `folder`. Raises Cancelled soon after `cancel` is set, and UsageError."""
-    import platformdirs
+    """Audit and write the report into `folder`. journal: of the run that made the published photos, None for what this
+    computer has of it; k_level: None for the run's own.
 
+    Raises Cancelled soon after `cancel` is set, and UsageError.
+    """
     from deid.audit.report import write_report
     from deid.audit.run import AuditOptions, audit
     from deid.live import Cancelled
@@ -44,24 +49,35 @@ def audit_folders(
         tell((done, total))
 
     report = folder / "report"
-    stores = Path(platformdirs.user_state_dir("face-deid")) / "audits"
-    before = set(stores.glob("*"))
-    try:
-        audited = audit(
-            originals, [published], AuditOptions(k_level=k_level, device=device_for("auto")), progress=progress,
-            keep=lambda audited: write_report(audited, report),
-        )  # fmt: skip
-    except Cancelled:
-        # It could go on from there, but these photos are about to be deleted, and it holds templates of faces.
-        for store in set(stores.glob("*")) - before:
-            store.unlink(missing_ok=True)
-        raise
+    options = AuditOptions(
+        k_level=k_level,
+        device=device_for("auto"),
+        journals=(journal,) if journal else (),
+        # It could not go on: these photos are about to be deleted.
+        resumable=False,
+    )
+    audited = audit(
+        originals, [published], options, progress=progress, keep=lambda audited: write_report(audited, report)
+    )
     return Report(
         (report / "shared" / "report.html").read_text(encoding="utf-8"),
         audited.document["verdict"],
         _packed(report / "shared", folder / "audit-report.zip"),
         _packed(report / "private", folder / "audit-PRIVATE.zip"),
     )
+
+
+def check_journal(file: Path) -> None:
+    """Raises Refused for what is no journal of a run."""
+    from deid.audit.classes import made_by
+    from deid.types import UsageError
+
+    try:
+        run = made_by(file.parent, file)
+    except UsageError:
+        run = None
+    if run is None:
+        raise Refused("This is not the journal of a run: it is a file *.sqlite that a run over a folder leaves.")
 
 
 def read_report(file: Path, published: Path | None, folder: Path) -> Report:
@@ -72,6 +88,8 @@ def read_report(file: Path, published: Path | None, folder: Path) -> Report:
     from deid.audit.report import check_report
     from deid.types import UsageError
 
+    if file.stat().st_size > LARGEST_REPORT:
+        raise Refused("This is not a report of this program: it is too large.")
     shared = folder / "report" / "shared"
     shared.mkdir(parents=True)
     shutil.move(file, shared / "report.json")
@@ -80,9 +98,11 @@ def read_report(file: Path, published: Path | None, folder: Path) -> Report:
         page = html.render(document)
         (shared / "report.html").write_text(page, encoding="utf-8")
         checked = check_report(folder / "report", [published] if published else [])
-    except (ValueError, TypeError, KeyError, AttributeError, UsageError) as error:
-        raise Refused(f"This is not a report of this program: {error}") from error
-    return Report(page, str(document.get("verdict")), differences=checked.differences)
+    except (ValueError, TypeError, LookupError, AttributeError, ArithmeticError, RecursionError, UsageError) as error:
+        raise Refused("This is not a report of this program: it takes the report.json of an audit.") from error
+    # Paths of this session's folders tell the user nothing.
+    lines = tuple(line.replace(f"{published}/", "") for line in checked.differences)
+    return Report(page, str(document.get("verdict")), differences=lines)
 
 
 def take_photos(files: Sequence[Path], session: Session) -> Path:

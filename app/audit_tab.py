@@ -1,27 +1,122 @@
 """The tab for audits: two sets of photos, or a report made earlier."""
 
 from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import gradio as gr
 
 from deid.app import report_view
-from deid.app.audit_run import take_photos
+from deid.app.audit_run import check_journal, take_photos
 from deid.app.folder_run import FolderRun
 from deid.app.page import followed, reason_of, said, session_of
 from deid.app.service import Service
 from deid.app.sessions import Session
 
 Update = dict[Any, Any]
+JOURNAL = (
+    "A run over a folder keeps a private journal, a file `*.sqlite`, in the state folder of whoever ran it "
+    "(on Linux `~/.local/state/face-deid/journals`). With it the report says how close each recognizer is to the one "
+    "that was attacked, and which files have changed since; without it every recognizer's closeness is «unknown»."
+)
+
+
+@dataclass(frozen=True, eq=False)
+class Running:
+    """The components of an audit that goes on."""
+
+    start: gr.Button
+    cancel: gr.Button
+    status: gr.HTML
+    view: report_view.View
+
+    @property
+    def outputs(self) -> list[Any]:
+        return [self.start, self.cancel, self.status, *self.view.outputs]
+
+    def busy(self, now: bool) -> Update:
+        return {self.start: gr.update(interactive=not now), self.cancel: gr.update(visible=now)}
+
+
+@dataclass(frozen=True, eq=False)
+class AuditTab:
+    """The components; the methods are what happens when one is used."""
+
+    service: Service
+    originals: gr.File
+    published: gr.File
+    k_level: gr.Slider
+    journal: gr.File
+    earlier: gr.File
+    check: gr.Button
+    running: Running
+
+    def on_start(
+        self, theirs: list[str] | None, ours: list[str] | None, k: int, run: str | None, request: gr.Request
+    ) -> Iterator[Update]:
+        status = self.running.status
+        if not theirs or not ours:
+            yield {status: said("Choose both: the originals, and the published photos.", alert=True)}
+            return
+        # The fields are emptied: they would offer links to where nothing is served from.
+        taken = {self.originals: None, self.published: None, self.journal: None}
+        session = session_of(self.service, request)
+        try:
+            journal = self.journal_of(run, session)
+            before, after = (take_photos(claimed(self.service, files, session), session) for files in (theirs, ours))
+        except Exception as error:  # whatever it is, the page must not stand still
+            yield {**taken, status: said(reason_of(error), alert=True)}
+            return
+        yield taken
+        yield from steps(self.service, session, before, after, None if journal else int(k), self.running, journal)
+
+    def journal_of(self, file: str | None, session: Session) -> Path | None:
+        if file is None:
+            return None
+        (path,) = claimed(self.service, [file], session)
+        check_journal(path)
+        return path
+
+    def on_check(self, file: str | None, ours: list[str] | None, request: gr.Request) -> Update:
+        status = self.running.status
+        if file is None:
+            return {status: said("Choose a report.json first.", alert=True)}
+        session = session_of(self.service, request)
+        taken = {self.earlier: None, self.published: None}
+        try:
+            place = take_photos(claimed(self.service, ours, session), session) if ours else None
+            (path,) = claimed(self.service, [file], session)
+            report = self.service.read_report(path, place, session.new_folder())
+        except Exception as error:  # whatever it is, the page must not stand still
+            return {**taken, status: said(reason_of(error), alert=True)}
+        return {**taken, status: said("Checked."), **self.running.view.update(report)}
 
 
 def build(service: Service) -> None:
     """Inside a tab of the page."""
+    tab = layout(service)
+    fields = [tab.originals, tab.published, tab.journal]
+    tab.running.start.click(
+        tab.on_start, [tab.originals, tab.published, tab.k_level, tab.journal], [*fields, *tab.running.outputs],
+        concurrency_limit=None, show_progress="hidden",
+    )  # fmt: skip
+    tab.check.click(
+        tab.on_check, [tab.earlier, tab.published], [tab.earlier, tab.published, *tab.running.outputs],
+        show_progress="hidden",
+    )  # fmt: skip
+    tab.running.cancel.click(stopper(service), None, None, queue=False, show_progress="hidden")
+
+
+def layout(service: Service) -> AuditTab:
+    """The components, where they stand."""
     with gr.Row():
         originals = gr.File(label="Original photos, or a zip", file_count="multiple", height=140)
         published = gr.File(label="Published photos, or a zip", file_count="multiple", height=140)
-    k_level = gr.Slider(1, 20, 5, step=1, label="K that was promised")
+    k_level = gr.Slider(1, 20, 5, step=1, label="K that was promised (with a journal: what it says)")
+    with gr.Accordion("The journal of the run that made them (optional)", open=False):
+        gr.Markdown(JOURNAL)
+        journal = gr.File(label="Its journal (.sqlite)", height=120)
     with gr.Row():
         start = gr.Button("Audit", variant="primary")
         cancel = gr.Button("Cancel", variant="stop", visible=False)
@@ -29,83 +124,49 @@ def build(service: Service) -> None:
         earlier = gr.File(label="Its report.json (published photos above are checked along)", height=120)
         check = gr.Button("Check")
     status = gr.HTML(said("Choose the originals and what was made of them, whoever made it."), padding=False)
-    view = report_view.build()
-
-    def on_start(theirs: list[str] | None, ours: list[str] | None, k: int, request: gr.Request) -> Iterator[Update]:
-        if not theirs or not ours:
-            yield {status: said("Choose both: the originals, and the published photos.", alert=True)}
-            return
-        session = session_of(service, request)
-        try:
-            places = [take_photos(claimed(service, files, session), session) for files in (theirs, ours)]
-        except Exception as error:  # whatever it is, the page must not stand still
-            yield {status: said(reason_of(error), alert=True), originals: None, published: None}
-            return
-        # Uploads have moved into the session's folder: the fields would name files that are gone.
-        yield {originals: None, published: None}
-        yield from steps(service, session, *places, int(k), view, status, start, cancel)
-
-    def on_check(file: str | None, ours: list[str] | None, request: gr.Request) -> Update:
-        if file is None:
-            return {status: said("Choose a report.json first.", alert=True)}
-        session = session_of(service, request)
-        try:
-            place = take_photos(claimed(service, ours, session), session) if ours else None
-            (path,) = claimed(service, [file], session)
-            report = service.read_report(path, place, session.new_folder())
-        except Exception as error:  # whatever it is, the page must not stand still
-            return {status: said(reason_of(error), alert=True), earlier: None, published: None}
-        return {status: said("Checked."), earlier: None, published: None, **view.update(report)}
-
-    everything = [originals, published, earlier, start, cancel, status, *view.outputs]
-    start.click(on_start, [originals, published, k_level], everything, concurrency_limit=None, show_progress="hidden")
-    check.click(on_check, [earlier, published], everything, show_progress="hidden")
-    cancel.click(stopper(service), None, None, queue=False, show_progress="hidden")
+    running = Running(start, cancel, status, report_view.build())
+    return AuditTab(service, originals, published, k_level, journal, earlier, check, running)
 
 
 def build_below_folder(service: Service, finished: gr.State, start: gr.Button) -> None:
     """The audit of a folder that was just protected, on its own tab."""
     status = gr.HTML(visible=False, padding=False)
     cancel = gr.Button("Cancel the audit", variant="stop", visible=False)
-    view = report_view.build()
+    running = Running(start, cancel, status, report_view.build())
 
     def on_start(run: FolderRun | None, request: gr.Request) -> Iterator[Update]:
         if run is not None:
             session = session_of(service, request)
             yield {status: gr.update(visible=True)}
-            yield from steps(service, session, run.originals.folder, run.output, None, view, status, start, cancel)
+            yield from steps(service, session, run.originals.folder, run.output, None, running)
 
-    outputs = [status, start, cancel, *view.outputs]
-    start.click(on_start, finished, outputs, concurrency_limit=None, show_progress="hidden")
+    start.click(on_start, finished, running.outputs, concurrency_limit=None, show_progress="hidden")
     cancel.click(stopper(service), None, None, queue=False, show_progress="hidden")
 
 
 def steps(
-    service: Service, session: Session, originals: Path, published: Path, k_level: int | None,
-    view: report_view.View, status: gr.HTML, start: gr.Button, cancel: gr.Button,
+    service: Service, session: Session, originals: Path, published: Path, k_level: int | None, running: Running,
+    journal: Path | None = None,
 ) -> Iterator[Update]:  # fmt: skip
     """An audit from its start to its report."""
-    yield {
-        status: said("Starting …", busy=True), start: gr.update(interactive=False), cancel: gr.update(visible=True),
-        **view.update(None),
-    }  # fmt: skip
-    ended = {start: gr.update(interactive=True), cancel: gr.update(visible=False)}
+    status, view = running.status, running.view
+    yield {**running.busy(True), status: said("Starting …", busy=True), **view.update(None)}
     stop, folder = session.cancel_of("audit"), session.new_folder()
     try:
         report = yield from followed(
             service.desk,
             stop,
-            lambda tell: service.audit_folders(originals, published, k_level, folder, tell, stop),
+            lambda tell: service.audit_folders(originals, published, k_level, folder, tell, stop, journal),
             report_view.how_far,
             lambda line, _: {status: line},
         )
     except Exception as error:  # whatever it is, the page must not stand still
-        yield {**ended, status: said(reason_of(error), alert=True)}
+        yield {**running.busy(False), status: said(reason_of(error), alert=True)}
         return
     if report is None:
-        yield {**ended, status: said("Cancelled.")}
+        yield {**running.busy(False), status: said("Cancelled.")}
         return
-    yield {**ended, status: said("Done: the report is below."), **view.update(report)}
+    yield {**running.busy(False), status: said("Done: the report is below."), **view.update(report)}
 
 
 def stopper(service: Service) -> Callable[[gr.Request], None]:

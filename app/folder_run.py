@@ -5,6 +5,7 @@ import threading
 import zipfile
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from html import escape
 from pathlib import Path
 from typing import Any
 
@@ -127,4 +128,4 @@ def _thumbnail(path: Path, run: FolderRun) -> str:
             return ""
         picture.thumbnail((THUMBNAIL, THUMBNAIL))
         picture.save(small, quality=80)
-    return f'<img src="gradio_api/file={small}" alt="" loading="lazy" style="max-height: 48px">'
+    return f'<img src="gradio_api/file={small}" alt="{escape(path.name)}" loading="lazy" style="max-height: 48px">'

@@ -2,6 +2,7 @@
 
 import json
 import shutil
+import tempfile
 import threading
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -29,9 +30,11 @@ class FoundPhoto:
     """A photo with its faces, left to right. suffix: of its own format.
 
     view: the photo at full size in a format browsers show; preview: at most `LONGEST_SIDE`, `scale` times as large.
+    made: the folder of these and of all that is made of the photo later, so that no photo is overwritten by its name.
     """
 
     path: Path
+    made: Path
     name: str
     suffix: str
     view: Path
@@ -71,17 +74,18 @@ def find_faces(path: Path) -> FoundPhoto:
     usual = suffix_for(output_format(photo))
     same = own in picture_suffixes() and own != ".gif" and output_format(photo, path) == output_format(photo)
     suffix = path.suffix if same else usual
-    view = path.with_name(f"view{_SHOWN_BY_BROWSERS.get(photo.format, '.png')}")
+    made = Path(tempfile.mkdtemp(dir=path.parent))
+    view = made / f"view{_SHOWN_BY_BROWSERS.get(photo.format, '.png')}"
     if photo.format in _SHOWN_BY_BROWSERS:
         shutil.copyfile(path, view)
     else:
         Image.fromarray(photo.pixels).save(view, compress_level=1)
     boxes = tuple(face.box for face in detect_faces(photo.pixels, device=_finder().device))
     scale = min(1.0, LONGEST_SIDE / max(photo.size))
-    preview = path.with_name("preview.png")
-    size = tuple(max(1, round(side * scale)) for side in photo.size)
-    Image.fromarray(photo.pixels).convert("RGB").resize(size, reducing_gap=2).save(preview, compress_level=1)
-    return FoundPhoto(path, path.stem, suffix, view, preview, scale, boxes)
+    preview = made / "preview.png"
+    width, height = (max(1, round(side * scale)) for side in photo.size)
+    Image.fromarray(photo.pixels).convert("RGB").resize((width, height), reducing_gap=2).save(preview, compress_level=1)
+    return FoundPhoto(path, made, path.stem, suffix, view, preview, scale, boxes)
 
 
 def protect_photo(
@@ -91,7 +95,7 @@ def protect_photo(
     tell: Callable[["Step"], None],
     cancel: threading.Event,
 ) -> ProtectedPhoto:
-    """Protect the chosen faces (numbers from 1). settings: fields of `Options`. The output lies beside the photo.
+    """Protect the chosen faces (numbers from 1). settings: fields of `Options`. The output lies below `photo.made`.
 
     Raises Cancelled soon after `cancel` is set, and what `deid.protect` raises.
     """
@@ -107,15 +111,16 @@ def protect_photo(
         tell(step)
 
     options = replace(
-        Options(overwrite=True),
+        Options(),
         faces=",".join(map(str, chosen)),
         **{k: v for k, v in settings.items() if v is not None},
     )
     protector = Protector(options)
-    target = photo.path.with_name(f"{photo.name}-protected{photo.suffix}")
+    # A folder for each time, so that no browser shows what an earlier one made.
+    target = Path(tempfile.mkdtemp(dir=photo.made)) / f"{photo.name}-protected{photo.suffix}"
     result = protect(photo.path, target, options, protector=watched(protector, watch))
     result = replace(result, input=f"{photo.name}{photo.path.suffix}", output=result.output and target.name)
-    private = photo.path.with_name(f"{photo.name}-private-settings.json")
+    private = target.with_name(f"{photo.name}-private-settings.json")
     private.write_text(json.dumps(result.to_json(), indent=2, ensure_ascii=False), encoding="utf-8")
     if result.output is None:
         return ProtectedPhoto(result, tuple(chosen), settings=private)
@@ -126,7 +131,7 @@ def protect_photo(
     opinions = ask_recognizers(before.pixels, after.pixels, [found[n - 1] for n in chosen], protector)
     view = target
     if after.format not in _SHOWN_BY_BROWSERS:
-        view = photo.path.with_name("view-after.png")
+        view = target.with_name("view-after.png")
         Image.fromarray(after.pixels).save(view, compress_level=1)
     return ProtectedPhoto(result, tuple(chosen), target, view, private, opinions)
 
@@ -138,7 +143,7 @@ def perturbation(photo: FoundPhoto, protected: ProtectedPhoto) -> Path | None:
     if protected.saved is None:
         return None
     before, after = (read_photo(path).pixels.astype(np.int16) for path in (photo.path, protected.saved))
-    path = photo.path.with_name("perturbation.png")
+    path = protected.saved.with_name("perturbation.png")
     Image.fromarray((128 + AMPLIFICATION * (after - before)).clip(0, 255).astype(np.uint8)).save(path)
     return path
 

@@ -4,7 +4,9 @@ import threading
 import traceback
 from collections.abc import Callable, Generator
 from html import escape
+from ipaddress import ip_address
 from typing import Any
+from urllib.parse import urlsplit
 
 import gradio as gr
 
@@ -19,6 +21,19 @@ from deid.types import UsageError
 def session_of(service: Service, request: gr.Request) -> Session:
     """The session that a request comes from. Raises Refused."""
     return service.sessions.of(request.cookies.get(COOKIE, ""), request.session_hash or "")
+
+
+def from_this_computer(request: gr.Request) -> bool:
+    """Is the page open on the computer that runs it? Not so through a name of it, which any site can make up."""
+    name = urlsplit(f"//{request.headers.get('host', '')}").hostname
+    return _is_loopback(name) and _is_loopback(request.client.host if request.client else None)
+
+
+def _is_loopback(host: str | None) -> bool:
+    try:
+        return host == "localhost" or ip_address(host or "").is_loopback
+    except ValueError:
+        return False
 
 
 def reason_of(error: Exception) -> str:

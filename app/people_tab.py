@@ -1,93 +1,146 @@
-"""The tab for people the recognizer is to know: enrolled from a few photos, for this open page alone."""
+"""The tab for people whom the recognizer is to know: its components, and what each of them does."""
 
-import shutil
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import gradio as gr
 
-from deid.app import words
-from deid.app.page import reason_of, said, session_of
+from deid.app import people, words
+from deid.app.page import from_this_computer, reason_of, said, session_of
 from deid.app.service import Service
 from deid.app.sessions import Refused, Session
-from deid.app.uploads import unpack
 
+Update = dict[Any, Any]
 TEXT = (
     "Optional. Without it every face is protected against a recognizer that has **this very photo**. With a few other "
-    "photos of a person it also holds against a recognizer that has those. Kept for this open page alone."
+    "photos of a person it also holds against a recognizer that has those. Kept for this open page alone, unless you "
+    "save it below."
 )
-LONGEST_NAME = 60
+SAVED = (
+    "Saved people are offered to every page that is opened **on this computer**, until you delete them here. Their "
+    "photos lie, without metadata, in your own data folder, and only your account can read them."
+)
+
+
+@dataclass(frozen=True, eq=False)
+class PeopleTab:
+    """The components; the methods are what happens when one is used."""
+
+    service: Service
+    name: gr.Textbox
+    upload: gr.File
+    enroll: gr.Button
+    forget: gr.Button
+    status: gr.HTML
+    kept: gr.Accordion
+    save: gr.Button
+    saved: gr.CheckboxGroup
+    use: gr.Button
+    delete: gr.Button
+
+    def on_enroll(self, who: str, files: list[str] | None, request: gr.Request) -> Iterator[Update]:
+        yield {self.status: said("Looking for the face …", busy=True)}
+        try:
+            session = session_of(self.service, request)
+            if not files:
+                raise Refused("Choose a few photos of this person first.")
+            claimed = [self.service.sessions.claim(Path(file), session) for file in files]
+            self.service.be_warm()
+            count = people.take_person(session, who, claimed, self.service)
+        except Exception as error:  # whatever it is, the page must not stand still
+            yield {self.status: said(reason_of(error), alert=True), self.upload: None}
+            return
+        told = f"{' '.join(who.split())}: {words.photos(count)}. {people.everybody(session)}"
+        yield {self.status: said(told), self.upload: None, self.name: ""}
+
+    def on_forget(self, request: gr.Request) -> Update:
+        session = session_of(self.service, request)
+        people.forget_people(session)
+        return {self.status: said(people.everybody(session))}
+
+    def on_load(self, request: gr.Request) -> Update:
+        """A page was opened: its session begins, and who sits at this computer is offered the saved people."""
+        try:
+            session_of(self.service, request)
+        except Refused:  # every other handler says why
+            return {self.kept: gr.update(visible=False)}
+        return {self.kept: gr.update(visible=from_this_computer(request)), **self.offered(request)}
+
+    def on_save(self, request: gr.Request) -> Update:
+        def save(session: Session) -> str:
+            if not (names := people.save_people(session)):
+                raise Refused("Nobody is enrolled: enroll somebody first.")
+            return f"Saved on this computer: {', '.join(names)}."
+
+        return self.changed(request, save)
+
+    def on_use(self, names: list[str], request: gr.Request) -> Update:
+        def use(session: Session) -> str:
+            people.enroll_saved(session, chosen(names))
+            return people.everybody(session)
+
+        return self.changed(request, use)
+
+    def on_delete(self, names: list[str], request: gr.Request) -> Update:
+        def delete(session: Session) -> str:
+            people.delete_saved(chosen(names))
+            return f"Deleted from this computer: {', '.join(names)}. {people.everybody(session)}"
+
+        return self.changed(request, delete)
+
+    def changed(self, request: gr.Request, change: Callable[[Session], str]) -> Update:
+        """Do something with saved people and say so; only for who sits at this computer, since they are theirs."""
+        try:
+            if not from_this_computer(request):
+                raise Refused("Saved people are only for pages that are opened on the computer that keeps them.")
+            text = change(session_of(self.service, request))
+        except Exception as error:  # whatever it is, the page must not stand still
+            return {self.status: said(reason_of(error), alert=True)}
+        return {self.status: said(text), **self.offered(request)}
+
+    def offered(self, request: gr.Request) -> Update:
+        names = people.saved_people() if from_this_computer(request) else []
+        return {self.saved: gr.update(choices=names, value=[])}
 
 
 def build(service: Service) -> None:
     """Inside a tab of the page."""
+    tab = layout(service)
+    tab.enroll.click(
+        tab.on_enroll, [tab.name, tab.upload], [tab.name, tab.upload, tab.status], concurrency_limit=1,
+        show_progress="hidden",
+    )  # fmt: skip
+    tab.forget.click(tab.on_forget, None, [tab.status], show_progress="hidden")
+    gr.on(None, tab.on_load, None, [tab.kept, tab.saved], show_progress="hidden")
+    for button, handler, inputs in (
+        (tab.save, tab.on_save, None), (tab.use, tab.on_use, tab.saved), (tab.delete, tab.on_delete, tab.saved),
+    ):  # fmt: skip
+        button.click(handler, inputs, [tab.status, tab.saved], show_progress="hidden")
+
+
+def layout(service: Service) -> PeopleTab:
+    """The components, where they stand."""
     gr.Markdown(TEXT)
-    name = gr.Textbox(label="Name", max_length=LONGEST_NAME)
+    name = gr.Textbox(label="Name", max_length=people.LONGEST_NAME)
     upload = gr.File(label="Photos of this person alone", file_count="multiple", height=140)
     with gr.Row():
         enroll = gr.Button("Enroll", variant="primary")
-        forget = gr.Button("Forget everybody")
+        forget = gr.Button("Forget everybody in this page")
     status = gr.HTML(said("Nobody is enrolled."), padding=False)
-
-    def on_enroll(who: str, files: list[str] | None, request: gr.Request) -> Iterator[dict[Any, Any]]:
-        yield {status: said("Looking for the face …", busy=True)}
-        try:
-            session = session_of(service, request)
-            if not files:
-                raise Refused("Choose a few photos of this person first.")
-            claimed = [service.sessions.claim(Path(file), session) for file in files]
-            service.be_warm()
-            count = take_person(session, who, claimed, service)
-        except Exception as error:  # whatever it is, the page must not stand still
-            yield {status: said(reason_of(error), alert=True), upload: None}
-            return
-        yield {status: said(f"{who.strip()}: {words.photos(count)}. {everybody(session)}"), upload: None, name: ""}
-
-    def on_forget(request: gr.Request) -> str:
-        session = session_of(service, request)
-        shutil.rmtree(session.folder / "people", ignore_errors=True)
-        return said(everybody(session))
-
-    enroll.click(on_enroll, [name, upload], [name, upload, status], concurrency_limit=1, show_progress="hidden")
-    forget.click(on_forget, None, status, show_progress="hidden")
+    with gr.Accordion("People saved on this computer", open=False, visible=False) as kept:
+        gr.Markdown(SAVED)
+        save = gr.Button("Save everybody enrolled here on this computer")
+        saved = gr.CheckboxGroup(label="Saved people")
+        with gr.Row():
+            use = gr.Button("Enroll the chosen in this page")
+            delete = gr.Button("Delete the chosen from this computer", variant="stop")
+    return PeopleTab(service, name, upload, enroll, forget, status, kept, save, saved, use, delete)
 
 
-def take_person(session: Session, name: str, files: Sequence[Path], service: Service) -> int:
-    """A folder of this name with the photos that show a face. Raises Refused for a bad name or no face at all."""
-    name = " ".join(name.split())
-    if not name or name.startswith(".") or len(name) > LONGEST_NAME or any(c in name for c in "/\\:\0"):
-        raise Refused("A name of letters is needed, as it shall stand in the results.")
-    unpacked = unpack(files, session.new_folder())
-    good = [path for path in sorted(unpacked.folder.rglob("*")) if path.is_file() and _shows_a_face(path, service)]
-    if not good:
-        raise Refused("No face was found in these photos.")
-    person = session.folder / "people" / name
-    person.mkdir(parents=True, exist_ok=True)
-    for path in good:
-        path.rename(person / f"{len(list(person.iterdir()))}{path.suffix}")
-    return len(good)
-
-
-def people_of(session: Session) -> Path | None:
-    """The folder of enrolled people, None while there is nobody."""
-    folder = session.folder / "people"
-    return folder if folder.is_dir() and any(folder.iterdir()) else None
-
-
-def everybody(session: Session) -> str:
-    people = people_of(session)
-    names = sorted(path.name for path in people.iterdir()) if people else []
-    return f"Enrolled: {', '.join(names)}." if names else "Nobody is enrolled."
-
-
-def _shows_a_face(path: Path, service: Service) -> bool:
-    from deid.image_errors import ImageError
-
-    try:
-        found = service.find_faces(path)
-    except ImageError:
-        return False
-    for made in {found.view, found.preview} - {path}:
-        made.unlink(missing_ok=True)
-    return bool(found.boxes)
+def chosen(names: list[str]) -> list[str]:
+    """Raises Refused for none."""
+    if not names:
+        raise Refused("Choose at least one of the saved people first.")
+    return names

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import gradio as gr
-import pandas as pd
+import pandas as pd  # type: ignore[import-untyped]
 
 from deid.app import words
 from deid.app.handlers import FoundPhoto, ProtectedPhoto
@@ -28,8 +28,9 @@ def build(service: Service, found: gr.State, protected: gr.State) -> Shown:
     """Inside the column of results."""
     headline = gr.Markdown(elem_classes="headline")
     slider = gr.ImageSlider(
-        label="Before and after: drag the line; scroll to zoom", type="filepath", interactive=False, max_height=620
-    )
+        label="Before and after: drag the line; scroll to zoom", type="filepath", interactive=False, max_height=620,
+        elem_classes="compared",
+    )  # fmt: skip
     verdict = gr.Markdown()
     save = gr.DownloadButton("Download the protected photo", variant="primary")
     amplify = gr.Checkbox(label="Show what was added, ten times as strong", container=False)

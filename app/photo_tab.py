@@ -1,16 +1,18 @@
 """The tab for one photo: its components, and what each of them does."""
 
+import hashlib
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import gradio as gr
+from gradio.components import Component
 
-from deid.app import photo_result, words
+from deid.app import people, photo_result, words
 from deid.app.drawing import face_at, with_boxes
 from deid.app.handlers import FoundPhoto
 from deid.app.page import followed, reason_of, said, session_of, settings_of
-from deid.app.people_tab import people_of
 from deid.app.service import Service
 from deid.app.sessions import Session
 from deid.image_errors import ImageError
@@ -19,130 +21,167 @@ if TYPE_CHECKING:  # it loads torch
     from deid.live import Step
 
 Update = dict[Any, Any]
+LABEL = "Faces: click one to leave it out, or to take it in again"
+
+
+@dataclass(frozen=True, eq=False)
+class PhotoTab:
+    """The components; the methods are what happens when one is used."""
+
+    service: Service
+    found: gr.State
+    protected: gr.State
+    upload: gr.File
+    picture: gr.Image
+    faces: gr.CheckboxGroup
+    settings: list[Component]
+    start: gr.Button
+    cancel: gr.Button
+    status: gr.HTML
+    results: gr.Column
+    shown: photo_result.Shown
+
+    def on_upload(self, file: str, request: gr.Request) -> Iterator[Update]:
+        # The field is emptied: it would offer a link to where nothing is served from.
+        cleared = {
+            self.upload: None,
+            self.found: None,
+            self.protected: None,
+            self.results: gr.update(visible=False),
+            self.start: gr.update(interactive=False),
+            self.picture: gr.update(value=None, visible=False),
+            self.faces: gr.update(choices=[], value=[], visible=False),
+        }
+        waiting = "Looking for faces …" if self.service.warm.is_set() else "Warming up: loading the recognizer, once …"
+        yield {**cleared, self.status: said(waiting, busy=True)}
+        try:
+            photo = look_at(self.service, file, session_of(self.service, request))
+        except ImageError as error:
+            yield {self.status: said(f"This is not a photo that can be read: {error}", alert=True)}
+        except Exception as error:  # whatever it is, the page must not stand still
+            yield {self.status: said(reason_of(error), alert=True)}
+        else:
+            yield self.found_in(photo)
+
+    def found_in(self, photo: FoundPhoto) -> Update:
+        """The photo with its faces, all of them chosen."""
+        numbers = list(range(1, len(photo.boxes) + 1))
+        if not numbers:
+            return {
+                self.picture: gr.update(value=str(photo.preview), visible=True, label="Your photo"),
+                self.status: said(f"{photo.path.name}: no face was found, so there is nothing to protect."),
+            }
+        count = "one face" if len(numbers) == 1 else f"{len(numbers)} faces"
+        return {
+            self.found: photo,
+            self.picture: gr.update(value=boxed(photo, numbers), visible=True, label=LABEL),
+            self.faces: gr.update(choices=choices(photo), value=numbers, visible=True),
+            self.start: gr.update(interactive=True),
+            self.status: said(f"{photo.path.name}: {count} found. Choose which to protect, then press Protect."),
+        }
+
+    def on_faces(self, numbers: list[int], photo: FoundPhoto | None) -> Update:
+        if photo is None:
+            return {self.start: gr.skip()}
+        return {self.picture: boxed(photo, numbers), self.start: gr.update(interactive=bool(numbers))}
+
+    def on_click(self, numbers: list[int], photo: FoundPhoto | None, event: gr.SelectData) -> Update:
+        if photo is None:
+            return {self.faces: gr.skip()}
+        x, y = event.index
+        if (number := face_at(x, y, photo.boxes, photo.scale)) is None:
+            return {self.faces: gr.skip()}
+        numbers = sorted(set(numbers) ^ {number})
+        return {self.faces: numbers, **self.on_faces(numbers, photo)}
+
+    def on_start(
+        self, photo: FoundPhoto | None, numbers: list[int], k: int, way: str, how: str, request: gr.Request
+    ) -> Iterator[Update]:
+        if photo is None or not numbers:
+            yield {self.status: said("Choose a photo and at least one face first.", alert=True)}
+            return
+        yield {**self.running(True), self.results: gr.update(visible=False), self.status: said("Starting …", busy=True)}
+        session = session_of(self.service, request)
+        asked = {"k_level": int(k), "method": way, "profile": how, "people": people.people_of(session)}
+        chosen, stop = sorted(numbers), session.cancel_of("photo")
+        try:
+            done = yield from followed(
+                self.service.desk,
+                stop,
+                lambda tell: self.service.protect_photo(photo, chosen, asked, tell, stop),
+                lambda step: progress(step, chosen),
+                lambda line, _: {self.status: line},
+            )
+        except Exception as error:  # whatever it is, the page must not stand still
+            yield {**self.running(False), self.status: said(reason_of(error), alert=True)}
+            return
+        if done is None:
+            yield {**self.running(False), self.status: said("Cancelled. Nothing was written.")}
+            return
+        yield {
+            **self.running(False),
+            **self.shown.update(photo, done),
+            self.protected: done,
+            self.results: gr.update(visible=True),
+            self.status: said(words.headline(done.result), alert=done.saved is None),
+        }
+
+    def running(self, now: bool) -> Update:
+        """What can be pressed while a run goes on, and what once it has ended."""
+        return {
+            self.start: gr.update(interactive=not now),
+            self.cancel: gr.update(visible=now),
+            self.upload: gr.update(interactive=not now),
+        }
+
+    # The run itself says that it is stopping: an answer from here could arrive after its last word.
+    def on_cancel(self, request: gr.Request) -> None:
+        session_of(self.service, request).cancel_of("photo").set()
 
 
 def build(service: Service) -> None:
     """Inside a tab of the page."""
+    tab = layout(service)
+    everything = [
+        tab.upload, tab.found, tab.protected, tab.picture, tab.faces, tab.start, tab.cancel, tab.status, tab.results,
+        *tab.shown.outputs,
+    ]  # fmt: skip
+    tab.upload.upload(tab.on_upload, tab.upload, everything, concurrency_limit=1, show_progress="hidden")
+    tab.faces.input(tab.on_faces, [tab.faces, tab.found], [tab.picture, tab.start], show_progress="hidden")
+    tab.picture.select(
+        tab.on_click, [tab.faces, tab.found], [tab.faces, tab.picture, tab.start], show_progress="hidden"
+    )
+    tab.start.click(
+        tab.on_start, [tab.found, tab.faces, *tab.settings], everything, concurrency_limit=None, show_progress="hidden"
+    )
+    tab.cancel.click(tab.on_cancel, None, None, queue=False, show_progress="hidden")
+
+
+def layout(service: Service) -> PhotoTab:
+    """The components, where they stand."""
     found, protected = gr.State(None), gr.State(None)
     with gr.Row():
         with gr.Column(min_width=320):
             upload = gr.File(label="Photo", height=130)
             picture = gr.Image(
-                label="Faces: click one to leave it out, or to take it in again",
-                elem_classes="faces",
-                visible=False,
-                interactive=False,
-                type="filepath",
+                label=LABEL, elem_classes="faces", visible=False, interactive=False, type="filepath",
                 buttons=["fullscreen"],
-            )
+            )  # fmt: skip
             faces = gr.CheckboxGroup(label="Faces to protect", visible=False)
             settings = settings_of()
             with gr.Row():
                 start = gr.Button("Protect", variant="primary", interactive=False)
                 cancel = gr.Button("Cancel", variant="stop", visible=False)
-            status = gr.HTML(said("Choose a photo. It stays on this computer."), padding=False)
+            status = gr.HTML(said("Choose a photo. It stays on the computer that runs this page."), padding=False)
         with gr.Column(min_width=320, visible=False) as results:
             shown = photo_result.build(service, found, protected)
-
-    def on_upload(file: str, request: gr.Request) -> Iterator[Update]:
-        # The field is emptied: the file is about to move, and it would offer a link to where it was.
-        cleared = {
-            upload: None,
-            found: None, protected: None, results: gr.update(visible=False), start: gr.update(interactive=False),
-            picture: gr.update(value=None, visible=False), faces: gr.update(choices=[], value=[], visible=False),
-        }  # fmt: skip
-        waiting = "Looking for faces …" if service.warm.is_set() else "Warming up: loading the recognizer, once …"
-        yield {**cleared, status: said(waiting, busy=True)}
-        try:
-            photo = look_at(service, file, session_of(service, request))
-        except ImageError as error:
-            yield {status: said(f"This is not a photo that can be read: {error}", alert=True)}
-            return
-        except Exception as error:  # whatever it is, the page must not stand still
-            yield {status: said(reason_of(error), alert=True)}
-            return
-        numbers = list(range(1, len(photo.boxes) + 1))
-        if not numbers:
-            yield {
-                picture: gr.update(value=str(photo.preview), visible=True, label="Your photo"),
-                status: said(f"{photo.path.name}: no face was found, so there is nothing to protect."),
-            }
-            return
-        count = "one face" if len(numbers) == 1 else f"{len(numbers)} faces"
-        yield {
-            found: photo,
-            picture: gr.update(value=boxed(photo, numbers), visible=True, label=picture.label),
-            faces: gr.update(choices=choices(photo), value=numbers, visible=True),
-            start: gr.update(interactive=True),
-            status: said(f"{photo.path.name}: {count} found. Choose which to protect, then press Protect."),
-        }
-
-    def on_faces(numbers: list[int], photo: FoundPhoto | None) -> Update:
-        if photo is None:
-            return {start: gr.skip()}
-        return {picture: boxed(photo, numbers), start: gr.update(interactive=bool(numbers))}
-
-    def on_click(numbers: list[int], photo: FoundPhoto | None, event: gr.SelectData) -> Update:
-        number = face_at(*event.index, photo.boxes, photo.scale) if photo else None
-        if photo is None or number is None:
-            return {faces: gr.skip()}
-        numbers = sorted(set(numbers) ^ {number})
-        return {faces: numbers, picture: boxed(photo, numbers), start: gr.update(interactive=bool(numbers))}
-
-    def on_start(
-        photo: FoundPhoto | None, numbers: list[int], k: int, way: str, how: str, request: gr.Request
-    ) -> Iterator[Update]:
-        if photo is None or not numbers:
-            yield {status: said("Choose a photo and at least one face first.", alert=True)}
-            return
-        running = {
-            start: gr.update(interactive=False),
-            cancel: gr.update(visible=True),
-            upload: gr.update(interactive=False),
-            results: gr.update(visible=False),
-        }
-        yield {**running, status: said("Starting …", busy=True)}
-        ended = {
-            start: gr.update(interactive=True),
-            cancel: gr.update(visible=False),
-            upload: gr.update(interactive=True),
-        }
-        session = session_of(service, request)
-        asked = {"k_level": int(k), "method": way, "profile": how, "people": people_of(session)}
-        chosen, stop = sorted(numbers), session.cancel_of("photo")
-        try:
-            done = yield from followed(
-                service.desk,
-                stop,
-                lambda tell: service.protect_photo(photo, chosen, asked, tell, stop),
-                lambda step: progress(step, chosen),
-                lambda line, _: {status: line},
-            )
-        except Exception as error:  # whatever it is, the page must not stand still
-            yield {**ended, status: said(reason_of(error), alert=True)}
-            return
-        if done is None:
-            yield {**ended, status: said("Cancelled. Nothing was written.")}
-            return
-        yield {
-            **ended, protected: done, results: gr.update(visible=True), **shown.update(photo, done),
-            status: said(words.headline(done.result), alert=done.saved is None),
-        }  # fmt: skip
-
-    # The run itself says that it is stopping: an answer from here could arrive after its last word.
-    def on_cancel(request: gr.Request) -> None:
-        session_of(service, request).cancel_of("photo").set()
-
-    everything = [upload, found, protected, picture, faces, start, cancel, status, results, *shown.outputs]
-    upload.upload(on_upload, upload, everything, concurrency_limit=1, show_progress="hidden")
-    faces.input(on_faces, [faces, found], [picture, start], show_progress="hidden")
-    picture.select(on_click, [faces, found], [faces, picture, start], show_progress="hidden")
-    start.click(on_start, [found, faces, *settings], everything, concurrency_limit=None, show_progress="hidden")
-    cancel.click(on_cancel, None, None, queue=False, show_progress="hidden")
+    return PhotoTab(
+        service, found, protected, upload, picture, faces, settings, start, cancel, status, results, shown
+    )  # fmt: skip
 
 
 def look_at(service: Service, file: str, session: Session) -> FoundPhoto:
-    """An upload with its faces, moved into the session's folder. Raises Refused and UnreadableImage."""
+    """An upload with its faces, in the session's folder. Raises Refused and UnreadableImage."""
     path = service.sessions.claim(Path(file), session)
     service.be_warm()
     return service.find_faces(path)
@@ -150,9 +189,7 @@ def look_at(service: Service, file: str, session: Session) -> FoundPhoto:
 
 def progress(step: "Step | None", numbers: Sequence[int]) -> str:
     """numbers: of the chosen faces, in the order of the step's ranks."""
-    if step is None:
-        return said("Protecting: preparing …", busy=True)
-    return said(words.progress(step.round, step.evaluations, dict(zip(numbers, step.ranks, strict=False))), busy=True)
+    return said("Protecting: preparing …" if step is None else words.progress(step, numbers), busy=True)
 
 
 def choices(photo: FoundPhoto) -> list[tuple[str, int]]:
@@ -161,6 +198,7 @@ def choices(photo: FoundPhoto) -> list[tuple[str, int]]:
 
 def boxed(photo: FoundPhoto, chosen: Sequence[int]) -> str:
     """The picture with its boxes; another name for each choice, so that no browser shows an earlier one."""
-    path = photo.preview.with_name(f"faces-{'-'.join(map(str, sorted(chosen)))[:100]}.png")
+    key = hashlib.sha256(repr(sorted(chosen)).encode()).hexdigest()[:16]
+    path = photo.made / f"faces-{key}.png"
     with_boxes(photo.preview, photo.boxes, photo.scale, chosen).save(path, compress_level=1)
     return str(path)

@@ -34,10 +34,10 @@ def build() -> View:
     def update(report: Report | None) -> Update:
         if report is None:
             return {part: gr.update(visible=False) for part in (verdict, shared, private, page)}
+        answer = words.AUDITS.get(report.verdict, words.NO_VERDICT)
         note = f"\n\nThe private part: {PRIVATE}" if report.private else ""
         return {
-            verdict: gr.update(value=f"## {words.AUDITS.get(report.verdict, report.verdict)}\n{checked(report)}{note}",
-                               visible=True),
+            verdict: gr.update(value=f"## {answer}\n{checked(report)}{note}", visible=True),
             shared: gr.update(value=report.shared and str(report.shared), visible=report.shared is not None),
             private: gr.update(value=report.private and str(report.private), visible=report.private is not None),
             # Sandboxed: a report that somebody else made cannot do anything in this page.
@@ -54,8 +54,9 @@ def checked(report: Report) -> str:
         return ""
     if not report.differences:
         return "Checked: the report is as it was made, and follows from its own counts."
-    # As code: a report that somebody else made may hold any text.
-    return "**Changed since it was made:**\n" + "\n".join(f"- `{line.replace('`', '')}`" for line in report.differences)
+    # As code, a line each: a report that somebody else made may hold any text.
+    lines = [" ".join(line.replace("`", "").split()) for line in report.differences]
+    return "**Changed since it was made:**\n" + "\n".join(f"- `{line}`" for line in lines)
 
 
 def how_far(told: tuple[int, int] | None) -> str:

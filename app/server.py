@@ -6,7 +6,6 @@ import time
 from dataclasses import dataclass
 from http.cookies import SimpleCookie
 from pathlib import Path
-from urllib.parse import unquote
 
 from starlette.datastructures import MutableHeaders
 from starlette.middleware import Middleware
@@ -14,7 +13,7 @@ from starlette.responses import PlainTextResponse
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from deid.app.service import Service
-from deid.app.sessions import COOKIE, Sessions, new_token
+from deid.app.sessions import COOKIE, Sessions, is_token, new_token
 
 MAX_UPLOAD = "300mb"
 # Even a page that asked for something from elsewhere would not get it.
@@ -29,6 +28,7 @@ FOREIGN = re.compile(
     r"|<script\b[^>]*src=\"https?://[^>]*>\s*</script>",
     re.IGNORECASE,
 )
+FILE = re.compile(r"/file[=/](.*)", re.DOTALL)  # the two addresses under which Gradio serves files
 CSS = """
 .faces img { max-height: 32rem; }
 .report { width: 100%; height: 80vh; border: 1px solid var(--border-color-primary); border-radius: 8px; }
@@ -45,6 +45,19 @@ CSS = """
   [role="tab"] { padding: 0 .6rem !important; }
 }
 """
+# Gradio gives every picture an empty alternative text, and all upload buttons one name. Here each is called by its
+# frame's label, which tells what it shows now.
+NAMES = """<script>
+new MutationObserver(() => document.querySelectorAll(".block img, .block button[aria-dropeffect]").forEach(one => {
+  const frame = one.closest(".block");
+  const label = frame.querySelector("[data-testid=block-label]")?.textContent.trim();
+  const which = [...frame.querySelectorAll("img")].indexOf(one);
+  const compared = frame.classList.contains("compared") && ["The photo before", "The photo after"][which];
+  const attribute = one.tagName === "IMG" ? "alt" : "aria-label";
+  const name = compared || (attribute === "alt" ? label : `${label}: click to choose, or drop here`);
+  if (label && one.getAttribute(attribute) !== name) one.setAttribute(attribute, name);
+})).observe(document, {childList: true, subtree: true, characterData: true});
+</script>"""
 
 
 @dataclass(frozen=True)
@@ -97,6 +110,7 @@ def serve(
             button_primary_background_fill_dark="*primary_600",
         ),
         css=CSS,
+        head=NAMES,
         footer_links=[],
         run_history=False,
         ssr_mode=False,
@@ -128,8 +142,8 @@ class Guard:
             await self.app(scope, receive, send)
             return
         browser = _cookie_of(scope)
-        path = unquote(scope["path"])
-        if (at := path.find("/file=")) >= 0 and not self.sessions.may_read(browser, Path(path[at + len("/file=") :])):
+        asked = FILE.search(scope["path"])
+        if asked and not self.sessions.may_read(browser, Path(asked[1])):
             await PlainTextResponse("not yours", status_code=403)(scope, receive, send)
             return
         await self.app(scope, receive, _Cleaned(send, browser))
@@ -149,7 +163,7 @@ class _Cleaned:
             headers["Content-Security-Policy"] = POLICY
             headers["Referrer-Policy"] = "no-referrer"
             if headers.get("content-type", "").startswith("text/html"):
-                if not self.browser:
+                if not is_token(self.browser):
                     headers.append("Set-Cookie", f"{COOKIE}={new_token()}; Path=/; HttpOnly; SameSite=Strict")
                 self.start = message
                 return

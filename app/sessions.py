@@ -9,10 +9,12 @@ import secrets
 import shutil
 import tempfile
 import threading
+import time
 from dataclasses import dataclass, field
 from pathlib import Path
 
 COOKIE = "deid_browser"
+UNCLAIMED = 3600  # seconds that an upload waits to be used
 
 
 class Refused(Exception):  # noqa: N818
@@ -62,7 +64,7 @@ class Sessions:
 
     def of(self, browser: str, page: str) -> Session:
         """The session of a page, begun if it is new. Raises Refused for a browser that keeps no cookie."""
-        if not _is_token(browser):
+        if not is_token(browser):
             raise Refused("This page needs cookies from its own address: allow them and load it again.")
         with self._lock:
             key = (browser, page)
@@ -76,25 +78,38 @@ class Sessions:
         """Cancel what runs there and delete its files."""
         with self._lock:
             session = self._open.pop((browser, page), None)
+            self._sweep(UNCLAIMED if self._open else 0)
         if session is not None:
             session.delete()
 
+    def _sweep(self, age: float) -> None:
+        """Delete uploads of at least so many seconds that no session has claimed: nobody knows whose they are."""
+        for folder in self.root.glob("*"):
+            if not is_token(folder.name) and time.time() - folder.stat().st_mtime >= age:
+                shutil.rmtree(folder, ignore_errors=True)
+
     def may_read(self, browser: str, path: Path) -> bool:
         """Is this file in a folder of this browser?"""
-        return _is_token(browser) and path.resolve().is_relative_to(self.root / browser)
+        return is_token(browser) and path.resolve().is_relative_to(self.root / browser)
 
     def claim(self, upload: Path, session: Session) -> Path:
-        """Move an upload into the session's folder. Raises Refused for anything but an upload that is still there.
+        """The session's own name for an upload. Raises Refused for anything but an upload that is still there.
 
+        Gradio keeps files of one name and content once, whatever fields and pages they were given to: so the upload
+        stays until the session's end.
         A request can name any file it likes: only what Gradio has just received, which lies in a folder that is
         directly under the root and is named by a hash, is taken.
         """
         path = upload.resolve()
-        received = path.parent.parent == self.root and not _is_token(path.parent.name)
+        received = path.parent.parent == self.root and not is_token(path.parent.name)
         if not received or not path.is_file():
             raise Refused("The upload did not arrive whole: choose the file again.")
         target = session.new_folder() / path.name
-        shutil.move(path, target)
+        try:
+            target.hardlink_to(path)
+        except OSError:  # no hard links here
+            shutil.copyfile(path, target)
+        session.elsewhere.append(path)
         return target
 
     def close(self) -> None:
@@ -111,6 +126,7 @@ def new_token() -> str:
     return "b" + secrets.token_hex(16)
 
 
-def _is_token(text: str) -> bool:
+def is_token(text: str) -> bool:
+    """Is it one of ours?"""
     # Gradio's hashes are longer, so a browser's folder is never taken for an upload's.
     return len(text) == 33 and text[0] == "b" and all(c in "0123456789abcdef" for c in text[1:])

@@ -32,15 +32,12 @@ def unpack(uploads: Sequence[Path], folder: Path) -> Unpacked:
     for upload in uploads:
         sources = _members(upload, room) if zipfile.is_zipfile(upload) else iter([(upload.name, upload, "")])
         for name, source, problem in sources:
-            place = None if problem else _place(name, source, folder)
-            if place is None:
-                left_out.append((name, problem or "not a photo"))
-            else:
-                place.parent.mkdir(parents=True, exist_ok=True)
-                shutil.move(source, place)
-                count += 1
-                if count > MAX_FILES:
-                    raise Refused(f"At most {MAX_FILES:,} photos at once.")
+            if problem := problem or _put(name, source, folder):
+                left_out.append((name, problem))
+                continue
+            count += 1
+            if count > MAX_FILES:
+                raise Refused(f"At most {MAX_FILES:,} photos at once.")
         upload.unlink(missing_ok=True)
     return Unpacked(folder, count, tuple(left_out))
 
@@ -88,11 +85,24 @@ def _members(upload: Path, room: _Room) -> Iterator[tuple[str, Path, str]]:
 
 def _problem(entry: zipfile.ZipInfo, name: str) -> str:
     path = PurePosixPath(name)
-    if path.is_absolute() or ".." in path.parts or ":" in name or "\0" in name:
+    if path.is_absolute() or not path.name or ".." in path.parts or ":" in name or "\0" in name:
         return "its name leads out of the zip"
     if stat.S_ISLNK(entry.external_attr >> 16):
         return "a link, not a file"
     return "encrypted" if entry.flag_bits & 1 else ""
+
+
+def _put(name: str, source: Path, folder: Path) -> str:
+    """Move a photo to its place; why not, else an empty text."""
+    try:
+        place = _place(name, source, folder)
+        if place is None:
+            return "not a photo"
+        place.parent.mkdir(parents=True, exist_ok=True)
+        shutil.move(source, place)
+    except OSError as error:  # a name that is too long, or that is both a file's and a folder's
+        return f"it cannot be stored: {error.strerror}"
+    return ""
 
 
 def _place(name: str, source: Path, folder: Path) -> Path | None:

@@ -1,8 +1,12 @@
 """What the page says, for people who know nothing of recognizers and must not be misled."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 from deid.types import FaceResult, PhotoResult
+
+if TYPE_CHECKING:  # it loads torch
+    from deid.live import Step
 
 METHODS = {
     "k-a3": "K-A³ – the faint pattern that is hardest to see (recommended)",
@@ -10,7 +14,12 @@ METHODS = {
     "blur": "Blur – hides the face from people too; recognizers often see through it",
     "pixelate": "Pixelate – the same with a mosaic",
 }
-PROFILES = {"paper": "Least noise – made against the recognizer shipped here; may not survive recompression"}
+PROFILES = {
+    "paper": "Paper: least noise – made against the recognizer shipped here; may not survive recompression",
+    "robust": (
+        "Robust: also holds after recompression, half size and a small crop – a little more noise, several times slower"
+    ),
+}
 K_LEVEL = (
     "Your true name lands on a random place from 2nd to K+1st among the recognizer's guesses. "
     "A larger K spreads it wider and shows a little more."
@@ -20,6 +29,7 @@ AUDITS = {
     "violated": "The promised conditions are VIOLATED",
     "inconclusive": "Too few photos to decide",
 }
+NO_VERDICT = "The report gives no verdict that this program knows"
 ORDINALS = ("", "first", "second", "third", "fourth", "fifth", "sixth", "seventh", "eighth", "ninth", "tenth")
 CLASSES = {
     "surrogate": "the one this photo was protected against",
@@ -109,12 +119,17 @@ def place_in_line(ahead: int) -> str:
     return f"In line: {number(ahead)} {'job comes' if ahead == 1 else 'jobs come'} first."
 
 
-def progress(round: int, evaluations: int, ranks: Mapping[int, int | None]) -> str:
-    """How an attack goes. ranks: face number → where it stands now."""
-    done = sum(rank not in (None, 1) for rank in ranks.values())
-    now = ", ".join(f"face {face} {'…' if rank is None else ordinal(rank)}" for face, rank in ranks.items())
-    share = f"{done} of {len(ranks)} faces moved from first place · " if len(ranks) > 1 else ""
-    return f"Protecting: {share}round {round}, step {evaluations} · now {now}"
+def progress(step: "Step", numbers: Sequence[int]) -> str:
+    """How an attack goes. numbers: of the chosen faces, in the order of the step's ranks."""
+    shown = step.working or range(len(step.ranks))
+    now = ", ".join(f"face {numbers[face]} {_place(step.ranks[face])}" for face in shown)
+    share = f"{step.settled} of {len(numbers)} faces settled · " if len(numbers) > 1 else ""
+    what = f"step {step.evaluations}" if step.working else "looking at the saved file"
+    return f"Protecting: {share}round {step.round}, {what} · now {now}"
+
+
+def _place(rank: int | None) -> str:
+    return "…" if rank is None else ordinal(rank)
 
 
 def still_recognized_by(names: Sequence[str]) -> str:

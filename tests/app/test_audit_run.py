@@ -1,9 +1,12 @@
 """Audits behind the page, with real recognizers on one small photo."""
 
+import json
 import os
 import shutil
+import sqlite3
 import threading
 import zipfile
+from contextlib import closing
 from pathlib import Path
 
 import numpy as np
@@ -12,7 +15,10 @@ from PIL import Image
 
 from deid.app import audit_run
 from deid.app.sessions import Refused
+from deid.batch.journal import Journal
+from deid.file_hash import file_sha256
 from deid.live import Cancelled
+from deid.types import PhotoResult
 
 
 @pytest.fixture
@@ -60,6 +66,7 @@ def test_an_audit_its_parts_and_its_check(sets: tuple[Path, Path], tmp_path: Pat
     late = audit_run.read_report(file, sets[1], tmp_path / "late")
     assert late.differences is not None
     assert ["does not know this file" in line for line in late.differences] == [True]
+    assert str(tmp_path) not in late.differences[0]
 
 
 def test_a_cancelled_audit_leaves_nothing(sets: tuple[Path, Path], tmp_path: Path) -> None:
@@ -68,6 +75,67 @@ def test_a_cancelled_audit_leaves_nothing(sets: tuple[Path, Path], tmp_path: Pat
     with pytest.raises(Cancelled):
         audit_run.audit_folders(*sets, 5, tmp_path, lambda told: None, cancel)
     assert stores() == []
+
+
+@pytest.fixture
+def journal(sets: tuple[Path, Path], tmp_path: Path) -> Path:
+    """Of a run at K = 3 that wrote the published photo, on another computer."""
+    path = tmp_path / "elsewhere.sqlite"
+    journal = Journal(path, {"K": 3, "method": "k-a3", "recognizer": "lightcnn9 0123abcd"})
+    journal.add_found("a.png", "sha of the input", [], 0.5)
+    journal.intend(
+        "a.png", file_sha256(sets[1] / "a.png"), None, PhotoResult("a.png", "a.png", "protected", "paper", "k-a3", 3)
+    )
+    journal.close()
+    return path
+
+
+@pytest.mark.parametrize("given", [True, False])
+def test_with_the_journal_of_the_run_the_recognizers_have_their_class(
+    sets: tuple[Path, Path], tmp_path: Path, journal: Path, given: bool
+) -> None:
+    audit_run.check_journal(journal)
+    report = audit_run.audit_folders(
+        *sets, None, tmp_path, lambda told: None, threading.Event(), journal if given else None
+    )
+    assert report.private is not None
+    document = json.loads(zipfile.ZipFile(report.private).read("report.json"))
+    classes = {name: one["class"] for name, one in document["recognizers"].items()}
+    expected = {"lightcnn9": "surrogate", "dlib-resnet": "related"} if given else dict.fromkeys(classes, "unknown")
+    assert classes.items() >= expected.items()
+    assert document["configuration"]["k_level"] == (3 if given else 5)
+
+
+def executed(path: Path, *statements: str) -> Path:
+    with closing(sqlite3.connect(path)) as database:
+        for statement in statements:
+            database.execute(statement)
+        database.commit()
+    return path
+
+
+def test_a_file_that_is_no_journal_is_refused(tmp_path: Path, journal: Path) -> None:
+    text = tmp_path / "text.sqlite"
+    text.write_text("no database " * 100)
+    other = executed(tmp_path / "other.sqlite", "CREATE TABLE configuration (value TEXT)")
+    endless = executed(
+        tmp_path / "endless.sqlite",
+        "CREATE TABLE configuration (value TEXT)",
+        "CREATE VIEW photos AS WITH RECURSIVE n (i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n)"
+        " SELECT i AS path, i AS output_sha256 FROM n",
+    )
+    computed = executed(
+        tmp_path / "computed.sqlite",
+        "CREATE TABLE configuration (value TEXT)",
+        "CREATE TABLE photos (path TEXT, output_sha256 TEXT AS (hex(zeroblob(1000000))))",
+    )
+    for path in (text, other, endless, computed):
+        with pytest.raises(Refused, match="not the journal of a run"):
+            audit_run.check_journal(path)
+    for value in ("", "[]", "{}", '{"K": "many", "method": "k-a3", "recognizer": "x"}', '{"K": 5, "method": "k-a3"}'):
+        executed(journal, f"UPDATE configuration SET value = '{value}'")
+        with pytest.raises(Refused, match="not the journal of a run"):
+            audit_run.check_journal(journal)
 
 
 @pytest.mark.parametrize("text", ["", "[]", "{}", '{"format": "face-deid audit 1"}', "\udcff"])

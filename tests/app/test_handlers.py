@@ -84,9 +84,27 @@ def test_a_photo_is_protected_and_told_about(photo: Path) -> None:
 def test_cancelling_ends_the_attack_and_writes_nothing(photo: Path) -> None:
     cancel = threading.Event()
     found = handlers.find_faces(photo)
-    before = set(photo.parent.iterdir())
+    before = {path for path in photo.parent.rglob("*") if path.is_file()}
     with pytest.raises(Cancelled):
         handlers.protect_photo(
             found, [1], {"k_level": 5}, lambda step: cancel.set() if step.evaluations == 2 else None, cancel
         )
-    assert set(photo.parent.iterdir()) == before
+    assert {path for path in photo.parent.rglob("*") if path.is_file()} == before
+
+
+@pytest.mark.parametrize("name", ["view.jpg", "preview.png", "perturbation.png"])
+def test_no_photo_is_overwritten_by_what_is_made_of_it(photo: Path, name: str) -> None:
+    path = photo.rename(photo.with_name(name))
+    data = path.read_bytes()
+    found = handlers.find_faces(path)
+    assert len(found.boxes) == 1
+    assert path.read_bytes() == data
+    assert {one.parent for one in (found.view, found.preview)} == {found.made}
+
+
+def test_each_time_has_its_own_files(photo: Path) -> None:
+    found = handlers.find_faces(photo)
+    done = [handlers.protect_photo(found, [1], {"seed": seed}, lambda step: None, threading.Event()) for seed in (1, 2)]
+    made = [path for one in done for path in (one.saved, one.settings, handlers.perturbation(found, one))]
+    assert len(set(made)) == 6
+    assert all(path is not None and path.is_file() for path in made)

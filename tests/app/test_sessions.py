@@ -1,5 +1,6 @@
 """Whose files are whose, and that they go."""
 
+import os
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -23,18 +24,23 @@ def received(sessions: Sessions, name: str = "photo.png") -> Path:
     return path
 
 
-def test_an_upload_moves_into_its_session(sessions: Sessions) -> None:
+def test_an_upload_belongs_to_the_sessions_that_claim_it(sessions: Sessions) -> None:
     browser = new_token()
     session = sessions.of(browser, "page")
     upload = received(sessions)
     path = sessions.claim(upload, session)
     assert path.read_bytes() == b"photo"
     assert path.is_relative_to(session.folder)
-    assert not upload.exists()
     assert sessions.may_read(browser, path)
     assert not sessions.may_read(new_token(), path)
+    # The same file in another field, or of another page, is the same upload.
+    again = sessions.claim(upload, session)
+    assert again != path
+    assert again.read_bytes() == b"photo"
+    sessions.end(browser, "page")
+    assert not upload.exists()
     with pytest.raises(Refused, match="choose the file again"):
-        sessions.claim(upload, session)
+        sessions.claim(upload, sessions.of(browser, "another"))
 
 
 def test_no_request_can_name_another_session_s_file_or_any_file(sessions: Sessions, tmp_path: Path) -> None:
@@ -76,6 +82,20 @@ def test_files_go_with_their_page_and_all_with_the_server(sessions: Sessions) ->
     sessions.close()
     assert other.is_set()
     assert not sessions.root.exists()
+
+
+def test_what_nobody_has_claimed_goes_with_the_last_page_or_by_its_age(sessions: Sessions) -> None:
+    for page in ("one", "two"):
+        sessions.of(new_token(), page)
+    (one, _), (two, _) = sessions._open
+    fresh, old = received(sessions), sessions.root / ("1" * 64)
+    old.mkdir()
+    os.utime(old, (0, 0))
+    sessions.end(one, "one")
+    assert fresh.is_file()
+    assert not old.exists()
+    sessions.end(two, "two")
+    assert not fresh.parent.exists()
 
 
 @pytest.mark.parametrize("browser", ["", "..", "b" * 33 + "/", "0" * 64, "b../../../../../../../../../etc/x"])

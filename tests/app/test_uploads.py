@@ -65,6 +65,14 @@ def test_no_name_leads_out(tmp_path: Path, name: str) -> None:
     assert [reason for _, reason in taken.left_out] == ["its name leads out of the zip"]
 
 
+def test_a_name_that_cannot_be_stored_is_left_out(tmp_path: Path) -> None:
+    long = f"{'x' * 300}.png"
+    archive = zipped(tmp_path / "a.zip", {"one.png": png(), "one.png/two.png": png(), long: png(), ".": png()})
+    taken = unpack([archive], tmp_path / "to")
+    assert names(tmp_path / "to") == ["one.png"]
+    assert [name for name, _ in taken.left_out] == ["one.png/two.png", long, "."]
+
+
 def test_a_link_is_not_followed(tmp_path: Path) -> None:
     entry = zipfile.ZipInfo("link.png")
     entry.external_attr = (stat.S_IFLNK | 0o777) << 16

@@ -5,6 +5,7 @@ import pytest
 from deid.app import words
 from deid.attacks import ATTACKS
 from deid.audit.classes import CLASSES
+from deid.live import Step
 from deid.obfuscation import OBFUSCATIONS
 from deid.protector import PROFILES
 from deid.types import FaceResult, PhotoResult
@@ -68,3 +69,15 @@ def test_another_recognizer_s_first_place_or_match_is_no_protection() -> None:
     fine = words.other_sentence("dlib-resnet", "independent", 7, 1, 1001, False)
     assert "not protected" not in fine
     assert "independent of the one attacked" in fine
+
+
+def test_progress_says_how_many_faces_are_settled_and_where_the_others_stand() -> None:
+    step = Step(2, 31, (4, 1, None), working=(1, 2))
+    assert words.progress(step, [1, 3, 4]) == (
+        "Protecting: 1 of 3 faces settled · round 2, step 31 · now face 3 first, face 4 …"
+    )
+    assert words.progress(Step(1, 7, (1,), working=(0,)), [2]) == "Protecting: round 1, step 7 · now face 2 first"
+    look = Step(1, 9, (4, 1))
+    assert words.progress(look, [1, 2]) == (
+        "Protecting: 1 of 2 faces settled · round 1, looking at the saved file · now face 1 fourth, face 2 first"
+    )

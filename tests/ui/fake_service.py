@@ -38,7 +38,7 @@ class Work:
     ) -> ProtectedPhoto:
         """Turns the chosen boxes black."""
         self.settings = settings
-        tell(Step(1, 7, (1,) * len(chosen)))
+        tell(Step(1, 7, (RANK,) + (1,) * (len(chosen) - 1), tuple(range(1, len(chosen))) or (0,)))
         while not self.go.is_set():
             if cancel.is_set():
                 raise Cancelled
@@ -47,9 +47,9 @@ class Work:
         for number in chosen:
             x0, y0, x1, y1 = map(int, photo.boxes[number - 1])
             pixels[y0:y1, x0:x1] = 0
-        saved = photo.path.with_name(f"{photo.name}-protected{photo.suffix}")
+        saved = photo.made / f"{photo.name}-protected{photo.suffix}"
         Image.fromarray(pixels).save(saved)
-        private = photo.path.with_name(f"{photo.name}-private-settings.json")
+        private = photo.made / f"{photo.name}-private-settings.json"
         private.write_text("{}")
         faces = tuple(
             FaceResult(box, "itself", "protected", RANK, True, 1, RANK, 1.0, 0.6, False, 0.95, 0.96, 33.0, 12)
@@ -70,9 +70,11 @@ def opinion(faces: int) -> Opinion:
 def find(path: Path) -> FoundPhoto:
     """Two faces, or none where the photo is black."""
     photo = read_photo(path)
-    preview = path.with_name("preview.png")
+    made = path.parent / f"{path.stem} made"
+    made.mkdir()
+    preview = made / "preview.png"
     Image.fromarray(photo.pixels).save(preview)
-    return FoundPhoto(path, path.stem, path.suffix, path, preview, 1.0, BOXES if photo.pixels.any() else ())
+    return FoundPhoto(path, made, path.stem, path.suffix, path, preview, 1.0, BOXES if photo.pixels.any() else ())
 
 
 def fake_service() -> tuple[Service, Work]:

@@ -8,12 +8,13 @@ from pathlib import Path
 import numpy as np
 import pytest
 from PIL import Image
-from playwright.sync_api import Browser, Page, expect
+from playwright.sync_api import Browser, Locator, Page, expect
 from ui.fake_service import BOXES, RANK, Work
 from ui.watched import Watched
 
-from deid.app import handlers
+from deid.app import handlers, people
 from deid.app.server import Serving
+from deid.checkpoints import manifest
 
 SLOW = 60_000  # milliseconds for what has to import torch or to attack a face
 
@@ -173,7 +174,7 @@ def test_cancel_half_way_and_start_again(page: Page, work: Work, tmp_path: Path)
     upload(page, pair(tmp_path / "pair.png"))
     said(page, "2 faces found")
     protect(page)
-    said(page, "round 1, step 7")
+    said(page, "1 of 2 faces settled · round 1, step 7 · now face 2 first")
     page.get_by_role("button", name="Cancel").click()
     said(page, "Cancelled. Nothing was written.")
     expect(page.get_by_text("Download the protected photo")).to_be_hidden()
@@ -214,8 +215,10 @@ def test_two_browsers_see_only_their_own_files_and_stand_in_line(
     for one in (page, other):
         said(one, "Two faces protected")
     address = page.locator(".faces img").first.evaluate("one => one.src")
-    assert page.request.get(address).status == 200
-    assert other.request.get(address).status == 403
+    for one, status in ((page, 200), (other, 403)):
+        # Gradio serves every file under two addresses.
+        for asked in (address, address.replace("/file=", "/file/")):
+            assert one.request.get(asked).status == status
     assert "mine" not in other.content()
     root = serving[0].service.sessions.root
     assert list(root.rglob("yours-protected.png"))
@@ -227,6 +230,37 @@ def test_two_browsers_see_only_their_own_files_and_stand_in_line(
         page.evaluate("new Promise(done => setTimeout(done, 50))")
     assert not list(root.rglob("yours*"))
     assert list(root.rglob("mine-protected.png"))
+
+
+def test_every_picture_has_a_name_for_a_screen_reader(page: Page, tmp_path: Path) -> None:
+    upload(page, pair(tmp_path / "pair.png"))
+    said(page, "2 faces found")
+    faces = page.get_by_role("img", name="Faces: click one to leave it out")
+    expect(faces).to_have_js_property("naturalWidth", 160)
+    protect(page)
+    said(page, "Two faces protected")
+    for name in ("The photo before", "The photo after"):
+        expect(page.get_by_role("img", name=name)).to_have_js_property("naturalWidth", 160)
+    page.get_by_label("Show what was added").check()
+    expect(page.get_by_role("img", name="What was added")).to_be_visible()
+    panel = page.get_by_role("tabpanel").filter(visible=True)
+    assert panel.locator("img").count() == 4
+    assert panel.locator("img[alt='']").count() == panel.locator("img:not([alt])").count() == 0
+    # The name is that of what is shown now.
+    Image.new("RGB", (80, 80)).save(tmp_path / "wall.png")
+    upload(page, tmp_path / "wall.png")
+    said(page, "wall.png: no face was found")
+    expect(page.get_by_role("img", name="Your photo")).to_have_js_property("naturalWidth", 80)
+    expect(faces).to_have_count(0)
+
+
+def test_the_recognizers_and_versions_are_shown(page: Page) -> None:
+    page.get_by_role("tab", name="About").click()
+    page.get_by_role("button", name="Show recognizers and versions").click()
+    expect(page.get_by_text(re.compile(r"Versions: face-deid .*torch .*gradio"))).to_be_visible(timeout=SLOW)
+    entry = manifest()["lightcnn9"]
+    row = page.get_by_role("row").filter(has_text="lightcnn9", visible=True).first
+    expect(row).to_contain_text(entry.sha256)
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
@@ -241,13 +275,7 @@ def test_a_phone_scrolls_only_downward(page: Page, tmp_path: Path, scheme: str) 
 
 
 def test_a_person_enrolled_is_known_to_this_page_alone(page: Page, work: Work, tmp_path: Path) -> None:
-    page.get_by_role("tab", name="People").click()
-    panel = page.get_by_role("tabpanel").filter(visible=True)
-    panel.get_by_label("Name").fill("Ada")
-    panel.locator("input[type=file]").set_input_files(pair(tmp_path / "ada.png"))
-    expect(panel.get_by_text("ada.png", exact=True)).to_be_visible()
-    panel.get_by_role("button", name="Enroll").click()
-    expect(panel.get_by_role("status")).to_contain_text("Ada: one photo. Enrolled: Ada.", timeout=SLOW)
+    panel = enroll(page, "Ada", pair(tmp_path / "ada.png"))
     page.get_by_role("tab", name="Photo").click()
     upload(page, pair(tmp_path / "pair.png"))
     said(page, "2 faces found")
@@ -258,3 +286,45 @@ def test_a_person_enrolled_is_known_to_this_page_alone(page: Page, work: Work, t
     panel.get_by_role("button", name="Forget everybody").click()
     expect(panel.get_by_role("status")).to_contain_text("Nobody is enrolled.")
     assert not work.settings["people"].exists()
+
+
+def enroll(page: Page, name: str, photo: Path) -> Locator:
+    page.get_by_role("tab", name="People").click()
+    panel = page.get_by_role("tabpanel").filter(visible=True)
+    panel.get_by_label("Name").fill(name)
+    panel.get_by_role("button", name="Photos of this person").locator("input").set_input_files(photo)
+    expect(panel.get_by_role("cell", name=photo.name)).to_be_visible()
+    panel.get_by_role("button", name="Enroll", exact=True).click()
+    expect(panel.get_by_role("status")).to_contain_text(f"{name}: one photo. Enrolled: {name}.", timeout=SLOW)
+    return panel
+
+
+def test_a_person_saved_on_purpose_is_offered_to_a_later_page(
+    page: Page, serving: tuple[Serving, Work], work: Work, tmp_path: Path
+) -> None:
+    panel = enroll(page, "Ada", pair(tmp_path / "ada.png"))
+    panel.get_by_role("button", name="People saved on this computer").click()
+    panel.get_by_role("button", name="Save everybody enrolled here").click()
+    expect(panel.get_by_role("status")).to_contain_text("Saved on this computer: Ada.")
+
+    opened(page, serving[0])  # a new session
+    page.get_by_role("tab", name="People").click()
+    expect(panel.get_by_role("status")).to_contain_text("Nobody is enrolled.")
+    panel.get_by_role("button", name="People saved on this computer").click()
+    ada = panel.get_by_role("checkbox", name="Ada")
+    ada.check()
+    panel.get_by_role("button", name="Enroll the chosen").click()
+    expect(panel.get_by_role("status")).to_contain_text("Enrolled: Ada.")
+    page.get_by_role("tab", name="Photo").click()
+    upload(page, pair(tmp_path / "pair.png"))
+    said(page, "2 faces found")
+    protect(page)
+    said(page, "Two faces protected")
+    assert [path.name for path in work.settings["people"].iterdir()] == ["Ada"]
+
+    page.get_by_role("tab", name="People").click()
+    ada.check()
+    panel.get_by_role("button", name="Delete the chosen").click()
+    expect(panel.get_by_role("status")).to_contain_text("Deleted from this computer: Ada. Enrolled: Ada.")
+    expect(ada).to_have_count(0)
+    assert people.saved_people() == []

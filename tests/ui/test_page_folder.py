@@ -20,6 +20,7 @@ from deid.app.audit_run import Report
 from deid.app.folder_run import At, FolderRun, row_of
 from deid.app.server import Serving
 from deid.audit.document import shared_part
+from deid.batch.journal import Journal
 from deid.live import Cancelled
 from deid.types import FaceResult, FolderResult, PhotoResult
 
@@ -108,7 +109,7 @@ def test_six_photos_one_of_them_corrupt(page: Page, folder: FakeFolder, six: lis
     said(page, "4 protected, 1 without a face, 1 unreadable.")
     for name, outcome in {"0.png": "protected", "wall.png": "no-face", "broken.jpg": "unreadable"}.items():
         expect(page.get_by_role("row").filter(has_text=name)).to_contain_text(outcome)
-    thumbnail = page.get_by_role("row").filter(has_text="0.png").locator("img")
+    thumbnail = page.get_by_role("row").filter(has_text="0.png").get_by_role("img", name="0.png")
     expect(thumbnail).to_have_js_property("naturalWidth", 40)
     assert sorted(saved(page, "Download the protected photos").namelist()) == [f"{n}.png" for n in range(4)]
     page.set_viewport_size({"width": 390, "height": 844})
@@ -131,7 +132,15 @@ def test_a_cancelled_run_begins_anew(page: Page, folder: FakeFolder, six: list[P
 def test_the_audit_of_what_was_just_protected(
     page: Page, folder: FakeFolder, six: list[Path], serving: tuple[Serving, Work], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def audit(originals: Path, published: Path, k_level: int | None, place: Path, tell: Any, cancel: Event) -> Report:
+    def audit(
+        originals: Path,
+        published: Path,
+        k_level: int | None,
+        place: Path,
+        tell: Any,
+        cancel: Event,
+        journal: Path | None,
+    ) -> Report:
         parts = []
         for name in ("shared", "private"):
             parts.append(place / f"{name}.zip")
@@ -152,13 +161,42 @@ def test_the_audit_of_what_was_just_protected(
     assert saved(page, "Download the PRIVATE part").namelist() == ["private.txt"]
 
 
+def test_the_journal_of_the_run_goes_with_the_photos(
+    page: Page, serving: tuple[Serving, Work], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    given: list[tuple[int | None, bytes]] = []
+
+    def audit(
+        originals: Path, published: Path, k_level: int | None, place: Path, tell: Any, cancel: Event, journal: Path
+    ) -> Report:
+        given.append((k_level, journal.read_bytes()))
+        return Report("<h1>The report</h1>", "met")
+
+    monkeypatch.setattr(serving[0].service, "audit_folders", audit)
+    photo, wrong, right = (tmp_path / name for name in ("a.png", "wrong.sqlite", "right.sqlite"))
+    Image.new("RGB", (40, 30)).save(photo)
+    wrong.write_text("no journal")
+    Journal(right, {"K": 3, "method": "k-a3", "recognizer": "lightcnn9 0123abcd"}).close()
+    page.get_by_role("tab", name="Audit").click()
+    panel = page.get_by_role("tabpanel").filter(visible=True)
+    panel.get_by_role("button", name="The journal of the run").click()
+    for journal in (wrong, right):
+        for field, file in {"Original photos": photo, "Published photos": photo, "Its journal": journal}.items():
+            panel.get_by_role("button", name=field).locator("input").set_input_files(file)
+        expect(panel.get_by_role("cell", name="a.png")).to_have_count(2)
+        expect(panel.get_by_role("cell", name=journal.name)).to_be_visible()
+        panel.get_by_role("button", name="Audit", exact=True).click()
+        said(page, "not the journal of a run" if journal is wrong else "Done: the report is below.")
+    assert given == [(None, right.read_bytes())]
+
+
 def test_a_report_made_earlier_and_something_that_is_none(
     page: Page, serving: tuple[Serving, Work], tmp_path: Path
 ) -> None:
     page.get_by_role("tab", name="Audit").click()
     panel = page.get_by_role("tabpanel").filter(visible=True)
     panel.get_by_text("Check a report made earlier").click()
-    field = panel.locator("input[type=file]").nth(2)
+    field = panel.get_by_role("button", name="Its report.json").locator("input")
     (tmp_path / "report.json").write_text("{}")
     field.set_input_files(tmp_path / "report.json")
     expect(panel.get_by_text("report.json", exact=True)).to_be_visible()
@@ -167,7 +205,7 @@ def test_a_report_made_earlier_and_something_that_is_none(
     document = shared_part(documents.plain())
     document["verdict"] = "met" if document["verdict"] != "met" else "violated"
     (tmp_path / "edited.json").write_text(json.dumps(document))
-    panel.locator("input[type=file]").nth(2).set_input_files(tmp_path / "edited.json")
+    field.set_input_files(tmp_path / "edited.json")
     expect(panel.get_by_text("edited.json", exact=True)).to_be_visible()
     panel.get_by_role("button", name="Check", exact=True).click()
     expect(panel.get_by_text("Changed since it was made")).to_be_visible(timeout=SLOW)

@@ -1,0 +1,31 @@
+"""What the page says of the program itself."""
+
+from importlib.metadata import version
+
+from deid.app import about_tab
+from deid.checkpoints import manifest
+
+
+def test_every_recognizer_on_this_computer_is_named_with_its_hash_and_its_closeness() -> None:
+    rows = {name: (close, trained, sha256) for name, close, trained, sha256 in about_tab.recognizers()}
+    entries = {name: entry for name, entry in manifest().items() if entry.path.is_file()}
+    assert {"lightcnn9", "dlib-resnet"} <= set(rows)
+    assert {name: sha256 for name, (_, _, sha256) in rows.items()} == {
+        name: entry.sha256 for name, entry in entries.items()
+    }
+    assert rows["lightcnn9"][0] == "the one this photo was protected against"
+    assert rows["dlib-resnet"][0].startswith("related")
+    assert "LFW" in rows["lightcnn9"][1]
+
+
+def test_versions_are_those_installed() -> None:
+    text = about_tab.installed()
+    for name in ("face-deid", "torch", "gradio"):
+        assert f"{name} {version(name)}" in text
+
+
+def test_it_says_what_is_not_protected() -> None:
+    does, does_not = about_tab.TEXT.split("## What it does not do")
+    assert "2nd to K+1st" in does
+    for limit in ("first K+1 guesses", "one-to-one", "Other recognizers", "Recompressing", "people"):
+        assert limit in does_not
