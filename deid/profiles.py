@@ -12,7 +12,10 @@ class Profile:
 
     rounds: at most so many. margin: of the first round, in units of the strangers' spread. rehearsed: of the checks,
     what the attack has in mind from its first step, by name; the others only once they failed. unmatched: whether a
-    one-to-one comparison with the clean photo must fail as well, at FAR 1e-2.
+    one-to-one comparison with the clean photo must fail as well, at FAR 1e-2. depth: how far below that threshold the
+    attack pushes it, in the same units. beside: further surrogates, by name, for which all of this must hold. exact:
+    whether the rank is to be k, or k or more. channels: 3 for a perturbation in color, 1 in luma. limit: of every
+    pixel's change (`k_a3`).
     """
 
     checks: Mapping[str, Handling]
@@ -20,6 +23,11 @@ class Profile:
     margin: float
     rehearsed: tuple[str, ...] = ()
     unmatched: bool = False
+    depth: float = 0.0
+    beside: tuple[str, ...] = ()
+    exact: bool = True
+    channels: int = 1
+    limit: float | None = None
 
 
 _AS_PUBLISHED = {AS_PUBLISHED: HANDLINGS[AS_PUBLISHED]}

@@ -55,16 +55,18 @@ class Protector:
         if not len(self.recognizer.decoys):
             raise UsageError(f"{options.recognizer} has no decoys, so no gallery to hide in: choose another recognizer")
         self.gallery = build_gallery(self.recognizer.decoys, self._enroll(options.people) if options.people else {})
+        others = [load_recognizer(name, self.device) for name in PROFILES[options.profile].beside]
+        self._beside = [Surrogate(other, Gallery(other.decoys)) for other in others if other.name != options.recognizer]
         self.versions = {name: version(name) for name in ("face-deid", "torch", "facenet-pytorch")}
 
     def embed(self, pixels: np.ndarray, landmarks: Sequence[np.ndarray]) -> Tensor:
         """Unit embeddings (N, D) of the faces at these landmarks (5, 2) of a photo's pixels."""
-        return self.surrogates[0].embed(pixels, landmarks)
+        return Surrogate(self.recognizer, self.gallery).embed(pixels, landmarks)
 
     @property
     def surrogates(self) -> list[Surrogate]:
-        """What the attack works against."""
-        return [Surrogate(self.recognizer, self.gallery)]
+        """What the attack works against; the first is the one whose ranks are reported."""
+        return [Surrogate(self.recognizer, self.gallery), *self._beside]
 
     def find(self, photo: Photo) -> list[FoundFace]:
         """The faces of a photo, left to right."""
@@ -97,6 +99,15 @@ class Protector:
             Enrollment(found.person, self.gallery.prototypes[row], (row,)),
             Enrollment("itself", found.embedding, (row,)),
         ]
+
+    def enrollments_of(self, photo: Photo, found: Sequence[FoundFace]) -> list[list[list[Enrollment]]]:
+        """For each surrogate the enrollments of each face, its own one last. Only the first knows people."""
+        landmarks = [f.face.landmarks for f in found]
+        own = [
+            [[Enrollment("itself", embedding)] for embedding in other.embed(photo.pixels, landmarks)]
+            for other in self._beside
+        ]
+        return [[self.enrollments(f) for f in found], *own]
 
     def _enroll(self, folder: Path) -> dict[str, Tensor]:
         """Embeddings (n, D) of each person: the largest face of each photo of the person's folder."""

@@ -4,15 +4,21 @@ MTCNN's landmarks move by a pixel or two on a perturbed photo and codecs round; 
 views on which the attack must hold: the newly found alignment, and what the codec did to the face.
 """
 
-import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
 from torch import Tensor
 
-from deid.anonymity.conditions import Criterion, at_most, rank_is, ranked_others, targets_of
+from deid.anonymity.conditions import (
+    Criterion,
+    at_most,
+    rank_is,
+    rank_is_at_least,
+    ranked_others,
+    targets_of,
+)
 from deid.attacks import ATTACKS
 from deid.costs import Costs
 from deid.faces.paste import FaceChain, View, paste
@@ -23,6 +29,7 @@ from deid.obfuscation import OBFUSCATIONS
 from deid.profiles import PROFILES, Profile
 from deid.protector import FoundFace, Protector
 from deid.recognizers.gallery import Enrollment
+from deid.scores import Asked, scores_of, targets_on_views
 from deid.surrogates import Surrogate
 from deid.types import Options
 
@@ -53,15 +60,14 @@ def run_rounds(
     options, device = protector.options, torch.device(protector.device)
     profile = PROFILES[options.profile]
     surrogates = protector.surrogates
-    chain = _chain_of(photo, found, protector)
+    chain = _chain_of(photo, found, surrogates, profile.channels)
     for row, f in enumerate(found):
         for handling in profile.rehearsed:
             chain.add_view(row, View(f.face.landmarks, handling=handling))
     clean = chain.clean_faces()
-    enrollments = [protector.enrollments(f) for f in found]
     groups = torch.tensor(ks, device=device)
-    own = protector.gallery.logits(torch.stack([f.embedding for f in found]), [e[-1] for e in enrollments])
-    targets = targets_of(ranked_others(own, max(ks) - 1), groups)
+    enrollments = protector.enrollments_of(photo, found)
+    asked = [_asked(*one, groups) for one in zip(protector.surrogates, enrollments, strict=True)]
     counts = torch.zeros(len(found), dtype=torch.int64, device=device)
     faces, best, open_faces = clean.clone(), None, list(range(len(found)))
     for round_ in range(profile.rounds):
@@ -70,13 +76,15 @@ def run_rounds(
             with costs.timed("attack"):
                 evaluations = torch.zeros(len(part), dtype=torch.int64, device=device)
                 faces[part] = ATTACKS[options.method](
-                    _scores_of(chain, clean, enrollments, surrogates[0], part, costs),
+                    scores_of(chain, clean, asked, part, costs),
                     clean[part],
                     torch.zeros(len(part), dtype=torch.int64, device=device),
-                    targets=targets[part],
+                    targets=targets_on_views(asked, chain, part),
                     criterion=_criterion(groups[part], margin / 2, profile),
                     margin=margin,
-                    ceiling=0.0 if profile.unmatched else None,
+                    ceiling=-profile.depth if profile.unmatched else None,
+                    exact=profile.exact,
+                    limit=profile.limit,
                     steps=STEPS,
                     start=faces[part],
                     counts=evaluations,
@@ -87,7 +95,7 @@ def run_rounds(
             for row, (patch, transform) in enumerate(zip(chain.patches, chain.transforms, strict=True)):
                 paste(pixels, faces[row] - clean[row], transform, patch.region)
             data, saved = _encoded(photo, pixels, format, options)
-        looks = look_again(saved, [f.face for f in found], [enrollments], surrogates, chain, profile.checks, costs)
+        looks = look_again(saved, [f.face for f in found], enrollments, surrogates, chain, profile.checks, costs)
         attempt = Attempt(data, tuple(looks), tuple(counts.tolist()), clean, costs.seconds)
         if best is None or _score(attempt, ks, profile) > _score(best, ks, profile):
             best = attempt
@@ -122,17 +130,22 @@ def obfuscate(photo: Photo, found: Sequence[FoundFace], protector: Protector, fo
             change(pixels, f.face.landmarks, **strength)
     with costs.timed("codec"):
         data, saved = _encoded(photo, pixels, format, options)
-    chain = _chain_of(photo, found, protector)
-    faces, enrollments = [f.face for f in found], [protector.enrollments(f) for f in found]
+    chain = _chain_of(photo, found, protector.surrogates)
+    faces, enrollments = [f.face for f in found], protector.enrollments_of(photo, found)
     checks = PROFILES[options.profile].checks
-    looks = look_again(saved, faces, [enrollments], protector.surrogates, chain, checks, costs)
+    looks = look_again(saved, faces, enrollments, protector.surrogates, chain, checks, costs)
     return Attempt(data, tuple(looks), (0,) * len(found), chain.clean_faces(), costs.seconds)
 
 
-def _chain_of(photo: Photo, found: Sequence[FoundFace], protector: Protector) -> FaceChain:
+def _chain_of(
+    photo: Photo, found: Sequence[FoundFace], surrogates: Sequence[Surrogate], channels: int = 1
+) -> FaceChain:
     landmarks = [f.face.landmarks for f in found]
-    device = torch.device(protector.device)
-    return FaceChain([photo.pixels] * len(found), landmarks, protector.recognizer.template, device)
+    first, *others = [surrogate.recognizer.template for surrogate in surrogates]
+    device = surrogates[0].recognizer.device
+    return FaceChain(
+        [photo.pixels] * len(found), landmarks, first, device, others=others, channels=max(channels, first.channels)
+    )
 
 
 def _encoded(photo: Photo, pixels: np.ndarray, format: str, options: Options) -> tuple[bytes, np.ndarray]:
@@ -161,12 +174,13 @@ def is_exact(look: Look, k: int) -> bool:
 
 
 def _holds(sight: Sight, k: int, profile: Profile, strict: bool) -> bool:
-    """strict: at rank k after handling, too; else anywhere but first."""
+    """Whether a sight is as it should be. strict: at rank k after handling, too; else anywhere but first."""
     if profile.unmatched and sight.matches:
         return False
-    if strict or sight.handling == AS_PUBLISHED:
-        return all(rank == k for rank in sight.ranks[0])
-    return min(sight.ranks[0]) > 1
+    ranks = [rank for of_surrogate in sight.ranks for rank in of_surrogate]
+    if not profile.exact:
+        return min(ranks) >= k
+    return all(rank == k for rank in ranks) if strict or sight.handling == AS_PUBLISHED else min(ranks) > 1
 
 
 def _score(attempt: Attempt, ks: Sequence[int], profile: Profile) -> tuple[int, int]:
@@ -176,48 +190,18 @@ def _score(attempt: Attempt, ks: Sequence[int], profile: Profile) -> tuple[int, 
 
 
 def _criterion(groups: Tensor, margin: float, profile: Profile) -> Criterion:
-    in_place, unmatched = rank_is(groups, margin), at_most(-margin)
+    in_place = rank_is(groups, margin) if profile.exact else rank_is_at_least(groups, margin)
     if not profile.unmatched:
         return in_place
+    unmatched = at_most(-profile.depth - margin)
     return lambda faces, scores: in_place(faces, scores) & unmatched(faces, scores)
 
 
-def _scores_of(
-    chain: FaceChain,
-    clean: Tensor,
-    enrollments: Sequence[list[Enrollment]],
-    surrogate: Surrogate,
-    chosen: Tensor,
-    costs: Costs,
-) -> Callable[[Tensor, Tensor], Tensor]:
-    """logits_fn for the chosen rows of the chain: (n, V, 1 + M), V = views × enrollments; fewer are repeated."""
-    views = max(len(chain.views[row]) * len(enrollments[row]) for row in chosen.tolist())
-
-    def scores_of(faces: Tensor, rows: Tensor) -> Tensor:
-        rows = chosen[rows]
-        with costs.timed("warp"):
-            seen, owner = chain.faces(faces - clean[rows], rows)
-        started = [0.0]
-        with costs.timed("network"):
-            embeddings = surrogate.recognizer.embed(seen)
-        if embeddings.requires_grad:
-
-            def at_network_end(_: Tensor) -> None:
-                started[0] = time.perf_counter()
-
-            def at_network_start(_: Tensor) -> None:
-                costs.add("network", time.perf_counter() - started[0])
-
-            embeddings.register_hook(at_network_end)
-            seen.register_hook(at_network_start)
-        asked = [(at, e) for at, row in enumerate(owner.tolist()) for e in enrollments[int(rows[row])]]
-        scores = surrogate.scores(embeddings[[at for at, _ in asked]], [e for _, e in asked])
-        of_face: list[list[int]] = [[] for _ in rows]
-        for position, (at, _) in enumerate(asked):
-            of_face[int(owner[at])].append(position)
-        return scores[torch.tensor([(own * views)[:views] for own in of_face], device=scores.device)]
-
-    return scores_of
+def _asked(surrogate: Surrogate, enrollments: list[list[Enrollment]], groups: Tensor) -> Asked:
+    """With r(2..k) as this surrogate ranks the others for each clean face, whose own enrollment comes last."""
+    own = [of_face[-1] for of_face in enrollments]
+    clean = surrogate.gallery.logits(torch.stack([enrollment.prototype for enrollment in own]), own)
+    return Asked(surrogate, enrollments, targets_of(ranked_others(clean, int(groups.max()) - 1), groups))
 
 
 def _residual(seen: Tensor, expected: Tensor) -> Tensor | None:

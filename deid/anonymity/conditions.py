@@ -71,6 +71,23 @@ def rank_is(k: Tensor, margin: float, label: int = 0) -> Criterion:
     return criterion
 
 
+def rank_is_at_least(k: Tensor, margin: float, label: int = 0) -> Criterion:
+    """Criterion «at least k−1 others lie `margin` or more above the true identity», on every view.
+
+    k: integers (N,), each at least 2. The paper's stop, whoever the others are. A tie at margin 0 fails.
+    """
+    _check_margin(margin)
+    _check_groups(k)
+
+    def criterion(faces: Tensor, logits: Tensor) -> Tensor:
+        _check_logits(logits, len(k))
+        gaps = _gaps(logits, label)
+        above = ((gaps >= margin) & (gaps > 0)).sum(dim=-1)
+        return _on_all_views(above >= _per_face(k.to(logits.device) - 1, logits))
+
+    return criterion
+
+
 def at_most(ceiling: float, label: int = 0) -> Criterion:
     """Criterion «the true identity's own logit is at most `ceiling`», on every view; one not finite fails.
 

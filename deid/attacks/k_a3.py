@@ -16,7 +16,7 @@ from torch import Tensor
 from deid.anonymity.conditions import Criterion
 from deid.attacks.ranking import LogitsFn, ranking_loss
 from deid.losses.cw_ssim import cw_ssim_of_subbands
-from deid.losses.local_contrast import tolerance
+from deid.losses.local_contrast import tolerance, visible_limit
 from deid.losses.steerable_pyramid import subbands
 
 # Shares of Polyak's step: short at first for little noise, over-relaxed later for the faces that are hard to settle.
@@ -35,22 +35,26 @@ def k_a3(
     margin: float,
     steps: int,
     ceiling: float | None = None,
+    exact: bool = True,
     start: Tensor | None = None,
+    limit: float | None = None,
     visual_weight: float = 1.0,
     counts: Tensor | None = None,
 ) -> Tensor:
     """Perturbed faces (N, C, H, W) in [0, 1]; whether each succeeded is for the caller to recompute.
 
     faces: (N, C, H, W) clean, in [0, 1]. labels: (N,) y. targets: (N, T) r(2..k), padded with -1. criterion: the stop.
-    margin: of the hinge, in logits. steps: at most so many gradient evaluations a face. ceiling: of y's own logit, if
-    any (`ranking_loss`). start: where to go on from (default: the clean faces). visual_weight: pull of the two visual
-    terms against the ranking's, at equal gradients; without it (0) ‖n‖ is plain. counts: (N,) int64, to which each
-    face's gradient evaluations are added.
+    margin: of the hinge, in logits. steps: at most so many gradient evaluations a face. ceiling, exact: see
+    `ranking_loss`. start: where to go on from (default: the clean faces). limit: of every
+    pixel's change, in units of `visible_limit`. visual_weight: pull of the two visual terms
+    against the ranking's, at equal gradients; without it (0) ‖n‖ is plain. counts: (N,) int64, to which each face's
+    gradient evaluations are added.
     """
     perturbed = (faces if start is None else start).clone()
     active = torch.arange(len(faces), device=faces.device)
     clean_bands = subbands(faces)
     room = tolerance(faces) if visual_weight else torch.ones_like(faces)
+    largest = None if limit is None else limit * visible_limit(faces)
     seen: Tensor | None = None
     for step in range(steps + 1):
         x = perturbed[active].requires_grad_(True)
@@ -62,7 +66,7 @@ def k_a3(
         open_ = ~criterion(perturbed, seen)[active]
         if step == steps or not bool(open_.any()):
             break
-        loss = ranking_loss(logits, labels[active], targets[active], margin, ceiling)
+        loss = ranking_loss(logits, labels[active], targets[active], margin, ceiling, exact)
         (ranking,) = torch.autograd.grad(loss[open_].sum(), x)
         active, x, ranking, loss = active[open_], x.detach()[open_], ranking[open_], loss.detach()[open_]
         if counts is not None:
@@ -76,7 +80,10 @@ def k_a3(
             weight = visual_weight * VISUAL_DECAY**step
             bands = [band[active] for band in clean_bands]
             move = move + weight * _visual_pull(x, faces[active], bands, room[active], move)
-        perturbed[active] = (x - move).clamp(0, 1)
+        changed = x - move
+        if largest is not None:
+            changed = faces[active] + (changed - faces[active]).clamp(-largest[active], largest[active])
+        perturbed[active] = changed.clamp(0, 1)
     return perturbed
 
 

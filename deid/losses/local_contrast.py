@@ -1,4 +1,4 @@
-"""Where in a face a perturbation is seen least: weights for its pixels."""
+"""Where in a face a perturbation is seen least: weights and limits for its pixels."""
 
 import torch
 from torch import Tensor
@@ -7,6 +7,7 @@ from torch.nn import functional as F
 WINDOW = 7
 # SSIM's constant for the variance, for images in [0, 1] (Wang, Bovik, Sheikh, Simoncelli, IEEE TIP 13, 2004).
 FLOOR = 0.03**2
+LEVELS, CONTRAST = 8 / 255, 0.08
 
 
 @torch.no_grad()
@@ -20,6 +21,17 @@ def tolerance(faces: Tensor) -> Tensor:
     variance = (_mean(faces.square()) - _mean(faces).square()).clamp(min=0)
     weight = _mean(1 / (2 * variance + FLOOR)).rsqrt()
     return weight / weight.mean((1, 2, 3), keepdim=True)
+
+
+@torch.no_grad()
+def visible_limit(faces: Tensor) -> Tensor:
+    """About how large a perturbation of each pixel of faces (N, C, H, W) in [0, 1] may be and still look clean.
+
+    8 gray levels × (0.5 + σ / 0.08), σ the standard deviation in the window around the pixel: 4 levels on smooth skin,
+    more where structure hides it. A limit on the sum, as SSIM is, does not see the lines that a perturbation draws.
+    """
+    variance = (_mean(faces.square()) - _mean(faces).square()).clamp(min=0)
+    return LEVELS * (0.5 + variance.sqrt() / CONTRAST)
 
 
 def _mean(maps: Tensor) -> Tensor:

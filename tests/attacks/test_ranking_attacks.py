@@ -1,14 +1,16 @@
 """K-A³ and I-FGVM where the truth is known: linear recognizers, whose minimal perturbation is a projection."""
 
 import itertools
+from typing import Any
 
 import pytest
 import torch
 from torch import Tensor
 
-from deid.anonymity.conditions import rank_is, rank_of, ranked_others, targets_of
+from deid.anonymity.conditions import at_most, rank_is, rank_of, ranked_others, targets_of
 from deid.attacks import ATTACKS
 from deid.attacks.ranking import ranking_loss
+from deid.losses.local_contrast import visible_limit
 
 SIDE = 112  # CW-SSIM needs faces of more than 96 pixels
 GRAY = 0.5
@@ -21,7 +23,7 @@ def linear(identities: int, seed: int = 0) -> Tensor:
     return weights.T
 
 
-def attack(method: str, weights: Tensor, clean: Tensor, k: Tensor, margin: float, **more: object) -> Tensor:
+def attack(method: str, weights: Tensor, clean: Tensor, k: Tensor, margin: float, **more: Any) -> Tensor:
     logits_fn = lambda faces, rows: (faces - GRAY).flatten(1) @ weights.T  # noqa: E731
     logits = logits_fn(clean, None)
     targets = targets_of(ranked_others(logits, int(k.max()) - 1), k)
@@ -30,10 +32,9 @@ def attack(method: str, weights: Tensor, clean: Tensor, k: Tensor, margin: float
         clean,
         torch.zeros(len(clean), dtype=torch.int64),
         targets=targets,
-        criterion=rank_is(k, 0.0),
         margin=margin,
         steps=60,
-        **more,
+        **{"criterion": rank_is(k, 0.0), **more},
     )
 
 
@@ -133,6 +134,45 @@ def test_the_loss_is_zero_exactly_when_the_order_is_reached() -> None:
     short = torch.tensor([[0.5, 0.55, 0.9, 0.45, -torch.inf]])
     assert float(ranking_loss(short, labels, targets, 0.1)) == pytest.approx(0.1)
     assert float(ranking_loss(torch.stack([short, reached], 1), labels, targets, 0.1)) == pytest.approx(0.1)
+
+
+def test_a_ceiling_holds_the_true_identity_down_whoever_is_above() -> None:
+    labels, targets = torch.zeros(1, dtype=torch.int64), torch.tensor([[1]])
+    reached = torch.tensor([[0.5, 0.9, 0.3]])
+    assert float(ranking_loss(reached, labels, targets, 0.1, ceiling=0.6)) == 0
+    assert float(ranking_loss(reached, labels, targets, 0.1, ceiling=0.2)) == pytest.approx(0.4)
+    weights = linear(8)
+    logits = torch.tensor([[2.0, 1.2, 1.0, 0.7, 0.2, 0.1, 0.0, -0.3]])
+    clean, k = faces_with_logits(weights, logits), torch.tensor([2])
+    criterion = lambda faces, scores: rank_is(k, 0.0)(faces, scores) & at_most(0.5)(faces, scores)  # noqa: E731
+    attacked = attack("k-a3", weights, clean, k, margin=0.02, ceiling=0.5, criterion=criterion)
+    reached = (attacked - GRAY).flatten(1) @ weights.T
+    assert int(rank_of(reached, 0)) == 2
+    assert float(reached[0, 0]) <= 0.5
+
+
+def test_each_view_may_have_its_own_targets() -> None:
+    labels = torch.zeros(1, dtype=torch.int64)
+    logits = torch.tensor([[[0.5, 0.9, 0.1], [0.5, 0.1, 0.9]]])
+    assert float(ranking_loss(logits, labels, torch.tensor([[[1], [2]]]), 0.1)) == 0
+    assert float(ranking_loss(logits, labels, torch.tensor([[1]]), 0.1)) == pytest.approx(0.5 + 0.5)
+
+
+def test_without_exactness_others_may_lie_above_too() -> None:
+    labels, targets = torch.zeros(1, dtype=torch.int64), torch.tensor([[1]])
+    logits = torch.tensor([[0.5, 0.9, 0.8]])
+    assert float(ranking_loss(logits, labels, targets, 0.1)) == pytest.approx(0.4)
+    assert float(ranking_loss(logits, labels, targets, 0.1, exact=False)) == 0
+
+
+def test_no_pixel_changes_by_more_than_the_limit() -> None:
+    weights, generator = linear(8), torch.Generator().manual_seed(3)
+    clean = faces_with_logits(weights, torch.tensor([[2.0, 1.2, 1.0, 0.7, 0.2, 0.1, 0.0, -0.3]]))
+    clean = (clean + 0.02 * torch.randn(clean.shape, generator=generator)).clamp(0, 1)
+    attacked = attack("k-a3", weights, clean, torch.tensor([4]), margin=0.02, limit=0.05)
+    allowed = 0.05 * visible_limit(clean)
+    assert bool(((attacked - clean).abs() <= allowed + 1e-6).all())
+    assert not torch.equal(attacked, clean)
 
 
 def test_the_gradient_of_the_loss_is_right() -> None:
