@@ -84,7 +84,8 @@ def _measure(
     method: str, out: str, ks: dict[Path, int], options: Options, protector: Protector, other: Recognizer
 ) -> Iterator[Measured]:
     protector.options = options
-    key = json.dumps([method, out, protector.recognizer.sha256, options.k_level, options.profile, _code_sha256()])
+    profile = repr(replace(PROFILES[PROFILE], checks=tuple(PROFILES[PROFILE].checks)))  # type: ignore[arg-type]
+    key = json.dumps([method, out, protector.recognizer.sha256, options.k_level, profile, _code_sha256()])
     name = hashlib.sha256(key.encode()).hexdigest()[:16]
     kept = Path(platformdirs.user_cache_dir("face-deid")) / "reproduce" / f"photos-{name}.jsonl"
     kept.parent.mkdir(parents=True, exist_ok=True)
@@ -109,7 +110,7 @@ def _measure(
 def _code_sha256() -> str:
     """Of the code that decides the figures: what an older version measured is not counted."""
     package = Path(__file__).parents[1]
-    single = [package / f"{name}.py" for name in ("handling", "looks", "profiles", "rounds", "surrogates")]
+    single = [package / f"{name}.py" for name in ("handling", "looks", "rounds", "scores", "surrogates")]
     files = [*single, *sorted((package / "attacks").glob("*.py")), *sorted((package / "faces").glob("*.py"))]
     return hashlib.sha256(b"".join(file.read_bytes() for file in files)).hexdigest()
 
