@@ -20,8 +20,8 @@ from deid.losses.local_contrast import tolerance, visible_limit
 from deid.losses.steerable_pyramid import subbands
 
 # Shares of Polyak's step: a little short at first for little noise, over-relaxed later for the faces that are hard to
-# settle. Over 14 photos the first share 0.8 and the decay 0.75 take 15 evaluations at SSIM 0.988, 0.35 and 0.9 take 39 at
-# 0.992.
+# settle. Over 14 photos a first share of 0.8 with a decay of 0.75 takes 15 evaluations at SSIM 0.988; 0.35 with 0.9
+# takes 39 at 0.992.
 FIRST_STRIDE, STRIDE_GROWTH, LAST_STRIDE = 0.8, 1.06, 1.6
 # The visual terms lose weight a step, or they would hold a face back for long.
 VISUAL_DECAY = 0.75
