@@ -15,10 +15,8 @@ METHODS = {
     "pixelate": "Pixelate – the same with a mosaic",
 }
 PROFILES = {
-    "paper": "Paper: least noise – made against the recognizer shipped here; may not survive recompression",
-    "robust": (
-        "Robust: also holds after recompression, half size and a small crop – a little more noise, several times slower"
-    ),
+    "robust": "Robust: also checked after recompression, at half size and with a small crop (recommended)",
+    "paper": "Paper: least noise, several times faster – recompressing the photo may undo it",
 }
 K_LEVEL = (
     "Your true name lands on a random place from 2nd to K+1st among the recognizer's guesses. "
@@ -142,8 +140,8 @@ def _faces(count: int) -> str:
 
 
 LIMITS = (
-    "This holds for the saved file as it is. Sending it through a messenger or a social network, resizing or cropping "
-    "can undo it. It does not hide you from people: that is the point."
+    "This was checked in the saved file and, with the profile Robust, after a recompression, at half size and with a "
+    "small crop. Whatever else is done to the photo can undo it. It does not hide you from people: that is the point."
 )
 SETTINGS = (
     "The settings file tells the place drawn for each face and what was measured. Keep it to yourself: "

@@ -14,7 +14,7 @@ from deid.types import Options
 
 @pytest.fixture(scope="module")
 def protector() -> Protector:
-    return Protector(Options())
+    return Protector(Options(profile="paper"))
 
 
 @pytest.fixture

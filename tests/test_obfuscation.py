@@ -138,7 +138,7 @@ def test_any_photo_face_and_strength(
 @pytest.mark.parametrize("method", METHODS)
 def test_the_saved_file_and_its_record(photo: Path, method: str) -> None:
     output = photo.with_name("out.png")
-    protector = Protector(Options(method=method, write_unverified=True))
+    protector = Protector(Options(method=method, profile="paper", write_unverified=True))
 
     def never(_: object) -> list[int]:
         raise AssertionError("a k was drawn")
@@ -182,7 +182,7 @@ def test_too_weak_fails_and_writes_nothing_unless_asked(photo: Path, capsys, met
 def test_strong_enough_protects_a_gray_photo(photo: Path, method: str) -> None:
     gray, output = photo.with_name("gray.png"), photo.with_name("out.png")
     Image.open(photo).convert("L").save(gray)
-    result = protect(gray, output, Options(method=method, strength=40.0))
+    result = protect(gray, output, Options(method=method, profile="paper", strength=40.0))
     assert result.outcome == "protected"
     assert result.faces[0].rank_after > 1
     assert Image.open(output).mode == "L"
@@ -192,7 +192,7 @@ def test_a_folder_goes_on_and_counts_ranks(photo: Path, capsys, tmp_path: Path) 
     photos, out = tmp_path / "photos", tmp_path / "published"
     photos.mkdir()
     photo.rename(photos / "one.png")
-    options = Options(method="blur", strength=1.0, write_unverified=True)
+    options = Options(method="blur", profile="paper", strength=1.0, write_unverified=True)
     first = protect_folder(photos, out, options)
     assert first.counts == {"failed": 1}
     assert first.pmf == {"1": 1.0}

@@ -15,7 +15,7 @@ from deid.pipeline import process_photo, protect
 from deid.protector import Protector
 from deid.types import Options, PhotoResult, UsageError
 
-SEEDED = Options(seed=7)
+SEEDED = Options(seed=7, profile="paper")
 
 
 @pytest.fixture(scope="module")
@@ -92,16 +92,16 @@ def test_of_two_people_only_the_chosen_one_changes(tmp_path: Path, astronaut: np
     path = tmp_path / "pair.png"
     Image.fromarray(pair).save(path)
     output = tmp_path / "out.png"
-    result = protect(path, output, Options(seed=1, faces="2"))
+    result = protect(path, output, Options(seed=1, profile="paper", faces="2"))
     assert [face.outcome for face in result.faces] == ["skipped", "protected"]
     after = np.asarray(Image.open(output))
     assert np.array_equal(after[:, :320], pair[:, :320])
     assert not np.array_equal(after[:, 350:], pair[:, 350:])
-    both = protect(path, tmp_path / "both.png", Options(seed=1))
+    both = protect(path, tmp_path / "both.png", Options(seed=1, profile="paper"))
     assert [face.outcome for face in both.faces] == ["protected", "protected"]
     assert {face.rank_after for face in both.faces} == {face.k for face in both.faces}
     with pytest.raises(UsageError, match="no face 3"):
-        protect(path, tmp_path / "none.png", Options(faces="3"))
+        protect(path, tmp_path / "none.png", Options(profile="paper", faces="3"))
 
 
 def test_gray_photos_stay_gray(tmp_path: Path, astronaut: np.ndarray, protector: Protector) -> None:
@@ -138,7 +138,7 @@ def test_a_failure_writes_nothing_unless_asked(
     assert failed.output is None
     assert not output.exists()
     assert "nothing was written" in failed.message
-    asked = protect(photo, output, Options(seed=7, write_unverified=True))
+    asked = protect(photo, output, Options(seed=7, profile="paper", write_unverified=True))
     assert asked.outcome == "failed"
     assert asked.output == str(output)
     assert output.exists()
@@ -203,7 +203,7 @@ def test_people_are_a_second_condition(tmp_path: Path, astronaut: np.ndarray) ->
     Image.fromarray(astronaut[10:310, 40:390]).save(people / "one.jpg", quality=80)
     photo = tmp_path / "photo.png"
     Image.fromarray(astronaut[:300, 50:400]).save(photo)
-    options = Options(seed=3, people=people.parent)
+    options = Options(seed=3, profile="paper", people=people.parent)
     protector = Protector(options)
     result = protect(photo, tmp_path / "out.png", options, protector=protector)
     (face,) = result.faces

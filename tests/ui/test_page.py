@@ -97,7 +97,7 @@ def test_a_real_photo_from_upload_to_proof(
     from deid.protector import Protector
     from deid.types import Options
 
-    protector = Protector(Options())
+    protector = Protector(Options(profile="paper"))
     (clean,), (published,) = (protector.find(read_photo(path)) for path in (photo, output))
     x0, y0, x1, y1 = clean.face.box
     grow = 0.6 * max(x1 - x0, y1 - y0)

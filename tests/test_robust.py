@@ -1,0 +1,104 @@
+"""The profile robust on a real photo, checked from nothing but the files it wrote."""
+
+import io
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+
+from deid.costs import Costs
+from deid.faces.align import align_face
+from deid.faces.detect import detect_faces
+from deid.faces.paste import FaceChain
+from deid.images import read_photo
+from deid.looks import look_again
+from deid.pipeline import protect
+from deid.profiles import PROFILES
+from deid.protector import Protector
+from deid.rounds import shortcoming
+from deid.types import Options, PhotoResult
+
+ROBUST = Options(seed=7)
+
+
+@pytest.fixture(scope="module")
+def files(tmp_path_factory: pytest.TempPathFactory, astronaut: np.ndarray) -> tuple[Path, Path, PhotoResult, Protector]:
+    folder = tmp_path_factory.mktemp("robust")
+    photo, output = folder / "in.png", folder / "out.jpg"
+    Image.fromarray(astronaut[:300, 50:400]).save(photo)
+    protector = Protector(ROBUST)
+    return photo, output, protect(photo, output, ROBUST, protector=protector), protector
+
+
+def test_robust_is_what_a_user_gets_without_asking(files: tuple[Path, Path, PhotoResult, Protector]) -> None:
+    assert Options().profile == "robust"
+    result = files[2]
+    assert (result.profile, result.outcome) == ("robust", "protected")
+    (face,) = result.faces
+    assert face.exact
+    assert face.matches_at_far_1e_2 is False
+    assert face.ssim is not None
+    assert face.ssim > 0.95
+
+
+def recompressed(picture: Image.Image, quality: int) -> Image.Image:
+    file = io.BytesIO()
+    picture.save(file, "JPEG", quality=quality)
+    return Image.open(file).convert("RGB")
+
+
+@pytest.mark.parametrize("handling", ["none", "jpeg", "half", "both", "cropped"])
+def test_the_rank_holds_and_nothing_matches_after_handling(
+    files: tuple[Path, Path, PhotoResult, Protector], handling: str
+) -> None:
+    photo, output, result, protector = files
+    picture = Image.open(output).convert("RGB")
+    if handling in ("half", "both"):
+        half = picture.resize((picture.width // 2, picture.height // 2), Image.Resampling.BICUBIC)
+        picture = half.resize(picture.size, Image.Resampling.BICUBIC)
+    if handling in ("jpeg", "both"):
+        picture = recompressed(picture, 75)
+    if handling == "cropped":
+        picture = picture.crop((0, 0, round(picture.width * 0.97), round(picture.height * 0.97)))
+    clean, handled = (np.asarray(Image.open(photo).convert("RGB")), np.asarray(picture))
+    recognizer = protector.recognizer
+    with torch.no_grad():
+        before, after = (
+            recognizer.embed(align_face(pixels, detect_faces(pixels)[0].landmarks, recognizer.template)[None])[0]
+            for pixels in (clean, handled)
+        )
+    similarity = float(before @ after)
+    assert similarity < recognizer.thresholds["1e-2"]
+    assert 1 + int((recognizer.decoys @ after > similarity).sum()) == result.faces[0].k
+
+
+def test_a_profile_checks_the_file_as_it_is_first_of_all() -> None:
+    for profile in PROFILES.values():
+        assert next(iter(profile.checks)) == "as published"
+        assert set(profile.rehearsed) < set(profile.checks)
+
+
+def test_what_holds_as_published_alone_does_not_pass_as_robust(
+    tmp_path: Path, astronaut: np.ndarray, files: tuple[Path, Path, PhotoResult, Protector]
+) -> None:
+    photo, paper = files[0], tmp_path / "paper.png"
+    options = Options(seed=7, profile="paper")
+    protector = Protector(options)
+    assert protect(photo, paper, options, protector=protector).outcome == "protected"
+    before = read_photo(photo)
+    (found,) = protector.find(before)
+    chain = FaceChain([before.pixels], [found.face.landmarks], protector.recognizer.template, torch.device("cpu"))
+    (look,) = look_again(
+        read_photo(paper).pixels,
+        [found.face],
+        protector.enrollments_of(before, [found]),
+        protector.surrogates,
+        chain,
+        PROFILES["robust"].checks,
+        Costs(),
+    )
+    assert min(look.published.ranks[0]) > 1
+    assert any(min(sight.ranks[0]) == 1 for sight in look.sights[1:])
+    assert shortcoming(look, PROFILES["robust"])
