@@ -148,8 +148,10 @@ def _face_line(face: FaceResult, gallery: int | None) -> str:
         return "left as it was"
     of = f" of {gallery:,}" if gallery else ""
     parts = [f"rank {face.rank_before} → {face.rank_after}{of}"]
-    if face.k is not None and not face.exact:
+    if face.k is not None and face.rank_after != face.k:
         parts[0] += f" (asked for {face.k})"
+    elif face.k is not None and not face.exact:
+        parts[0] += ", elsewhere after handling"
     if face.outcome == "failed":
         parts.insert(0, "NOT PROTECTED")
     if face.outcome == "not-recognized":
