@@ -16,6 +16,7 @@ METHODS = {
 }
 PROFILES = {
     "robust": "Robust: also checked after recompression, at half size and with a small crop (recommended)",
+    "transfer": "Transfer: against recognizers nobody has asked, too – more to see, slower, no promise",
     "paper": "Paper: least noise, several times faster – recompressing the photo may undo it",
 }
 K_LEVEL = (

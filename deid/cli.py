@@ -39,7 +39,7 @@ app.add_typer(maintenance.reproduce, name="reproduce")
 KLevel = Annotated[int, typer.Option("-k", "--k-level", min=1, help="Spread true identities over K ranks.")]
 Method = Annotated[str, typer.Option(metavar="NAME", help="k-a3, i-fgvm, blur or pixelate.")]
 Strength = Annotated[float | None, typer.Option(metavar="X", help="Of blur (4 by default) or pixelate (10).")]
-Profile = Annotated[str, typer.Option(metavar="NAME", help="paper: least noise; robust: holds after handling.")]
+Profile = Annotated[str, typer.Option(metavar="NAME", help="paper, robust, or transfer (for other recognizers).")]
 People = Annotated[Path | None, typer.Option(metavar="DIR", help="Known people, a folder of photos each.")]
 Faces = Annotated[str, typer.Option(metavar="WHICH", help="all, largest, or numbers from the left: 1,3.")]
 Seed = Annotated[int | None, typer.Option(metavar="N", help="Repeatable draw; secret without.")]

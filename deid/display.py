@@ -93,7 +93,10 @@ def limits(results: Sequence[PhotoResult], recognizer: str) -> list[str]:
     """What no summary may leave out, in one line; no line where no face was worked on."""
     if all(face.rank_after is None for result in results for face in result.faces):
         return []
-    ranks = f"The true identity is still among the first {results[0].k_level + 1} candidates, by design"
+    last = results[0].k_level + 1
+    ranks = f"The true identity is still among the first {last} candidates, by design"
+    if max(face.rank_after or 1 for result in results for face in result.faces) > last:
+        ranks = f"Some true identities are not among the first {last} candidates any more, others are"
     if _uncontrolled(results):
         ranks = f"Ranks are not controlled by {results[0].method}"
     return [f"{ranks}; protection is against {recognizer}, other recognizers may still match."]

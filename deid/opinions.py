@@ -63,7 +63,8 @@ def ask_recognizers(
     landmarks = [match.landmarks if match else one.face.landmarks for match, one in zip(matches, found, strict=True)]
     entries = manifest()
     own = protector.recognizer
-    attacked = [] if protector.options.method in OBFUSCATIONS else [entries[own.name]]
+    surrogates = [] if protector.options.method in OBFUSCATIONS else protector.surrogates
+    attacked = [entries[surrogate.recognizer.name] for surrogate in surrogates]
     opinions = [
         Opinion(
             own.name,

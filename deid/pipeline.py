@@ -82,7 +82,7 @@ def process_photo(input: Path, output: Path, protector: Protector, draw: Draw) -
             faces=faces,
             seconds=time.perf_counter() - started,
             versions=protector.versions,
-            weights={protector.recognizer.name: protector.recognizer.sha256},
+            weights={one.recognizer.name: one.recognizer.sha256 for one in protector.surrogates},
             message=message,
             **more,  # type: ignore[arg-type]
         )

@@ -14,7 +14,8 @@ class Profile:
     what the attack has in mind from its first step, by name; the others only once they failed. unmatched: whether a
     one-to-one comparison with the clean photo must fail as well, at FAR 1e-2. depth: how far below that threshold the
     attack pushes it, in the same units. beside: further surrogates, by name, for which all of this must hold. exact:
-    whether the rank is to be k, or k or more. channels: 3 for a perturbation in color, 1 in luma. limit: of every
+    whether the rank is to be k, or k or more. steps: gradient evaluations a round, at most. jittered: random views from
+    the first step on. channels: 3 for a perturbation in color, 1 in luma. limit: of every
     pixel's change (`k_a3`).
     """
 
@@ -28,18 +29,35 @@ class Profile:
     exact: bool = True
     channels: int = 1
     limit: float | None = None
+    steps: int = 40
+    jittered: int = 0
 
 
 _AS_PUBLISHED = {AS_PUBLISHED: HANDLINGS[AS_PUBLISHED]}
+_HANDLED = {name: HANDLINGS[name] for name in (AS_PUBLISHED, JPEG_75, HALF_SIZE, HALF_SIZE_JPEG_75)}
+_HANDLED["cropped by 3 %"] = cropped
 
 PROFILES = {
     "paper": Profile(_AS_PUBLISHED, rounds=8, margin=0.15),
     "robust": Profile(
-        {name: HANDLINGS[name] for name in (AS_PUBLISHED, JPEG_75, HALF_SIZE, HALF_SIZE_JPEG_75)}
-        | {"cropped by 3 %": cropped},
+        _HANDLED,
         rounds=6,
         margin=0.3,
         rehearsed=(HALF_SIZE_JPEG_75,),
         unmatched=True,
+    ),
+    "transfer": Profile(
+        _HANDLED,
+        rounds=2,
+        margin=0.3,
+        rehearsed=(HALF_SIZE_JPEG_75,),
+        unmatched=True,
+        depth=8.0,
+        beside=("dlib-resnet",),
+        exact=False,
+        channels=3,
+        limit=1.0,
+        steps=25,
+        jittered=3,
     ),
 }

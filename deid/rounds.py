@@ -21,6 +21,7 @@ from deid.anonymity.conditions import (
 )
 from deid.attacks import ATTACKS
 from deid.costs import Costs
+from deid.faces.align import jittered
 from deid.faces.paste import FaceChain, View, paste
 from deid.handling import AS_PUBLISHED
 from deid.images import Photo, decode_photo, encode_photo
@@ -34,9 +35,8 @@ from deid.surrogates import Surrogate
 from deid.types import Options
 
 BATCH = 16  # faces attacked at a time: more are slower on a CPU, and memory does not grow with the crowd
-STEPS = 40  # gradient evaluations a round
 GROWTH = 0.15  # of the margin, a round
-VIEWS = 4  # of one face that the attack has in mind
+VIEWS = 4  # of one face that the attack has in mind, at least
 # After so many rounds a handled face need not be exactly at k any more, only not recognized.
 STRICT_ROUNDS = 3
 
@@ -61,9 +61,12 @@ def run_rounds(
     profile = PROFILES[options.profile]
     surrogates = protector.surrogates
     chain = _chain_of(photo, found, surrogates, profile.channels)
+    rng, views = np.random.default_rng(0), max(VIEWS, 1 + len(profile.rehearsed) + profile.jittered)
     for row, f in enumerate(found):
         for handling in profile.rehearsed:
-            chain.add_view(row, View(f.face.landmarks, handling=handling))
+            chain.add_view(row, View(f.face.landmarks, handling=handling), views)
+        for _ in range(profile.jittered):
+            chain.add_view(row, View(jittered(f.face.landmarks, rng)), views)
     clean = chain.clean_faces()
     groups = torch.tensor(ks, device=device)
     enrollments = protector.enrollments_of(photo, found)
@@ -85,7 +88,7 @@ def run_rounds(
                     ceiling=-profile.depth if profile.unmatched else None,
                     exact=profile.exact,
                     limit=profile.limit,
-                    steps=STEPS,
+                    steps=profile.steps,
                     start=faces[part],
                     counts=evaluations,
                 )
@@ -113,7 +116,7 @@ def run_rounds(
             for sight in failed[row]:
                 shown = chain.handled(sight.handling, expected, row)
                 view = View(sight.landmarks, _residual(sight.patch, shown), sight.handling)
-                chain.add_view(row, view, keep=VIEWS)
+                chain.add_view(row, view, views)
     if best is None:
         raise RuntimeError("no round was run")
     return replace(best, evaluations=tuple(counts.tolist()))

@@ -49,9 +49,9 @@ def scores_of(
         rows = chosen[rows]
         with costs.timed("warp"):
             seen, owner = chain.faces_of_all(faces - clean[rows], rows)
-        parts = []
+        parts, passes = [], _Passes(costs)
         for one, views, these in zip(asked, columns, seen, strict=True):
-            scores, of_face = _scores(one, these, owner.tolist(), rows.tolist(), costs)
+            scores, of_face = _scores(one, these, owner.tolist(), rows.tolist(), passes)
             scores = F.pad(scores, (0, width - scores.shape[1]), value=-torch.inf)
             parts.append(scores[torch.tensor([(own * views)[:views] for own in of_face], device=scores.device)])
         return torch.cat(parts, 1)
@@ -60,10 +60,10 @@ def scores_of(
 
 
 def _scores(
-    one: Asked, seen: Tensor, owner: Sequence[int], rows: Sequence[int], costs: Costs
+    one: Asked, seen: Tensor, owner: Sequence[int], rows: Sequence[int], passes: "_Passes"
 ) -> tuple[Tensor, list[list[int]]]:
     """One surrogate's scores for each view and enrollment, and which of them belong to each face."""
-    embeddings = _timed_embeddings(one.surrogate, seen, costs)
+    embeddings = passes.embed(one.surrogate, seen)
     asked = [(at, enrollment) for at, face in enumerate(owner) for enrollment in one.enrollments[rows[face]]]
     scores = one.surrogate.scores(embeddings[[at for at, _ in asked]], [enrollment for _, enrollment in asked])
     of_face: list[list[int]] = [[] for _ in rows]
@@ -72,19 +72,28 @@ def _scores(
     return scores, of_face
 
 
-def _timed_embeddings(surrogate: Surrogate, seen: Tensor, costs: Costs) -> Tensor:
-    """The network's own passes, forth and back, count for themselves."""
-    started = [0.0]
-    with costs.timed("network"):
-        embeddings = surrogate.recognizer.embed(seen)
-    if embeddings.requires_grad:
+@dataclass
+class _Passes:
+    """The networks' own passes, forth and back, count for themselves; those back may overlap."""
 
-        def at_network_end(_: Tensor) -> None:
-            started[0] = time.perf_counter()
+    costs: Costs
+    under_way: int = 0
+    since: float = 0.0
 
-        def at_network_start(_: Tensor) -> None:
-            costs.add("network", time.perf_counter() - started[0])
+    def embed(self, surrogate: Surrogate, seen: Tensor) -> Tensor:
+        with self.costs.timed("network"):
+            embeddings = surrogate.recognizer.embed(seen)
+        if embeddings.requires_grad:
+            embeddings.register_hook(self._begin)  # backward starts at the network's end
+            seen.register_hook(self._end)
+        return embeddings
 
-        embeddings.register_hook(at_network_end)
-        seen.register_hook(at_network_start)
-    return embeddings
+    def _begin(self, _: Tensor) -> None:
+        if not self.under_way:
+            self.since = time.perf_counter()
+        self.under_way += 1
+
+    def _end(self, _: Tensor) -> None:
+        self.under_way -= 1
+        if not self.under_way:
+            self.costs.add("network", time.perf_counter() - self.since)

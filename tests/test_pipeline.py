@@ -2,6 +2,7 @@
 
 import io
 import socket
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -12,6 +13,7 @@ from deid.faces.align import align_face
 from deid.faces.detect import detect_faces
 from deid.image_errors import CannotWrite, OutputExists
 from deid.pipeline import process_photo, protect
+from deid.profiles import PROFILES
 from deid.protector import Protector
 from deid.types import Options, PhotoResult, UsageError
 
@@ -129,9 +131,7 @@ def test_a_face_under_forty_pixels_is_tried_and_its_outcome_told(
 def test_a_failure_writes_nothing_unless_asked(
     photo: Path, protector: Protector, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    import deid.rounds
-
-    monkeypatch.setattr(deid.rounds, "STEPS", 0)
+    monkeypatch.setitem(PROFILES, "paper", replace(PROFILES["paper"], steps=0))
     output = photo.with_name("out.png")
     failed = run(photo, protector, output)
     assert failed.outcome == "failed"

@@ -12,6 +12,7 @@ from deid.batch.journal import journal_path
 from deid.batch.photo_tree import path_of
 from deid.checkpoints import Entry
 from deid.obfuscation import OBFUSCATIONS
+from deid.profiles import PROFILES
 from deid.protector import MAX_K
 from deid.types import UsageError
 
@@ -68,7 +69,9 @@ def _run_of(db: sqlite3.Connection) -> MadeBy | None:
     if not 1 <= k_level <= MAX_K:
         raise ValueError("no level")
     # A blur follows no recognizer's gradients.
-    surrogates = () if method in OBFUSCATIONS else (configuration["recognizer"].split()[0],)
+    profile = PROFILES.get(configuration.get("profile"))
+    attacked = (configuration["recognizer"].split()[0], *(profile.beside if profile else ()))
+    surrogates = () if method in OBFUSCATIONS else attacked
     return MadeBy(k_level, method, surrogates, {path_of(name): str(sha256) for name, sha256 in written})
 
 

@@ -29,7 +29,6 @@ from deid.looks import same_face
 from deid.pipeline import FoundFace, Protector, process_photo
 from deid.profiles import PROFILES
 from deid.recognizers.gallery import Enrollment, build_gallery
-from deid.rounds import STEPS
 from deid.training.data import central_face, held_out_people
 from deid.types import Options
 
@@ -181,7 +180,7 @@ def _fixed(photo: Path, k: int, protector: Protector) -> Measured | None:
         targets=targets,
         criterion=rank_is(group, 0.0),
         margin=margin,
-        steps=STEPS,
+        steps=PROFILES[PROFILE].steps,
         counts=counts,
     )
     with torch.no_grad():
