@@ -10,27 +10,27 @@ from deid.handling import AS_PUBLISHED, HALF_SIZE, HALF_SIZE_JPEG_75, HANDLINGS,
 class Profile:
     """checks: every handling of the saved file after which a face must still hold, each with a fresh detection.
 
-    rounds: at most so many. margin: of the first round, in units of the strangers' spread. rehearsed: of the checks,
-    what the attack has in mind from its first step, by name; the others only once they failed. unmatched: whether a
-    one-to-one comparison with the clean photo must fail as well, at FAR 1e-2. depth: how far below that threshold the
-    attack pushes it, in the same units. beside: further surrogates, by name, for which all of this must hold. exact:
-    whether the rank is to be k, or k or more. steps: gradient evaluations a round, at most. jittered: random views from
-    the first step on. channels: 3 for a perturbation in color, 1 in luma. limit: of every
-    pixel's change (`k_a3`).
+    rounds, steps: at most so many rounds of so many gradient evaluations a face. margin: of the first round, in units
+    of the strangers' spread. rehearsed: of the checks, what the attack has in mind from its first step, by name; the
+    others only once they failed. jittered: random alignments beside them. unmatched: whether a one-to-one comparison
+    with the clean photo must fail as well, at FAR 1e-2; depth: how far below that threshold the attack pushes it, in
+    the units of the margin. exact: whether the rank is to be k, or k or more. beside: further surrogates, by name, for
+    which all of this must hold. channels: 3 for a perturbation in color, 1 in luma. limit: of every pixel's change
+    (`k_a3`).
     """
 
     checks: Mapping[str, Handling]
     rounds: int
     margin: float
+    steps: int = 40
     rehearsed: tuple[str, ...] = ()
+    jittered: int = 0
     unmatched: bool = False
     depth: float = 0.0
-    beside: tuple[str, ...] = ()
     exact: bool = True
+    beside: tuple[str, ...] = ()
     channels: int = 1
     limit: float | None = None
-    steps: int = 40
-    jittered: int = 0
 
 
 _AS_PUBLISHED = {AS_PUBLISHED: HANDLINGS[AS_PUBLISHED]}

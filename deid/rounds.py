@@ -1,7 +1,7 @@
 """The rounds of one photo: attack, paste, encode, look at the encoded file again, and go on where it did not hold.
 
-MTCNN's landmarks move by a pixel or two on a perturbed photo and codecs round; so each failed look is added to the
-views on which the attack must hold: the newly found alignment, and what the codec did to the face.
+MTCNN's landmarks move by a pixel or two on a perturbed photo, and codecs and handling change it; so each failed look is
+added to the views on which the attack must hold: the newly found alignment, and what was done to the face.
 """
 
 from collections.abc import Sequence
@@ -43,7 +43,7 @@ STRICT_ROUNDS = 3
 
 @dataclass(frozen=True, eq=False)
 class Attempt:
-    """The best the rounds came to, or an obfuscation. looks and evaluations: one each chosen face."""
+    """The best the rounds came to, or an obfuscation. looks and evaluations: one for each chosen face."""
 
     data: bytes
     looks: tuple[Look, ...]
@@ -70,7 +70,7 @@ def run_rounds(
     clean = chain.clean_faces()
     groups = torch.tensor(ks, device=device)
     enrollments = protector.enrollments_of(photo, found)
-    asked = [_asked(*one, groups) for one in zip(protector.surrogates, enrollments, strict=True)]
+    asked = [_asked(*one, groups) for one in zip(surrogates, enrollments, strict=True)]
     counts = torch.zeros(len(found), dtype=torch.int64, device=device)
     faces, best, open_faces = clean.clone(), None, list(range(len(found)))
     for round_ in range(profile.rounds):
