@@ -122,3 +122,17 @@ def reproduce_photos(
     from deid.experiments import photos
 
     display.show(photos.reproduce_photos(people, count=count, device=device.value))
+
+
+@reproduce.command("transfer")
+def reproduce_transfer(
+    people: Annotated[Path, typer.Option(metavar="DIR", help="A folder of photos for each person (LFW).")],
+    out: Annotated[Path, typer.Option(metavar="DIR", help="Where the table, its JSON and its plot go.")],
+    count: Annotated[int, typer.Option(min=1, metavar="N", help="People to measure on.")] = 200,
+    device: OnDevice = Device.auto,
+) -> None:
+    """How far each profile carries, to other recognizers and through handling, beside blur and mosaic."""
+    from deid.experiments import transfer
+
+    table = transfer.reproduce_transfer(people, out, count=count, methods=list(transfer.METHODS), device=device.value)
+    display.show(table.rstrip())

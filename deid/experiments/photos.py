@@ -1,18 +1,13 @@
-"""The table of the main job: photos of held-out people protected, saved, found and recognized again.
+"""The table of the main job: photos of held-out people protected, saved, found and recognized again."""
 
-Every measured photo is kept as a line of a file in the user's cache, so an interrupted table goes on where it was.
-"""
-
-import hashlib
-import json
 import sys
 import tempfile
 from collections.abc import Iterator, Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 
 import numpy as np
-import platformdirs
 import torch
 from pytorch_msssim import ssim
 
@@ -21,6 +16,7 @@ from deid.anonymity.groups import draw_groups, seeded_rng
 from deid.anonymity.intervals import median_interval, proportion
 from deid.attacks import ATTACKS
 from deid.checkpoints import Recognizer, load_recognizer
+from deid.experiments.kept import measured, profile_key
 from deid.faces.align import align_face
 from deid.faces.detect import detect_faces
 from deid.faces.paste import FaceChain
@@ -83,35 +79,14 @@ def _measure(
     method: str, out: str, ks: dict[Path, int], options: Options, protector: Protector, other: Recognizer
 ) -> Iterator[Measured]:
     protector.options = options
-    profile = repr(replace(PROFILES[PROFILE], checks=tuple(PROFILES[PROFILE].checks)))  # type: ignore[arg-type]
-    key = json.dumps([method, out, protector.recognizer.sha256, options.k_level, profile, _code_sha256()])
-    name = hashlib.sha256(key.encode()).hexdigest()[:16]
-    kept = Path(platformdirs.user_cache_dir("face-deid")) / "reproduce" / f"photos-{name}.jsonl"
-    kept.parent.mkdir(parents=True, exist_ok=True)
-    known = {}
-    if kept.is_file():
-        known = {m.photo: m for m in (Measured(**json.loads(line)) for line in kept.read_text().splitlines())}
-    with kept.open("a") as file:
-        for at, (photo, k) in enumerate(ks.items(), 1):
-            measured = known.get(photo.name)
-            if measured is None or measured.k != k:
-                measured = _fixed(photo, k, protector) if out == FIXED else _saved(photo, k, out, protector, other)
-                if measured is None:
-                    print(f"{photo.name}: no face found, left out", file=sys.stderr)
-                    continue
-                file.write(json.dumps(asdict(measured)) + "\n")
-                file.flush()
-            if at % 20 == 0:
-                print(f"{method}, {out}: {at} of {len(ks)}", file=sys.stderr)
-            yield measured
 
+    def measure(photo: Path, k: int) -> Measured | None:
+        return _fixed(photo, k, protector) if out == FIXED else _saved(photo, k, out, protector, other)
 
-def _code_sha256() -> str:
-    """Of the code that decides the figures: what an older version measured is not counted."""
-    package = Path(__file__).parents[1]
-    single = [package / f"{name}.py" for name in ("handling", "looks", "rounds", "scores", "surrogates")]
-    files = [*single, *sorted((package / "attacks").glob("*.py")), *sorted((package / "faces").glob("*.py"))]
-    return hashlib.sha256(b"".join(file.read_bytes() for file in files)).hexdigest()
+    settings = [method, out, protector.recognizer.sha256, options.k_level, profile_key(PROFILE)]
+    # The groups depend on how many photos there are: a line is of a photo and its k.
+    items = ((f"{photo.name}, k = {k}", partial(measure, photo, k)) for photo, k in ks.items())
+    return measured("photos", settings, items, Measured, lambda text: print(text, file=sys.stderr))
 
 
 def _central(found: Sequence[FoundFace], size: tuple[int, int]) -> int:

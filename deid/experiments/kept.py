@@ -1,0 +1,60 @@
+"""Measured lines, kept in the user's cache so that an interrupted table goes on where it was."""
+
+import hashlib
+import json
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any, TypeVar
+
+import platformdirs
+
+from deid.profiles import PROFILES
+
+Line = TypeVar("Line")
+
+
+def measured(
+    table: str,
+    settings: list[Any],
+    items: Iterable[tuple[str, Callable[[], Line | None]]],
+    read: Callable[..., Line],
+    note: Callable[[str], None],
+) -> Iterator[Line]:
+    """A line, a dataclass that `read` makes of its fields, for every item that can be measured; known ones are read.
+
+    settings: what the lines depend on, beside the code. items: a name and what measures it; None is left out.
+    """
+    name = hashlib.sha256(json.dumps([*settings, _code_sha256()]).encode()).hexdigest()[:16]
+    file = Path(platformdirs.user_cache_dir("face-deid")) / "reproduce" / f"{table}-{name}.jsonl"
+    file.parent.mkdir(parents=True, exist_ok=True)
+    known = {}
+    if file.is_file():
+        known = {key: read(**fields) for key, fields in map(json.loads, file.read_text().splitlines())}
+    with file.open("a") as lines:
+        for at, (key, measure) in enumerate(items, 1):
+            line = known.get(key)
+            if line is None:
+                line = measure()
+                if line is None:
+                    note(f"{key}: no face found, left out")
+                    continue
+                lines.write(json.dumps([key, asdict(line)]) + "\n")  # type: ignore[call-overload]
+                lines.flush()
+            if at % 20 == 0:
+                note(f"{table}, {', '.join(map(str, settings[:2]))}: {at} photos")
+            yield line
+
+
+def profile_key(name: str) -> list[Any]:
+    """A profile's settings: what was measured with others is not counted."""
+    profile = PROFILES[name]
+    return [name, *(list(value) if isinstance(value, tuple | dict) else value for value in vars(profile).values())]
+
+
+def _code_sha256() -> str:
+    """Of the code that decides the figures: what an older version measured is not counted."""
+    package = Path(__file__).parents[1]
+    single = [package / f"{name}.py" for name in ("handling", "looks", "obfuscation", "rounds", "scores", "surrogates")]
+    files = [*single, *sorted((package / "attacks").glob("*.py")), *sorted((package / "faces").glob("*.py"))]
+    return hashlib.sha256(b"".join(file.read_bytes() for file in files)).hexdigest()

@@ -1,0 +1,215 @@
+"""How far protection carries: other recognizers, with another photo of the person, before and after handling.
+
+Beside the profiles stand blur and mosaic, what people would use instead: a profile is worth its noise where it hides
+more at the same SSIM.
+"""
+
+import importlib.util
+import io
+import json
+import sys
+import tempfile
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+
+from deid.anonymity.intervals import median_interval, proportion
+from deid.atomic_files import write_atomically
+from deid.audit.classes import class_of
+from deid.checkpoints import Recognizer, load_recognizer, manifest
+from deid.experiments.kept import measured, profile_key
+from deid.faces.align import align_face
+from deid.faces.detect import Face, detect_faces
+from deid.handling import AS_PUBLISHED, HALF_SIZE, HALF_SIZE_JPEG_75, HANDLINGS, JPEG_75
+from deid.images import decode_photo, read_photo
+from deid.looks import same_face
+from deid.obfuscation import OBFUSCATIONS
+from deid.pipeline import Protector, process_photo
+from deid.training.data import central_face, held_out_people
+from deid.training.verification import verify
+from deid.types import Options, UsageError
+
+HANDLED = (AS_PUBLISHED, JPEG_75, HALF_SIZE, HALF_SIZE_JPEG_75)
+# The name of a row → what protects there.
+METHODS: dict[str, dict[str, Any]] = {
+    "paper": {"profile": "paper"},
+    "robust": {"profile": "robust"},
+    "transfer": {"profile": "transfer"},
+    **{f"blur {s:g}": {"profile": "paper", "method": "blur", "strength": s} for s in (2.0, 4.0, 6.0)},
+    **{f"mosaic {s:g}": {"profile": "paper", "method": "pixelate", "strength": s} for s in (6.0, 10.0)},
+}
+
+
+@dataclass(frozen=True)
+class Carried:
+    """One photo. similarity: recognizer → handling → cosine between the handled face and the other photo's."""
+
+    ssim: float
+    psnr: float
+    seconds: float
+    similarity: Mapping[str, Mapping[str, float]]
+
+
+@dataclass(frozen=True, eq=False)
+class Person:
+    """Two photos of one person, clean. embeddings: recognizer → (2, D), of the first photo and of the other."""
+
+    name: str
+    photo: Path
+    face: Face
+    embeddings: Mapping[str, np.ndarray]
+
+
+def reproduce_transfer(people: Path, out: Path, *, count: int, methods: Sequence[str], device: str) -> str:
+    """The table as Markdown; with its JSON and its plot it is written to `out`. people: a folder a person (LFW).
+
+    methods: of METHODS. Raises UsageError without matplotlib.
+    """
+    if importlib.util.find_spec("matplotlib") is None:
+        raise UsageError("the plot needs matplotlib: install with pip install 'face-deid[demo]'")
+    entries = {name: entry for name, entry in manifest().items() if entry.path.is_file()}
+    protectors = {name: Protector(Options(device=device, write_unverified=True, **METHODS[name])) for name in methods}
+    recognizers = [load_recognizer(name, next(iter(protectors.values())).device) for name in entries]
+    known = _people(people, count, recognizers)
+    thresholds = {one.name: _threshold(known, one.name) for one in recognizers}
+    rows = []
+    for method, protector in protectors.items():
+        items = (
+            (person.photo.name, partial(_carried, person, 2 + at % 5, protector, recognizers))
+            for at, person in enumerate(known)
+        )
+        settings = [method, profile_key(protector.options.profile), sorted(entry.sha256 for entry in entries.values())]
+        lines = list(measured("transfer", settings, items, Carried, lambda text: print(text, file=sys.stderr)))
+        attacked = [] if protector.options.method in OBFUSCATIONS else protector.surrogates
+        surrogates = [entries[one.recognizer.name] for one in attacked]
+        classes = {name: class_of(entry, surrogates) for name, entry in entries.items()}
+        rows.append({"method": method, "classes": classes, **_row(lines, thresholds)})
+    clean = {name: _share([float(p.embeddings[name][0] @ p.embeddings[name][1]) for p in known], t)
+             for name, t in thresholds.items()}  # fmt: skip
+    document = {"thresholds": thresholds, "clean": {name: vars(one) for name, one in clean.items()}, "rows": rows}
+    table = as_table(document)
+    write_atomically(json.dumps(document, indent=2).encode(), out / "transfer.json", overwrite=True)
+    write_atomically(table.encode(), out / "transfer.md", overwrite=True)
+    write_atomically(plot(document), out / "transfer.svg", overwrite=True)
+    return table
+
+
+def _row(lines: Sequence[Carried], thresholds: Mapping[str, float]) -> dict[str, Any]:
+    """Medians, and for each recognizer and handling the share still matched."""
+    medians = {
+        name: vars(median_interval([getattr(line, name) for line in lines])) for name in ("ssim", "psnr", "seconds")
+    }
+    matched = {
+        name: {
+            handling: vars(_share([line.similarity[name][handling] for line in lines], threshold))
+            for handling in HANDLED
+        }
+        for name, threshold in thresholds.items()
+    }
+    return {"n": len(lines), **medians, "matched": matched}
+
+
+def _people(folder: Path, count: int, recognizers: Sequence[Recognizer]) -> list[Person]:
+    """Held-out people with a face in their first two photos."""
+    found: list[Person] = []
+    for name in sorted(held_out_people(path.name for path in folder.iterdir() if path.is_dir())):
+        photos = sorted((folder / name).glob("*.jpg"))[:2]
+        if len(photos) < 2:
+            continue
+        pixels = [read_photo(photo).pixels for photo in photos]
+        faces = [detect_faces(one) for one in pixels]
+        if not all(faces):
+            continue
+        central = [
+            face
+            for there, one in zip(faces, pixels, strict=True)
+            if (face := central_face(there, one.shape[:2])) is not None
+        ]
+        embeddings = {
+            one.name: np.stack([_embed(one, p, face.landmarks) for p, face in zip(pixels, central, strict=True)])
+            for one in recognizers
+        }
+        found.append(Person(name, photos[0], central[0], embeddings))
+        if len(found) == count:
+            break
+    return found
+
+
+def _threshold(people: Sequence[Person], name: str) -> float:
+    """The cosine that one in a hundred clean pairs of strangers exceeds."""
+    embeddings = torch.from_numpy(np.concatenate([person.embeddings[name] for person in people]))
+    return verify(embeddings, tuple(person.name for person in people for _ in range(2))).thresholds[0]
+
+
+def _share(similarities: Sequence[float], threshold: float) -> Any:
+    return proportion(sum(similarity >= threshold for similarity in similarities), len(similarities))
+
+
+def _carried(person: Person, k: int, protector: Protector, recognizers: Sequence[Recognizer]) -> Carried | None:
+    with tempfile.TemporaryDirectory() as folder:
+        processed = process_photo(person.photo, Path(folder) / "out.png", protector, lambda found: [k] * len(found))
+    if processed.data is None:
+        return None
+    faces = [found.face for found in processed.found]
+    result = processed.result.faces[faces.index(same_face(person.face, faces) or faces[0])]
+    saved = decode_photo(processed.data).pixels
+    similarity: dict[str, dict[str, float]] = {one.name: {} for one in recognizers}
+    for handling in HANDLED:
+        pixels = HANDLINGS[handling](saved)
+        face = same_face(person.face, detect_faces(pixels, device=protector.device)) or person.face
+        for one in recognizers:
+            embedding = _embed(one, pixels, face.landmarks)
+            similarity[one.name][handling] = float(embedding @ person.embeddings[one.name][1])
+    return Carried(result.ssim or 0.0, result.psnr or 0.0, processed.result.seconds, similarity)
+
+
+@torch.no_grad()
+def _embed(recognizer: Recognizer, pixels: np.ndarray, landmarks: np.ndarray) -> np.ndarray:
+    face = align_face(pixels, landmarks, recognizer.template)[None].to(recognizer.device)
+    return recognizer.embed(face)[0].cpu().numpy()
+
+
+def as_table(document: Mapping[str, Any]) -> str:
+    """Markdown: who is still matched at FAR 1e-2, with an interval; then after JPEG 75, half size, and both."""
+    names = list(document["thresholds"])
+    clean = [f"{100 * document['clean'][name]['value']:.0f} %" for name in names]
+    lines = [
+        "| | N | SSIM | PSNR, dB | s | " + " | ".join(names) + " |",
+        "|" + "---|" * (5 + len(names)),
+        "| clean photo | | 1 | | | " + " | ".join(clean) + " |",
+    ]
+    for row in document["rows"]:
+        cells = []
+        for name in names:
+            published, *rest = (row["matched"][name][handling] for handling in HANDLED)
+            interval = f"({100 * published['low']:.0f}–{100 * published['high']:.0f})"
+            after = " / ".join(f"{100 * one['value']:.0f}" for one in rest)
+            cells.append(f"{100 * published['value']:.0f} % {interval} · {after}, {row['classes'][name]}")
+        head = [row["method"], str(row["n"]), f"{row['ssim']['value']:.3f}", f"{row['psnr']['value']:.1f}"]
+        lines.append("| " + " | ".join([*head, f"{row['seconds']['value']:.1f}", *cells]) + " |")
+    return "\n".join(lines) + "\n"
+
+
+def plot(document: Mapping[str, Any]) -> bytes:
+    """SVG: share not matched any more against SSIM, a panel for each recognizer."""
+    from matplotlib.figure import Figure
+
+    names = list(document["thresholds"])
+    figure = Figure(figsize=(4 * len(names), 3.6), layout="constrained")
+    for panel, name in zip(figure.subplots(1, len(names), squeeze=False)[0], names, strict=True):
+        for row in document["rows"]:
+            published = row["matched"][name][AS_PUBLISHED]
+            marker = "s" if row["method"].split()[0] in ("blur", "mosaic") else "o"
+            panel.plot(row["ssim"]["value"], 100 * (1 - published["value"]), marker)
+            panel.annotate(row["method"], (row["ssim"]["value"], 100 * (1 - published["value"])), fontsize=7)
+        panel.set(
+            title=name, xlabel="SSIM of the aligned face, median", ylabel="not matched any more, %", ylim=(-4, 104)
+        )
+    with io.BytesIO() as file:
+        figure.savefig(file, format="svg", metadata={"Date": None})
+        return file.getvalue()

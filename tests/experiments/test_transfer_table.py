@@ -1,0 +1,44 @@
+import json
+from pathlib import Path
+
+import pytest
+
+from deid import cli
+from deid.checkpoints import manifest
+from deid.experiments import transfer
+from deid.handling import AS_PUBLISHED
+
+
+@pytest.mark.shared_data
+def test_the_table_tells_blur_from_nothing_and_goes_on_where_it_was(
+    shared_data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(transfer, "METHODS", {name: transfer.METHODS[name] for name in ("blur 2", "blur 6")})
+    people = str(shared_data / "lfw")
+    command = ["reproduce", "transfer", "--people", people, "--out", str(tmp_path), "--count", "2"]
+    assert cli.run(command) == 0
+    first = capsys.readouterr().out
+    document = json.loads((tmp_path / "transfer.json").read_text())
+    assert first == (tmp_path / "transfer.md").read_text()
+    assert first.splitlines()[2].startswith("| clean photo |")
+    faint, strong = document["rows"]
+    assert (faint["n"], strong["n"]) == (2, 2)
+    assert faint["ssim"]["value"] > strong["ssim"]["value"]
+    assert {"lightcnn9", "dlib-resnet"} <= set(document["thresholds"]) <= set(manifest())
+    for name in document["thresholds"]:
+        assert document["clean"][name]["n"] == 2
+        assert strong["matched"][name][AS_PUBLISHED]["value"] <= document["clean"][name]["value"]
+        assert strong["classes"][name] in ("independent", "unknown")  # a blur follows nobody's gradients
+    assert (tmp_path / "transfer.svg").read_bytes().startswith(b"<?xml")
+
+    def not_again(*_: object) -> None:
+        raise AssertionError("measured twice")
+
+    monkeypatch.setattr(transfer, "_carried", not_again)
+    assert cli.run(command) == 0
+    assert capsys.readouterr().out == first
+
+
+def test_every_profile_has_a_row_beside_blur_and_mosaic() -> None:
+    assert {how["profile"] for how in transfer.METHODS.values()} == {"paper", "robust", "transfer"}
+    assert {how.get("method") for how in transfer.METHODS.values()} == {None, "blur", "pixelate"}
