@@ -196,7 +196,7 @@ def test_a_folder_goes_on_and_counts_ranks(photo: Path, capsys, tmp_path: Path) 
     first = protect_folder(photos, out, options)
     assert first.counts == {"failed": 1}
     assert first.pmf == {"1": 1.0}
-    arguments = ["folder", str(photos), str(out), "--method", "blur", "--strength", "1"]
+    arguments = ["folder", str(photos), str(out), "--method", "blur", "--strength", "1", "--profile", "paper"]
     assert cli.run([*arguments, "--write-unverified"]) == 4
     shown = capsys.readouterr().out
     assert "share of the faces at each rank: 1: 100%" in shown

@@ -104,7 +104,10 @@ def test_no_photo_is_overwritten_by_what_is_made_of_it(photo: Path, name: str) -
 
 def test_each_time_has_its_own_files(photo: Path) -> None:
     found = handlers.find_faces(photo)
-    done = [handlers.protect_photo(found, [1], {"seed": seed}, lambda step: None, threading.Event()) for seed in (1, 2)]
+    done = [
+        handlers.protect_photo(found, [1], {"profile": "paper", "seed": seed}, lambda step: None, threading.Event())
+        for seed in (1, 2)
+    ]
     made = [path for one in done for path in (one.saved, one.settings, handlers.perturbation(found, one))]
     assert len(set(made)) == 6
     assert all(path is not None and path.is_file() for path in made)

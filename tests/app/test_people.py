@@ -131,11 +131,11 @@ def test_an_enrolled_person_is_named_in_a_real_protection(
     brighter = np.clip(astronaut[:260, 80:380] * 1.1, 0, 255).astype(np.uint8)
     Image.fromarray(brighter).save(photo)
     assert people.take_person(session, "Eileen", [portrait], Service()) == 1
-    settings = {"k_level": 3, "seed": 1, "people": people.people_of(session)}
+    settings = {"k_level": 3, "profile": "paper", "seed": 1, "people": people.people_of(session)}
     found = handlers.find_faces(photo)
     done = handlers.protect_photo(found, [1], settings, lambda step: None, threading.Event())
     (face,) = done.result.faces
     assert (done.result.outcome, face.identity, face.rank_before) == ("protected", "Eileen", 1)
     assert face.rank_after == face.k
-    nobody = handlers.protect_photo(found, [1], {"seed": 1}, lambda step: None, threading.Event())
+    nobody = handlers.protect_photo(found, [1], {"profile": "paper", "seed": 1}, lambda step: None, threading.Event())
     assert nobody.result.faces[0].identity == "itself"
