@@ -26,6 +26,8 @@ ROTATION = math.radians(8)
 SCALE = 0.10
 SHIFT = 0.07  # of the template's side
 SWAPPED = [1, 0, 2, 4, 3]  # landmarks of a mirrored face
+BLENDED = 0.7  # share of the faces that are made of two
+BEND = 2.5  # px of a crop by which a face's shape is changed, standard deviation
 
 
 def mirror(crops: Tensor, landmarks: np.ndarray, chosen: np.ndarray) -> tuple[Tensor, np.ndarray]:
@@ -36,6 +38,53 @@ def mirror(crops: Tensor, landmarks: np.ndarray, chosen: np.ndarray) -> tuple[Te
     mirrored[..., 0] = CROP - 1 - mirrored[..., 0]
     landmarks[chosen] = mirrored
     return crops, landmarks
+
+
+def new_faces(crops: Tensor, landmarks: np.ndarray, rng: np.random.Generator) -> tuple[Tensor, np.ndarray]:
+    """Faces of nobody: most get parts of another face of the batch, all get another shape.
+
+    There are few people to learn from and any number of such faces, and the teacher tells of each where it belongs
+    (Beyer et al., CVPR 2022: a student learns the teacher's function from mixed pictures that both see). Parts are
+    where a smooth random field is high; the other face is brought to the colors of the one it goes into.
+    crops (N, 3, 192, 192), landmarks (N, 5, 2); the same of the new faces.
+    """
+    n = len(crops)
+    other = rng.permutation(n)
+    sharpness = rng.uniform(1, 12, n) * (rng.random(n) < BLENDED)
+    share = torch.sigmoid(_smooth_field(rng, n, 1) * torch.from_numpy(sharpness).float()[:, None, None, None])
+    share[sharpness == 0] = 0
+    faces = crops + share * (_colored_like(crops[other], crops) - crops)
+    at = _values_at(share, landmarks)
+    points = landmarks + at * (landmarks[other] - landmarks)
+    bend = BEND * _smooth_field(rng, n, 2)
+    rows, columns = torch.meshgrid(torch.arange(CROP), torch.arange(CROP), indexing="ij")
+    source = torch.stack([columns, rows], -1) + bend.permute(0, 2, 3, 1)
+    faces = F.grid_sample(faces, (2 * source + 1) / CROP - 1, padding_mode="border", align_corners=False)
+    return faces.clamp(0, 1), points - _values_at(bend, points)
+
+
+def _smooth_field(rng: np.random.Generator, n: int, channels: int) -> Tensor:
+    """Random numbers (N, channels, 192, 192) of standard deviation about one, varying over a quarter of the side."""
+    coarse = torch.from_numpy(rng.standard_normal((n, channels, 5, 5), np.float32))
+    return F.interpolate(coarse, size=CROP, mode="bicubic", align_corners=True)
+
+
+def _values_at(field: Tensor, points: np.ndarray) -> np.ndarray:
+    """A field's (N, C, 192, 192) values at points (N, P, 2): (N, P, C)."""
+    column, row = (torch.from_numpy(points[..., i].round().clip(0, CROP - 1)).long() for i in (0, 1))
+    return field[torch.arange(len(field))[:, None], :, row, column].numpy().astype(np.float64)
+
+
+def _colored_like(faces: Tensor, wanted: Tensor) -> Tensor:
+    """`faces` with the mean and the spread of every channel of `wanted`."""
+
+    def statistics(crops: Tensor) -> tuple[Tensor, Tensor]:
+        inner = crops[:, :, MARGIN:-MARGIN, MARGIN:-MARGIN]
+        return inner.mean((2, 3), keepdim=True), inner.std((2, 3), keepdim=True) + 0.02
+
+    mean, spread = statistics(faces)
+    wanted_mean, wanted_spread = statistics(wanted)
+    return (faces - mean) * (wanted_spread / spread) + wanted_mean
 
 
 def light(crops: Tensor, rng: np.random.Generator) -> Tensor:

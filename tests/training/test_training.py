@@ -13,8 +13,8 @@ from deid import cli
 from deid.checkpoints import RECOGNIZERS, Entry, draw_decoys, load_recognizer
 from deid.faces.detect import detect_faces
 from deid.recognizers.lightcnn import LightCNN9
-from deid.training import distill
-from deid.training.augment import light, mirror, plain_view, student_view, teacher_view
+from deid.training import augment, distill
+from deid.training.augment import light, mirror, new_faces, plain_view, student_view, teacher_view
 from deid.training.data import CROP, FaceSet, cut, held_out_people
 from deid.training.decoys import fit_gaussian
 from deid.training.muon import Muon, orthogonalized
@@ -73,6 +73,37 @@ def test_mirroring_twice_is_nothing_and_swaps_the_eyes(faces: FaceSet) -> None:
     twice, back = mirror(once, points, chosen)
     assert torch.equal(twice, crops)
     assert back == pytest.approx(landmarks)
+
+
+def test_new_faces_have_their_landmarks_where_they_went() -> None:
+    """Eight black faces with white dots for landmarks: the dots move, the landmarks with them."""
+    points = np.array([[75.0, 72], [117, 72], [96, 95], [80, 120], [112, 120]])
+    crops = torch.zeros(8, 3, CROP, CROP)
+    for x, y in points.astype(int):
+        crops[:, :, y - 2 : y + 3, x - 2 : x + 3] = 1
+    faces, landmarks = new_faces(crops, np.stack([points] * 8), np.random.default_rng(0))
+    assert faces.shape == crops.shape
+    assert np.abs(landmarks - points).max() > 3
+    for face, found in zip(faces, landmarks, strict=True):
+        columns, rows = found.round().astype(int).T
+        assert float(face[0, rows, columns].min()) > 0.9
+
+
+def test_new_faces_are_made_of_the_two_they_come_from(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(augment, "BEND", 0.0)
+    crops = torch.rand(6, 3, CROP, CROP, generator=torch.Generator().manual_seed(0))
+    landmarks = np.random.default_rng(0).uniform(60, 130, (6, 5, 2))
+    monkeypatch.setattr(augment, "BLENDED", 0.0)
+    same, points = new_faces(crops, landmarks, np.random.default_rng(1))
+    assert torch.allclose(same, crops, atol=1e-4)
+    assert points == pytest.approx(landmarks)
+    monkeypatch.setattr(augment, "BLENDED", 1.0)
+    mixed, points = new_faces(crops, landmarks, np.random.default_rng(1))
+    other = np.random.default_rng(1).permutation(6)
+    assert (points >= np.minimum(landmarks, landmarks[other])).all()
+    assert (points <= np.maximum(landmarks, landmarks[other])).all()
+    changed = [float((new - old).abs().mean()) for new, old in zip(mixed, crops, strict=True)]
+    assert min(change for change, i in zip(changed, range(6), strict=True) if other[i] != i) > 0.02
 
 
 def test_orthogonalized_momentum_has_singular_values_near_one() -> None:
