@@ -1,8 +1,10 @@
 """What an audit costs: seconds beside those inside the recognizers, and peak memory, for folders of several sizes.
 
     python tests/slow/audit_cost.py LFW 200 2000
+    python tests/slow/audit_cost.py LFW 200 2000 --against dlib-resnet
 
-The published photos are the originals saved as JPEG 90: what an audit costs does not depend on who protected them.
+What stands behind the counts is given to `deid audit`. The published photos are the originals saved as JPEG 90: what an
+audit costs does not depend on who protected them.
 """
 
 import json
@@ -17,7 +19,7 @@ from pathlib import Path
 from PIL import Image
 
 
-def main(lfw: Path, counts: list[int]) -> None:
+def main(lfw: Path, counts: list[int], options: list[str]) -> None:
     for count in counts:
         with tempfile.TemporaryDirectory() as folder:
             originals, published = Path(folder) / "originals", Path(folder) / "published"
@@ -26,7 +28,7 @@ def main(lfw: Path, counts: list[int]) -> None:
                     (place / photo.parent.name).mkdir(parents=True, exist_ok=True)
                 (originals / photo.parent.name / photo.name).symlink_to(photo.resolve())
                 Image.open(photo).save(published / photo.parent.name / photo.name, quality=90)
-            command = [sys.executable, "-m", "deid.cli", "audit", str(originals), str(published), "--json"]
+            command = [sys.executable, "-m", "deid.cli", "audit", str(originals), str(published), "--json", *options]
             state = {**os.environ, "XDG_STATE_HOME": str(Path(folder) / "state")}
             done = subprocess.run(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, env=state, check=False)
             report = json.loads(done.stdout)
@@ -41,4 +43,5 @@ def main(lfw: Path, counts: list[int]) -> None:
 
 
 if __name__ == "__main__":
-    main(Path(sys.argv[1]), [int(text) for text in sys.argv[2:]])
+    sizes = [text for text in sys.argv[2:] if text.isdigit()]
+    main(Path(sys.argv[1]), [int(text) for text in sizes], sys.argv[2 + len(sizes) :])
