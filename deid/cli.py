@@ -33,7 +33,7 @@ app = typer.Typer(
 app.command("audit")(audit_command.audit)
 app.command("ui")(page.ui)
 app.add_typer(maintenance.weights, name="weights")
-app.add_typer(maintenance.train, name="train")
+app.command("train")(maintenance.train)
 app.add_typer(maintenance.reproduce, name="reproduce")
 
 KLevel = Annotated[int, typer.Option("-k", "--k-level", min=1, help="Spread true identities over K ranks.")]

@@ -12,7 +12,6 @@ if TYPE_CHECKING:
     from deid.checkpoints import Entry
 
 weights = typer.Typer(help="List, verify, import or fetch recognizers' weights.")
-train = typer.Typer(help="Train a recognizer.")
 reproduce = typer.Typer(help="Measure what the papers measured.")
 
 
@@ -92,21 +91,26 @@ def _show_import(entry: "Entry") -> None:
     display.show(f"SHA-256 of {entry.details['source']}: {entry.details['source_sha256']}")
 
 
-@train.command("lightcnn9")
-def train_lightcnn9(
+class Trainable(StrEnum):
+    """The names of `deid.training.students.RECIPES`, which are not loaded for a line of help."""
+
+    lightcnn9 = "lightcnn9"
+    mobilefacenet_lfw = "mobilefacenet-lfw"
+
+
+def train(
+    name: Annotated[Trainable, typer.Argument(metavar="NAME", help=f"What to train: {', '.join(Trainable)}.")],
     people: PeopleFolder,
     out: Annotated[Path, typer.Argument(metavar="OUT", help="Folder for the weights; run again to resume.")],
     steps: Annotated[int, typer.Option(min=1, metavar="N", help="Batches to train on.")] = 30_000,
     device: OnDevice = Device.auto,
 ) -> None:
-    """Train LightCNN-9 by distillation from dlib's network."""
+    """Train a recognizer by distillation from dlib's network."""
     from deid.training import command
 
-    command.train_lightcnn9(people, out, steps=steps, device=device.value, log=display.say)
+    command.train_recognizer(name.value, people, out, steps=steps, device=device.value, log=display.say)
 
 
-# With a single command typer would drop its name, and take `lightcnn9` for the folder.
-@train.callback()
 @reproduce.callback()
 def keep_the_command_name() -> None:
     pass

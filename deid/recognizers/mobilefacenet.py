@@ -1,8 +1,9 @@
 """MobileFaceNet (Chen, Liu, Gao, Han, CCBR 2018) as github.com/foamliu/MobileFaceNet trains it: ArcFace, MS-Celeb-1M.
 
-An *independent* recognizer, for measuring only: it tells what an attack does to a network that it has never met. It
-is never a surrogate, a teacher or a tuning target. Parameter names and shapes are those of the released state
-dict, so that it loads strictly; the file does not ship, `deid weights import` takes it.
+The released weights are an *independent* recognizer, for measuring only: they tell what an attack does to a network
+that it has never met, and are never a surrogate, a teacher or a tuning target. Parameter names and shapes are those of
+the released state dict, so that it loads strictly; the file does not ship, `deid weights import` takes it. Others of
+this architecture can be trained here (`deid.training.students`).
 """
 
 import torch
@@ -91,7 +92,13 @@ class MobileFaceNet(nn.Module):
         self.conv3 = nn.Conv2d(512, EMBEDDING_SIZE, 1)
         self.bn = nn.BatchNorm2d(EMBEDDING_SIZE)
 
-    def forward(self, faces: Tensor) -> Tensor:
+    def feature_map(self, faces: Tensor) -> Tensor:
+        """(N, 512, 7, 7) of faces of 112 pixels; of other faces another side."""
         x = (faces - self.mean) / self.deviation
-        x = self.conv2(self.features(self.dw_conv(self.conv1(x))))
-        return self.bn(self.conv3(self.gdconv(x))).flatten(1)
+        return self.conv2(self.features(self.dw_conv(self.conv1(x))))
+
+    def embedding(self, features: Tensor) -> Tensor:
+        return self.bn(self.conv3(self.gdconv(features))).flatten(1)
+
+    def forward(self, faces: Tensor) -> Tensor:
+        return self.embedding(self.feature_map(faces))

@@ -11,15 +11,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from deid.faces.align import (
-    DLIB_TEMPLATE,
-    LIGHTCNN_TEMPLATE,
-    compose,
-    sampling_grid,
-    to_luma,
-    transform_to,
-    warp,
-)
+from deid.faces.align import Template, compose, sampling_grid, to_luma, transform_to, warp
 from deid.training.data import CROP, MARGIN
 
 ROTATION = math.radians(8)
@@ -111,38 +103,37 @@ def soften(faces: Tensor, rng: np.random.Generator) -> Tensor:
     return faces
 
 
-def student_view(crops: Tensor, rng: np.random.Generator, side: int) -> Tensor:
-    """Jittered luma faces (N, 1, side, side): the LightCNN template rotated, scaled, shifted, with noise."""
-    transforms = np.stack([_jittered(rng, side) for _ in crops])
-    faces = warp(to_luma(crops), sampling_grid(transforms, (side, side), (CROP, CROP)))
-    faces = soften(faces, rng)
+def student_view(
+    crops: Tensor, landmarks: np.ndarray, template: Template, rng: np.random.Generator, side: int
+) -> Tensor:
+    """Jittered faces (N, 1 or 3, side, side): the template turned, scaled, shifted, drawn at `side` pixels, noisy."""
+    wanted = _drawn_at(side, template.size)
+    transforms = [
+        compose(wanted, compose(_jitter(rng, template.size), transform_to(template, points))) for points in landmarks
+    ]
+    pictures = to_luma(crops) if template.channels == 1 else crops
+    faces = soften(warp(pictures, sampling_grid(np.stack(transforms), (side, side), (CROP, CROP))), rng)
     noise = torch.from_numpy(rng.uniform(0, 0.03, len(faces))).float()[:, None, None, None]
     return (faces + noise * torch.from_numpy(rng.standard_normal(faces.shape, np.float32))).clamp(0, 1)
 
 
-def _jittered(rng: np.random.Generator, side: int) -> np.ndarray:
+def _jitter(rng: np.random.Generator, size: int) -> np.ndarray:
     angle, scale = rng.uniform(-ROTATION, ROTATION), rng.uniform(1 - SCALE, 1 + SCALE)
-    shift = rng.uniform(-SHIFT, SHIFT, 2) * LIGHTCNN_TEMPLATE.size
+    shift = rng.uniform(-SHIFT, SHIFT, 2) * size
     a, b = scale * math.cos(angle), scale * math.sin(angle)
     linear = np.array([[a, -b], [b, a]])
-    center = np.full(2, (CROP - 1) / 2)
-    jitter = np.column_stack([linear, center + shift - linear @ center])
-    return compose(_to_side(side), jitter)
+    center = np.full(2, (size - 1) / 2)
+    return np.column_stack([linear, center + shift - linear @ center])
 
 
-def _to_side(side: int) -> np.ndarray:
-    """From crop pixels to the LightCNN template drawn at `side` pixels."""
-    scale = side / LIGHTCNN_TEMPLATE.size
-    offset = scale * (0.5 - MARGIN) - 0.5
-    return np.array([[scale, 0, offset], [0, scale, offset]])
+def _drawn_at(side: int, size: int) -> np.ndarray:
+    """From a template of `size` pixels to the same drawn at `side` pixels."""
+    scale = side / size
+    return np.array([[scale, 0, scale / 2 - 0.5], [0, scale, scale / 2 - 0.5]])
 
 
-def plain_view(crops: Tensor) -> Tensor:
-    """The crops as LightCNN sees them without jitter, (N, 1, 128, 128)."""
-    return to_luma(crops[:, :, MARGIN:-MARGIN, MARGIN:-MARGIN])
-
-
-def teacher_view(crops: Tensor, landmarks: np.ndarray) -> Tensor:
-    """The crops as dlib's network wants them, (N, 3, 150, 150)."""
-    transforms = np.stack([transform_to(DLIB_TEMPLATE, points) for points in landmarks])
-    return warp(crops, sampling_grid(transforms, (DLIB_TEMPLATE.size,) * 2, (CROP, CROP)))
+def aligned_view(crops: Tensor, landmarks: np.ndarray, template: Template) -> Tensor:
+    """The crops as a recognizer sees them without jitter, (N, 1 or 3, S, S)."""
+    transforms = np.stack([transform_to(template, points) for points in landmarks])
+    pictures = to_luma(crops) if template.channels == 1 else crops
+    return warp(pictures, sampling_grid(transforms, (template.size,) * 2, (CROP, CROP)))

@@ -1,4 +1,4 @@
-"""Training of LightCNN-9 by distillation of dlib's network (the teacher).
+"""Training of a recognizer (`students`) by distillation of dlib's network (the teacher).
 
 The student learns, on pictures that both see, the teacher's embedding (through a linear head that is thrown away) and
 the teacher's distances between the faces of a batch. It learns no names: after 1,857 steps with names it told the
@@ -23,16 +23,17 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from deid.faces.align import DLIB_TEMPLATE, Template
 from deid.recognizers.dlib_resnet import DlibResNet, load_dlib_resnet
-from deid.recognizers.lightcnn import EMBEDDING_SIZE, LightCNN9, add_batch_norm, fold_batch_norm
-from deid.training.augment import light, mirror, new_faces, plain_view, student_view, teacher_view
+from deid.training.augment import aligned_view, light, mirror, new_faces, student_view
 from deid.training.data import FaceSet, held_out_people
 from deid.training.muon import Muon
+from deid.training.students import Recipe, Student
 from deid.training.verification import Verification, verify
 
 # Faces are drawn small at first and large at last: a small face costs a fraction and teaches most of it.
-# (share of the steps, side in pixels); sides are multiples of 16 for the four poolings.
-SIDES = ((0.40, 64), (0.30, 96), (0.30, 128))
+# (share of the steps, side as a share of the template's)
+SIDES = ((0.40, 0.5), (0.30, 0.75), (0.30, 1.0))
 SAVE_EVERY = 100
 EVALUATE_EVERY = 500
 
@@ -55,30 +56,14 @@ class Schedule:
             return 0.04 + 0.96 * step / warm
         return 0.505 + 0.495 * math.cos(math.pi * (step - warm) / (self.steps - warm))
 
-    def side(self, step: int) -> int:
+    def side(self, step: int, template: Template) -> int:
         """The student's picture size at a step, in pixels."""
         end = 0.0
         for share, side in SIDES:
             end += share
             if step < end * self.steps:
-                return side
-        return SIDES[-1][1]
-
-
-class Student(nn.Module):
-    """LightCNN-9 under training, with the head that training needs."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.recognizer = LightCNN9()
-        add_batch_norm(self.recognizer)
-        self.to_teacher = nn.Linear(EMBEDDING_SIZE, 128)
-
-    def forward(self, faces: Tensor) -> Tensor:
-        features = self.recognizer.features(faces)
-        if features.shape[-1] != 8:  # a small face's features are stretched to what the last layer expects
-            features = F.interpolate(features, size=(8, 8), mode="bilinear", align_corners=False)
-        return self.recognizer.fc1(features.contiguous().flatten(1))
+                return round(side * template.size)
+        return template.size
 
 
 def cosines(embeddings: Tensor) -> Tensor:
@@ -105,19 +90,20 @@ def distillation_loss(student: Student, embeddings: Tensor, teacher: Tensor, sta
 
 
 def train(
+    recipe: Recipe,
     faces: FaceSet,
     schedule: Schedule,
     state_file: Path,
     *,
     device: str = "cpu",
     log: Callable[[str], None] = print,
-) -> tuple[LightCNN9, Verification]:
-    """Train, saving to `state_file` as it goes and resuming from it; the folded network and its held-out figures."""
+) -> tuple[nn.Module, Verification]:
+    """Train, saving to `state_file` as it goes and resuming from it; the finished network and its held-out figures."""
     held_out = held_out_people(faces.names)
     chosen = np.array([i for i, name in enumerate(faces.names) if name not in held_out])
     teacher = load_dlib_resnet().to(device, memory_format=torch.channels_last)  # type: ignore[call-overload]
     torch.manual_seed(schedule.seed)
-    student = Student().to(device, memory_format=torch.channels_last)  # type: ignore[call-overload]
+    student = Student(recipe).to(device, memory_format=torch.channels_last)  # type: ignore[call-overload]
     optimizers = _optimizers(student, schedule)
     first = 0
     if state_file.is_file():
@@ -139,10 +125,13 @@ def train(
         crops, landmarks = new_faces(crops, landmarks, rng)
         lit = light(crops, rng)
         with torch.no_grad():
-            target = teacher(teacher_view(lit, landmarks).to(device, memory_format=torch.channels_last))
-        view = student_view(lit, rng, schedule.side(step)).to(device, memory_format=torch.channels_last)
+            target = teacher(aligned_view(lit, landmarks, DLIB_TEMPLATE).to(device, memory_format=torch.channels_last))
+        side = schedule.side(step, recipe.template)
+        view = student_view(lit, landmarks, recipe.template, rng, side)
         student.train()
-        loss = distillation_loss(student, student(view), target, statistics)
+        loss = distillation_loss(
+            student, student(view.to(device, memory_format=torch.channels_last)), target, statistics
+        )
         student.zero_grad()
         loss.backward()
         nn.utils.clip_grad_norm_(student.parameters(), 5.0)
@@ -161,14 +150,11 @@ def train(
             partial.replace(state_file)
             pace = (time.monotonic() - started) / (step + 1 - first)
             if (step + 1) % EVALUATE_EVERY == 0:
-                log(str(evaluate(student.eval(), faces, held_out)))
-            log(
-                f"step {step + 1} of {schedule.steps}, {schedule.side(step)} px, "
-                f"loss {running:.3f}, {pace:.2f} s a step"
-            )
+                log(str(evaluate(student.eval(), faces, held_out, recipe.template)))
+            log(f"step {step + 1} of {schedule.steps}, {side} px, loss {running:.3f}, {pace:.2f} s a step")
     recognizer = student.recognizer.eval().cpu()
-    fold_batch_norm(recognizer)
-    return recognizer, evaluate(recognizer, faces, held_out)
+    recipe.finish(recognizer)
+    return recognizer, evaluate(recognizer, faces, held_out, recipe.template)
 
 
 def _optimizers(student: Student, schedule: Schedule) -> list[torch.optim.Optimizer]:
@@ -193,10 +179,8 @@ def crops_of(faces: FaceSet, indices: np.ndarray) -> tuple[Tensor, np.ndarray]:
 @torch.no_grad()
 def teacher_statistics(teacher: DlibResNet, faces: FaceSet, chosen: np.ndarray) -> TeacherStatistics:
     """Measured over a sample of the training faces."""
-    device = teacher.means.device
     sample = chosen[:: max(1, len(chosen) // 2000)]
-    views = (teacher_view(*crops_of(faces, part)) for part in np.array_split(sample, len(sample) // 32 + 1))
-    embeddings = torch.cat([teacher(view.to(device, memory_format=torch.channels_last)) for view in views])
+    embeddings = embeddings_of(teacher, faces, sample, DLIB_TEMPLATE).to(teacher.means.device)
     mean = embeddings.mean(0)
     # Nearly all pairs of the sample are strangers; their mean squared distance is twice the variance around the mean.
     stranger_distance = 2 * float((embeddings - mean).square().sum(1).mean())
@@ -204,10 +188,15 @@ def teacher_statistics(teacher: DlibResNet, faces: FaceSet, chosen: np.ndarray) 
 
 
 @torch.no_grad()
-def evaluate(recognizer: nn.Module, faces: FaceSet, people: set[str]) -> Verification:
-    """Verification of a luma recognizer on all pairs of the named people's faces, at the plain alignment."""
+def embeddings_of(recognizer: nn.Module, faces: FaceSet, indices: np.ndarray, template: Template) -> Tensor:
+    """(N, D) of the faces at these indices, at the plain alignment."""
     device = next(recognizer.parameters()).device
-    indices = np.array([i for i, name in enumerate(faces.names) if name in people])
     parts = np.array_split(indices, len(indices) // 32 + 1)
-    embeddings = torch.cat([recognizer(plain_view(crops_of(faces, part)[0]).to(device)).cpu() for part in parts])
-    return verify(embeddings, tuple(faces.names[i] for i in indices))
+    views = (aligned_view(*crops_of(faces, part), template) for part in parts)
+    return torch.cat([recognizer(view.to(device)).cpu() for view in views])
+
+
+def evaluate(recognizer: nn.Module, faces: FaceSet, people: set[str], template: Template) -> Verification:
+    """Verification on all pairs of the named people's faces."""
+    indices = np.array([i for i, name in enumerate(faces.names) if name in people])
+    return verify(embeddings_of(recognizer, faces, indices, template), tuple(faces.names[i] for i in indices))

@@ -11,13 +11,17 @@ from safetensors.torch import load_file
 
 from deid import cli
 from deid.checkpoints import RECOGNIZERS, Entry, draw_decoys, load_recognizer
+from deid.faces.align import DLIB_TEMPLATE, LIGHTCNN_TEMPLATE, MOBILEFACENET_TEMPLATE, to_luma
 from deid.faces.detect import detect_faces
+from deid.maintenance import Trainable
 from deid.recognizers.lightcnn import LightCNN9
 from deid.training import augment, distill
-from deid.training.augment import light, mirror, new_faces, plain_view, student_view, teacher_view
-from deid.training.data import CROP, FaceSet, cut, held_out_people
+from deid.training.augment import aligned_view, light, mirror, new_faces, student_view
+from deid.training.command import publish
+from deid.training.data import CROP, MARGIN, FaceSet, cut, held_out_people
 from deid.training.decoys import fit_gaussian
 from deid.training.muon import Muon, orthogonalized
+from deid.training.students import RECIPES, Student
 from deid.training.verification import verify
 
 
@@ -52,11 +56,13 @@ def test_every_tenth_person_is_held_out_whatever_the_order() -> None:
 def test_teacher_and_student_look_at_the_same_face(faces: FaceSet) -> None:
     crops, landmarks = distill.crops_of(faces, np.arange(4))
     rng = np.random.default_rng(0)
-    assert plain_view(crops).shape == (4, 1, 128, 128)
-    assert teacher_view(crops, landmarks).shape == (4, 3, 150, 150)
-    for side in (64, 96, 128):
-        view = student_view(crops, rng, side)
-        assert view.shape == (4, 1, side, side)
+    # LightCNN's view is the middle of the crop, as it was cut.
+    inner = to_luma(crops[:, :, MARGIN:-MARGIN, MARGIN:-MARGIN])
+    assert torch.allclose(aligned_view(crops, landmarks, LIGHTCNN_TEMPLATE), inner, atol=1e-3)
+    assert aligned_view(crops, landmarks, DLIB_TEMPLATE).shape == (4, 3, 150, 150)
+    for template, side in ((LIGHTCNN_TEMPLATE, 64), (LIGHTCNN_TEMPLATE, 128), (MOBILEFACENET_TEMPLATE, 84)):
+        view = student_view(crops, landmarks, template, rng, side)
+        assert view.shape == (4, template.channels, side, side)
         assert float(view.min()) >= 0
         assert float(view.max()) <= 1
     lit = light(crops, rng)
@@ -137,7 +143,7 @@ def test_an_interrupted_training_ends_where_an_uninterrupted_one_does(
     monkeypatch.setattr(distill, "SAVE_EVERY", 2)
     schedule = distill.Schedule(steps=4, batch=4)
     lines: list[str] = []
-    whole, figures = distill.train(faces, schedule, tmp_path / "whole", log=lines.append)
+    whole, figures = distill.train(RECIPES["lightcnn9"], faces, schedule, tmp_path / "whole", log=lines.append)
 
     class StopError(Exception):
         pass
@@ -147,13 +153,44 @@ def test_an_interrupted_training_ends_where_an_uninterrupted_one_does(
             raise StopError
 
     with pytest.raises(StopError):
-        distill.train(faces, schedule, tmp_path / "parts", log=stop_at_two)
-    parts, _ = distill.train(faces, schedule, tmp_path / "parts", log=lines.append)
+        distill.train(RECIPES["lightcnn9"], faces, schedule, tmp_path / "parts", log=stop_at_two)
+    parts, _ = distill.train(RECIPES["lightcnn9"], faces, schedule, tmp_path / "parts", log=lines.append)
     assert "resumed at step 2 of 4" in lines
     for key, value in whole.state_dict().items():
         assert torch.allclose(value, parts.state_dict()[key], atol=1e-4), key
     assert whole.state_dict().keys() == LightCNN9().state_dict().keys()
     assert figures.genuine_pairs == 2
+
+
+@pytest.mark.parametrize("name", RECIPES)
+def test_a_student_is_the_network_it_will_be_published_as(name: str) -> None:
+    """What training calls part by part, on whole faces, is what loads under the architecture's name."""
+    torch.manual_seed(0)
+    recipe = RECIPES[name]
+    student = Student(recipe).eval()
+    side = recipe.template.size
+    faces = torch.rand(2, recipe.template.channels, side, side)
+    found = student(faces).detach()
+    assert found.shape == (2, recipe.width)
+    assert student(faces[..., : side // 2, : side // 2]).shape == (2, recipe.width)
+    published = RECOGNIZERS[recipe.architecture].build().eval()
+    recipe.finish(student.recognizer)
+    published.load_state_dict(student.recognizer.state_dict())
+    assert torch.allclose(published(faces), found, atol=1e-4)
+
+
+def test_a_network_with_batch_normalization_is_published_whole(faces: FaceSet, tmp_path: Path) -> None:
+    network = RECIPES["mobilefacenet-lfw"].build().eval()
+    publish("mobilefacenet-lfw", network, faces, tmp_path)
+    entry = tomllib.loads((tmp_path / "mobilefacenet-lfw.toml").read_text())["recognizers"]["mobilefacenet-lfw"]
+    imported = RECOGNIZERS[entry["architecture"]].build()
+    state = load_file(tmp_path / entry["file"])
+    assert state["bn.running_var"].dtype == torch.float16
+    imported.load_state_dict({k: v.float() if v.is_floating_point() else v for k, v in state.items()})
+
+
+def test_the_command_line_knows_what_can_be_trained() -> None:
+    assert list(Trainable) == list(RECIPES)
 
 
 def test_a_gaussian_is_recovered_from_its_samples(tmp_path: Path) -> None:
