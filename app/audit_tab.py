@@ -150,11 +150,12 @@ def steps(
 ) -> Iterator[Update]:  # fmt: skip
     """An audit from its start to its report."""
     status, view = running.status, running.view
+    stop, folder = session.begin("audit"), session.new_folder()
     yield {**running.busy(True), status: said("Starting …", busy=True), **view.update(None)}
-    stop, folder = session.cancel_of("audit"), session.new_folder()
     try:
         report = yield from followed(
             service.desk,
+            session,
             stop,
             lambda tell: service.audit_folders(originals, published, k_level, folder, tell, stop, journal),
             report_view.how_far,

@@ -54,15 +54,16 @@ class Desk:
     ) -> Generator[Waiting | Running[T], None, object]:
         """Run `job(tell)` when its turn comes; yields where it stands, returns its result, raises what it raises.
 
-        `cancel` is cleared at the start. A job that is to be cancelled sees that by itself; one still in line never
-        starts, and None is returned. Closed early (the page is gone), the job is asked to end, and waited for.
+        A job that is to be cancelled sees that by itself; one still in line never starts, and None is returned. Closed
+        early (the page is gone), the job is asked to end, and waited for.
         """
-        cancel.clear()
         with self.in_line() as ticket:
             while ahead := self.ahead_of(ticket, PACE):
                 if cancel.is_set():
                     return None
                 yield Waiting(ahead)
+            if cancel.is_set():
+                return None
             told: list[T] = []
             ended: list[object] = []
             failed: list[BaseException] = []

@@ -78,6 +78,7 @@ class FolderTab:
         session = session_of(self.service, request)
         run = run or begin(photos, session)
         session.paused.clear()
+        stop = session.begin("folder")
         yield {
             **self.busy(True),
             **self.no_result(),
@@ -88,10 +89,10 @@ class FolderTab:
         asked = {
             "k_level": int(k), "method": way, "profile": how, "write_unverified": risky, "people": people_of(session),
         }  # fmt: skip
-        stop = session.cancel_of("folder")
         try:
             result = yield from followed(
                 self.service.desk,
+                session,
                 stop,
                 lambda tell: self.service.run_folder(run, asked, tell, stop),
                 pace(),

@@ -3,6 +3,7 @@
 import threading
 import traceback
 from collections.abc import Callable, Generator
+from contextlib import closing
 from html import escape
 from ipaddress import ip_address
 from typing import Any
@@ -69,6 +70,7 @@ def said(text: str, *, busy: bool = False, alert: bool = False, share: float | N
 
 def followed(
     desk: Desk,
+    session: Session,
     cancel: threading.Event,
     job: Callable[[Callable[[Any], None]], object],
     word: Callable[[Any], str],
@@ -82,21 +84,25 @@ def followed(
     from deid.live import Cancelled
 
     last, told = "", None
-    states = desk.follow(job, cancel)
-    while True:
-        try:
-            state = next(states)
-        except StopIteration as end:
-            return end.value
-        except Cancelled:
-            return None
-        if isinstance(state, Waiting):
-            line = said(words.place_in_line(state.ahead), busy=True)
-        else:
-            told = state.told
-            line = word(told)
-        if cancel.is_set():
-            line = said("Stopping …", busy=True)
-        if line != last:
-            last = line
-            yield show(line, told)
+    try:
+        with closing(desk.follow(job, cancel)) as states:
+            while True:
+                try:
+                    state = next(states)
+                except StopIteration as end:
+                    return end.value
+                except Cancelled:
+                    return None
+                if isinstance(state, Waiting):
+                    line = said(words.place_in_line(state.ahead), busy=True)
+                else:
+                    told = state.told
+                    line = word(told)
+                if cancel.is_set():
+                    line = said("Stopping …", busy=True)
+                if line != last:
+                    last = line
+                    yield show(line, told)
+    finally:
+        if session.over.is_set():
+            session.delete()  # what the job wrote while it was asked to end

@@ -14,7 +14,8 @@ from deid.app.drawing import face_at, with_boxes
 from deid.app.handlers import FoundPhoto
 from deid.app.page import followed, reason_of, said, session_of, settings_of
 from deid.app.service import Service
-from deid.app.sessions import Session
+from deid.app.sessions import Refused, Session
+from deid.app.uploads import too_large
 from deid.image_errors import ImageError
 
 if TYPE_CHECKING:  # it loads torch
@@ -100,13 +101,15 @@ class PhotoTab:
         if photo is None or not numbers:
             yield {self.status: said("Choose a photo and at least one face first.", alert=True)}
             return
-        yield {**self.running(True), self.results: gr.update(visible=False), self.status: said("Starting …", busy=True)}
         session = session_of(self.service, request)
+        stop = session.begin("photo")
+        yield {**self.running(True), self.results: gr.update(visible=False), self.status: said("Starting …", busy=True)}
         asked = {"k_level": int(k), "method": way, "profile": how, "people": people.people_of(session)}
-        chosen, stop = sorted(numbers), session.cancel_of("photo")
+        chosen = sorted(numbers)
         try:
             done = yield from followed(
                 self.service.desk,
+                session,
                 stop,
                 lambda tell: self.service.protect_photo(photo, chosen, asked, tell, stop),
                 lambda step: progress(step, chosen),
@@ -183,6 +186,8 @@ def layout(service: Service) -> PhotoTab:
 def look_at(service: Service, file: str, session: Session) -> FoundPhoto:
     """An upload with its faces, in the session's folder. Raises Refused and UnreadableImage."""
     path = service.sessions.claim(Path(file), session)
+    if problem := too_large(path):
+        raise Refused(f"This file is {problem}.")
     service.be_warm()
     return service.find_faces(path)
 

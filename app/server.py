@@ -1,34 +1,15 @@
 """The page's server: this computer only by default, nothing from elsewhere, every browser its own files."""
 
 import os
-import re
 import time
 from dataclasses import dataclass
-from http.cookies import SimpleCookie
-from pathlib import Path
 
-from starlette.datastructures import MutableHeaders
 from starlette.middleware import Middleware
-from starlette.responses import PlainTextResponse
-from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from deid.app.guard import Guard
 from deid.app.service import Service
-from deid.app.sessions import COOKIE, Sessions, is_token, new_token
+from deid.app.uploads import MAX_BYTES
 
-MAX_UPLOAD = "300mb"
-# Even a page that asked for something from elsewhere would not get it.
-POLICY = (
-    "default-src 'self' data: blob: 'unsafe-inline' 'unsafe-eval'; frame-ancestors 'self'; form-action 'self'; "
-    "base-uri 'self'; object-src 'none'"
-)
-# What Gradio's template says of and to other hosts: previews for social networks, fonts, scripts.
-FOREIGN = re.compile(
-    r"<meta\b(?=[^>]*(?:og:|twitter:))[^>]*>"
-    r"|<link\b[^>]*href=\"https?://(?!127\.0\.0\.1|localhost)[^>]*>"
-    r"|<script\b[^>]*src=\"https?://[^>]*>\s*</script>",
-    re.IGNORECASE,
-)
-FILE = re.compile(r"/file[=/](.*)", re.DOTALL)  # the two addresses under which Gradio serves files
 CSS = """
 .faces img { max-height: 32rem; }
 .report { width: 100%; height: 80vh; border: 1px solid var(--border-color-primary); border-radius: 8px; }
@@ -103,7 +84,7 @@ def serve(
         quiet=True,
         prevent_thread_lock=True,
         show_error=False,
-        max_file_size=MAX_UPLOAD,
+        max_file_size=MAX_BYTES,
         theme=gr.themes.Default(primary_hue="blue", font=system, font_mono=["ui-monospace", "monospace"]).set(
             # White on the default hue is too faint to read.
             button_primary_background_fill="*primary_600",
@@ -115,6 +96,7 @@ def serve(
         run_history=False,
         ssr_mode=False,
         mcp_server=False,
+        num_workers=0,  # further servers would not ask the guard
         enable_monitoring=False,
         app_kwargs={"middleware": [Middleware(Guard, sessions=service.sessions)], "docs_url": None, "redoc_url": None},
     )
@@ -129,60 +111,6 @@ def warning(host: str, auth: tuple[str, str] | None) -> str:
         f"warning: with --host {host} everybody who reaches this computer can use the page, and photos travel "
         "unencrypted: add --auth USER:PASSWORD, and a proxy with HTTPS"
     )
-
-
-class Guard:
-    """Gives every browser its cookie, serves files to their owner alone, and cleans the page of other hosts."""
-
-    def __init__(self, app: ASGIApp, sessions: Sessions) -> None:
-        self.app, self.sessions = app, sessions
-
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] != "http":
-            await self.app(scope, receive, send)
-            return
-        browser = _cookie_of(scope)
-        asked = FILE.search(scope["path"])
-        if asked and not self.sessions.may_read(browser, Path(asked[1])):
-            await PlainTextResponse("not yours", status_code=403)(scope, receive, send)
-            return
-        await self.app(scope, receive, _Cleaned(send, browser))
-
-
-class _Cleaned:
-    """Passes a response on; a page is held back until it is whole, and cleaned."""
-
-    def __init__(self, send: Send, browser: str) -> None:
-        self.send, self.browser = send, browser
-        self.start: Message | None = None
-        self.body = b""
-
-    async def __call__(self, message: Message) -> None:
-        if message["type"] == "http.response.start":
-            headers = MutableHeaders(scope=message)
-            headers["Content-Security-Policy"] = POLICY
-            headers["Referrer-Policy"] = "no-referrer"
-            if headers.get("content-type", "").startswith("text/html"):
-                if not is_token(self.browser):
-                    headers.append("Set-Cookie", f"{COOKIE}={new_token()}; Path=/; HttpOnly; SameSite=Strict")
-                self.start = message
-                return
-        elif message["type"] == "http.response.body" and self.start is not None:
-            self.body += message.get("body", b"")
-            if message.get("more_body"):
-                return
-            page = FOREIGN.sub("", self.body.decode()).encode()
-            MutableHeaders(scope=self.start)["Content-Length"] = str(len(page))
-            await self.send(self.start)
-            self.start = None
-            message = {"type": "http.response.body", "body": page}
-        await self.send(message)
-
-
-def _cookie_of(scope: Scope) -> str:
-    headers = dict(scope["headers"])
-    cookie = SimpleCookie(headers.get(b"cookie", b"").decode("latin-1"))
-    return cookie[COOKIE].value if COOKIE in cookie else ""
 
 
 def say_where(url: str, seconds: float) -> str:

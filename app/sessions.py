@@ -1,7 +1,7 @@
 """A folder for every session, that nobody else is served from, deleted at its end and at exit.
 
 A browser is known by a random cookie, a tab by Gradio's own random session hash. Gradio serves any file under its
-folder to whoever knows the name, so the server (`deid.app.server`) asks here whose a file is.
+folder to whoever knows the name, so the server (`deid.app.guard`) asks here whose a file is.
 """
 
 import atexit
@@ -10,10 +10,12 @@ import shutil
 import tempfile
 import threading
 import time
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
 COOKIE = "deid_browser"
+NO_COOKIE = "This page needs cookies from its own address: allow them and load it again."
 UNCLAIMED = 3600  # seconds that an upload waits to be used
 
 
@@ -25,22 +27,33 @@ class Refused(Exception):  # noqa: N818
 class Session:
     """One open page.
 
-    folder: its files; elsewhere: what else to delete; paused: the folder run was asked to go on later.
+    folder: its files; elsewhere: what else to delete; paused: the folder run was asked to go on later;
+    over: the page was closed.
     """
 
     folder: Path
     elsewhere: list[Path] = field(default_factory=list)
     paused: threading.Event = field(default_factory=threading.Event)
+    over: threading.Event = field(default_factory=threading.Event)
 
     _cancels: dict[str, threading.Event] = field(default_factory=dict)
 
+    def begin(self, job: str) -> threading.Event:
+        """What will ask the job that is about to start (of the tab called so) to end: before any button can."""
+        cancel = self.cancel_of(job)
+        cancel.clear()
+        if self.over.is_set():  # the page was closed meanwhile
+            cancel.set()
+        return cancel
+
     def cancel_of(self, job: str) -> threading.Event:
-        """What asks a job of this session (of the tab called so) to end."""
+        """What asks a job of this session to end."""
         return self._cancels.setdefault(job, threading.Event())
 
     def delete(self) -> None:
         """End what runs, forget everything."""
-        for cancel in self._cancels.values():
+        self.over.set()
+        for cancel in list(self._cancels.values()):
             cancel.set()
         shutil.rmtree(self.folder, ignore_errors=True)
         for path in self.elsewhere:
@@ -65,7 +78,7 @@ class Sessions:
     def of(self, browser: str, page: str) -> Session:
         """The session of a page, begun if it is new. Raises Refused for a browser that keeps no cookie."""
         if not is_token(browser):
-            raise Refused("This page needs cookies from its own address: allow them and load it again.")
+            raise Refused(NO_COOKIE)
         with self._lock:
             key = (browser, page)
             if key not in self._open:
@@ -84,9 +97,14 @@ class Sessions:
 
     def _sweep(self, age: float) -> None:
         """Delete uploads of at least so many seconds that no session has claimed: nobody knows whose they are."""
-        for folder in self.root.glob("*"):
-            if not is_token(folder.name) and time.time() - folder.stat().st_mtime >= age:
-                shutil.rmtree(folder, ignore_errors=True)
+        for path in self.root.glob("*"):
+            with suppress(FileNotFoundError):  # an upload that was just moved to its place
+                if is_token(path.name) or time.time() - path.stat().st_mtime < age:
+                    continue
+                if path.is_dir():
+                    shutil.rmtree(path, ignore_errors=True)
+                else:  # of an upload that was broken off
+                    path.unlink()
 
     def may_read(self, browser: str, path: Path) -> bool:
         """Is this file in a folder of this browser?"""

@@ -10,8 +10,9 @@ from pathlib import Path, PurePosixPath
 from deid.app.sessions import Refused
 
 MAX_FILES = 2_000
-MAX_BYTES = 8 << 30  # unpacked, all together
-MAX_FILE_BYTES = 300 << 20
+MAX_BYTES = 8 << 30  # of one upload, and of all that it unpacks to
+MAX_FILE_BYTES = 300 << 20  # of one photo
+KEPT_FREE = 1 << 30  # bytes of the disk that are for others
 CHUNK = 1 << 20
 
 
@@ -26,12 +27,20 @@ class Unpacked:
 
 def unpack(uploads: Sequence[Path], folder: Path) -> Unpacked:
     """Photos and the photos of zips, each zip's tree kept. Uploads are deleted. Raises Refused beyond the limits."""
+    try:
+        return _unpack(uploads, folder)
+    except Refused:
+        shutil.rmtree(folder, ignore_errors=True)
+        raise
+
+
+def _unpack(uploads: Sequence[Path], folder: Path) -> Unpacked:
     room = _Room(MAX_BYTES, 10 * MAX_FILES)
     left_out: list[tuple[str, str]] = []
     count = 0
     for upload in uploads:
-        sources = _members(upload, room) if zipfile.is_zipfile(upload) else iter([(upload.name, upload, "")])
-        for name, source, problem in sources:
+        alone = iter([(upload.name, upload, too_large(upload))])
+        for name, source, problem in _members(upload, room) if zipfile.is_zipfile(upload) else alone:
             if problem := problem or _put(name, source, folder):
                 left_out.append((name, problem))
                 continue
@@ -42,12 +51,35 @@ def unpack(uploads: Sequence[Path], folder: Path) -> Unpacked:
     return Unpacked(folder, count, tuple(left_out))
 
 
+def too_large(photo: Path) -> str:
+    """Why it is no photo that can be taken; empty if it can."""
+    return f"larger than {in_words(MAX_FILE_BYTES)}" if photo.stat().st_size > MAX_FILE_BYTES else ""
+
+
+def room_on_disk(folder: Path) -> int:
+    """Bytes that may still be stored where this folder lies."""
+    return shutil.disk_usage(folder).free - KEPT_FREE
+
+
+def in_words(size: int) -> str:
+    """Bytes as people call them."""
+    return f"{size >> 30} GB" if size >= 1 << 30 else f"{size >> 20} MB"
+
+
 @dataclass
 class _Room:
-    """What may still come: bytes, and entries of zips, most of which may be no photos."""
+    """What may still be unpacked: bytes, and entries of zips, most of which may be no photos."""
 
     left: int
     entries: int
+
+    def take(self, size: int, folder: Path) -> None:
+        """Raises Refused if there is no room for so many bytes."""
+        self.left -= size
+        if self.left < 0:
+            raise Refused(f"The zip unpacks to more than {in_words(MAX_BYTES)}: split it.")
+        if room_on_disk(folder) < size:
+            raise Refused("The disk of the computer that runs this page has no room for what is in the zip.")
 
 
 def _members(upload: Path, room: _Room) -> Iterator[tuple[str, Path, str]]:
@@ -72,9 +104,9 @@ def _members(upload: Path, room: _Room) -> Iterator[tuple[str, Path, str]]:
                 with archive.open(entry) as packed, part.open("wb") as file:
                     while chunk := packed.read(CHUNK):
                         size += len(chunk)
-                        room.left -= len(chunk)
-                        if size > MAX_FILE_BYTES or room.left < 0:
-                            raise Refused("The zip unpacks to more than can be taken: split it.")
+                        if size > MAX_FILE_BYTES:
+                            raise Refused(f"The zip holds a file that is larger than {in_words(MAX_FILE_BYTES)}.")
+                        room.take(len(chunk), part.parent)
                         file.write(chunk)
                 yield name, part, ""
     except (zipfile.BadZipFile, NotImplementedError, RuntimeError, EOFError, OSError, ValueError) as error:

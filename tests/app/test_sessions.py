@@ -84,6 +84,17 @@ def test_files_go_with_their_page_and_all_with_the_server(sessions: Sessions) ->
     assert not sessions.root.exists()
 
 
+def test_a_job_is_asked_to_end_from_its_begin_on(sessions: Sessions) -> None:
+    session = sessions.of(new_token(), "page")
+    cancel = session.begin("photo")
+    session.cancel_of("photo").set()
+    assert cancel.is_set()
+    assert not session.begin("photo").is_set()
+    session.delete()
+    assert session.begin("photo").is_set()  # one that begins after its page was closed
+    assert session.begin("folder").is_set()
+
+
 def test_what_nobody_has_claimed_goes_with_the_last_page_or_by_its_age(sessions: Sessions) -> None:
     for page in ("one", "two"):
         sessions.of(new_token(), page)
@@ -91,11 +102,15 @@ def test_what_nobody_has_claimed_goes_with_the_last_page_or_by_its_age(sessions:
     fresh, old = received(sessions), sessions.root / ("1" * 64)
     old.mkdir()
     os.utime(old, (0, 0))
+    broken_off = sessions.root / "tmpabcdef"
+    broken_off.write_bytes(b"half")
     sessions.end(one, "one")
+    assert broken_off.is_file()
     assert fresh.is_file()
     assert not old.exists()
     sessions.end(two, "two")
     assert not fresh.parent.exists()
+    assert not broken_off.exists()
 
 
 @pytest.mark.parametrize("browser", ["", "..", "b" * 33 + "/", "0" * 64, "b../../../../../../../../../etc/x"])

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from deid.app import command, server
+from deid.app import command, guard, server
 from deid.cli import run
 
 
@@ -48,4 +48,4 @@ def test_who_opens_it_to_the_network_without_a_password_is_warned() -> None:
     ],
 )
 def test_what_names_another_host_is_dropped(tag: str, kept: bool) -> None:
-    assert server.FOREIGN.sub("", f"<head>{tag}</head>") == (f"<head>{tag}</head>" if kept else "<head></head>")
+    assert guard.FOREIGN.sub("", f"<head>{tag}</head>") == (f"<head>{tag}</head>" if kept else "<head></head>")

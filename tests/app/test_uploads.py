@@ -86,9 +86,27 @@ def test_a_bomb_is_stopped_while_it_unpacks(tmp_path: Path, monkeypatch: pytest.
     monkeypatch.setattr(uploads, limit, 1 << 20)
     archive = zipped(tmp_path / "a.zip", {"bomb.png": bytes(64 << 20)})
     assert archive.stat().st_size < 1 << 20
-    with pytest.raises(Refused, match="unpacks to more"):
+    with pytest.raises(Refused, match=r"unpacks to more than 1 MB|larger than 1 MB"):
         unpack([archive], tmp_path / "to")
+    assert not (tmp_path / "to").exists()
     assert sum(path.stat().st_size for path in tmp_path.rglob("*") if path.is_file() and path != archive) == 0
+
+
+def test_a_zip_that_would_fill_the_disk_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    archive = zipped(tmp_path / "a.zip", {"good.png": png()})
+    monkeypatch.setattr(uploads, "KEPT_FREE", 1 << 62)
+    with pytest.raises(Refused, match="no room"):
+        unpack([archive], tmp_path / "to")
+    assert names(tmp_path) == ["a.zip"]
+
+
+def test_a_photo_that_is_too_large_is_left_out(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    for name, size in {"large.png": 3 << 20, "good.png": 1 << 20}.items():
+        (tmp_path / name).write_bytes(bytes(size))
+    monkeypatch.setattr(uploads, "MAX_FILE_BYTES", 2 << 20)
+    taken = unpack([tmp_path / "large.png", tmp_path / "good.png"], tmp_path / "to")
+    assert names(tmp_path) == ["to/good.png"]
+    assert taken.left_out == (("large.png", "larger than 2 MB"),)
 
 
 def test_too_many_photos_are_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -12,7 +12,7 @@ from playwright.sync_api import Browser, Locator, Page, expect
 from ui.fake_service import BOXES, RANK, Work
 from ui.watched import Watched
 
-from deid.app import handlers, people
+from deid.app import handlers, people, uploads
 from deid.app.server import Serving
 from deid.checkpoints import manifest
 
@@ -136,6 +136,16 @@ def test_a_text_called_a_photo(page: Page, tmp_path: Path) -> None:
     upload(page, tmp_path / "letter.jpg")
     said(page, "not a photo that can be read")
     expect(page.get_by_role("button", name="Protect", exact=True)).to_be_disabled()
+
+
+def test_what_is_too_large_is_refused_in_words(page: Page, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setattr(uploads, "MAX_BYTES", 1 << 20)
+    noise = np.random.default_rng(0).integers(0, 256, (700, 700, 3), dtype=np.uint8)
+    Image.fromarray(noise).save(tmp_path / "large.png")
+    upload(page, tmp_path / "large.png")
+    expect(page.get_by_text("these files are more than 1 MB together: choose fewer at once")).to_be_visible()
+    upload(page, pair(tmp_path / "pair.png"))
+    said(page, "2 faces found")
 
 
 def test_of_two_people_one_is_chosen(page: Page, tmp_path: Path) -> None:
