@@ -1,8 +1,9 @@
 """How close a recognizer is to the one a set was protected against: what its answer is worth."""
 
 import json
+import re
 import sqlite3
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,16 +20,29 @@ from deid.types import UsageError
 RecognizerClass = Literal["surrogate", "related", "independent", "unknown"]
 # The most telling answer last: a report shows the worst figures first, and within equal ones this order.
 CLASSES: tuple[RecognizerClass, ...] = ("unknown", "surrogate", "related", "independent")
+_WEIGHTS = re.compile(r"[0-9a-f]{16}")  # as a run's configuration has them
 
 
 @dataclass(frozen=True)
 class MadeBy:
-    """What the private journal of a run says of the set it made. outputs: relative path → SHA-256 of what it wrote."""
+    """What the private journal of a run says of the set it made.
+
+    profile: None for a method without one. surrogates: the recognizers attacked, by name; weights: the first one's, as
+    the beginning of their SHA-256, empty where the journal does not tell. outputs: relative path of an original →
+    SHA-256 of what the run wrote for it.
+    """
 
     k_level: int
     method: str
+    profile: str | None
     surrogates: tuple[str, ...]
+    weights: str
     outputs: dict[Path, str]
+
+    @property
+    def made_with(self) -> str:
+        """The method as a report names it."""
+        return f"{self.method}, profile {self.profile}" if self.profile else self.method
 
 
 def made_by(published: Path, journal: Path | None = None) -> MadeBy | None:
@@ -68,11 +82,25 @@ def _run_of(db: sqlite3.Connection) -> MadeBy | None:
     k_level, method = int(configuration["K"]), str(configuration["method"])
     if not 1 <= k_level <= MAX_K:
         raise ValueError("no level")
-    # A blur follows no recognizer's gradients.
-    profile = PROFILES.get(configuration.get("profile"))
-    attacked = (configuration["recognizer"].split()[0], *(profile.beside if profile else ()))
-    surrogates = () if method in OBFUSCATIONS else attacked
-    return MadeBy(k_level, method, surrogates, {path_of(name): str(sha256) for name, sha256 in written})
+    outputs = {path_of(name): str(sha256) for name, sha256 in written}
+    name, *weights = configuration["recognizer"].split()
+    if method in OBFUSCATIONS:  # it follows no recognizer's gradients
+        return MadeBy(k_level, method, None, (), "", outputs)
+    profile = configuration.get("profile")
+    beside = PROFILES[profile].beside if profile in PROFILES else ()
+    told = weights[0] if weights and _WEIGHTS.fullmatch(weights[0]) else ""
+    return MadeBy(k_level, method, profile, (name, *beside), told, outputs)
+
+
+def surrogates_of(run: MadeBy | None, entries: Mapping[str, Entry]) -> list[Entry] | None:
+    """The recognizers that a run attacked; None where nobody knows, or where they are not on this machine any more.
+
+    Weights that were replaced under the same name are others than those attacked.
+    """
+    if run is None or not entries.keys() >= set(run.surrogates):
+        return None
+    attacked = [entries[name] for name in run.surrogates]
+    return attacked if not attacked or attacked[0].sha256.startswith(run.weights) else None
 
 
 def class_of(entry: Entry, surrogates: Sequence[Entry] | None) -> RecognizerClass:

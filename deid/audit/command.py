@@ -3,13 +3,16 @@
 from contextlib import redirect_stdout
 from pathlib import Path
 from sys import stderr
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from deid import display
 from deid.maintenance import Device, OnDevice
 from deid.types import UsageError
+
+if TYPE_CHECKING:
+    from deid.audit.report import Checked
 
 EXIT = {"met": 0, "violated": 6, "inconclusive": 7}
 CHANGED = 8
@@ -88,7 +91,11 @@ def run(
             reports.check_folder(report)
         with display.progress("auditing") as progress:
             asked = AuditOptions(device=device_for(device), **options)
-            audited = run_audit(originals, published, asked, progress=progress, keep=keep)
+            try:
+                audited = run_audit(originals, published, asked, progress=progress, keep=keep)
+            except KeyboardInterrupt:
+                display.say("what was measured so far is kept: the same command goes on from there")
+                raise
     return audited.document, shared_part(audited.document)
 
 
@@ -96,7 +103,8 @@ def _lines(document: dict[str, Any], published: list[Path], report: Path | None)
     lines = []
     for one, folder in zip(document["sets"], published, strict=True):
         lines += [f"{one['label']}: {folder}"] if len(published) > 1 else []
-        lines += [f"{asked['question']} {asked['answer']}" for asked in one["first_screen"]]
+        for asked in one["first_screen"]:
+            lines += [f"{asked['question']} {asked['answer']}", *(f"  {line}" for line in asked["evidence"])]
         lines += [f"{finding['id']}: {finding['kind']}: {finding['detail']}" for finding in one["counts"]["findings"]]
     made = document["made"]
     lines += [
@@ -114,14 +122,32 @@ def _check(folder: Path, published: list[Path], json: bool) -> int:
 
     checked = check_report(folder, published)
     if json:
-        found = {"report": str(folder), "differences": checked.differences, "files_checked": checked.files}
-        display.show_json(found)
-    else:
-        unchanged = "the report and the weights are as they were"
-        display.show_lines(checked.differences or [unchanged])
-        display.show(
-            "the published files were compared by their SHA-256"
-            if checked.files
-            else "the published files were not checked: name their folders after the report's"
+        display.show_json(
+            {
+                "report": str(folder),
+                "differences": checked.differences,
+                "files_checked": checked.files,
+                "weights_not_checked": checked.elsewhere,
+                "signed_by": checked.signed_by,
+            }
         )
+    else:
+        display.show_lines(checked.differences or ["the report and the weights that are here are as they were"])
+        display.show_lines(_not_checked(checked))
     return CHANGED if checked.differences else 0
+
+
+def _not_checked(checked: "Checked") -> list[str]:
+    """What a check says of its own reach."""
+    lines = [f"weights of {name}: not on this machine, so not checked" for name in checked.elsewhere]
+    lines.append(
+        "the published files were compared by their SHA-256"
+        if checked.files
+        else "the published files were not checked: name their folders after the report's"
+    )
+    lines.append(
+        f"signed with Ed25519 by the public key {checked.signed_by}: whose it is, you have to know"
+        if checked.signed_by
+        else "not signed: whoever recomputes everything can forge a report like this"
+    )
+    return lines

@@ -13,10 +13,6 @@ from deid.handling import AS_PUBLISHED, HANDLINGS
 
 Json = dict[str, Any]
 
-# Clean impostor pairs that a threshold needs, at least; below it the one shipped with the weights is taken.
-PAIRS_FOR = {"1e-2": 1_000, "1e-3": 10_000}
-MOST_IMPOSTORS = 1000  # faces of different persons that are compared with each other
-MIN_FACES_FOR_DECOYS = 30
 BIN = 0.02  # width of the histograms' bins, in cosine
 
 

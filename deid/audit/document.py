@@ -4,12 +4,13 @@ import base64
 import hashlib
 import json
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
 from deid.audit.figures import figures_of
-from deid.audit.summary import NOT_COVERED, RANKS_ARE_SPREAD, THREAT_MODEL, first_screen, verdict_of
+from deid.audit.first_screen import first_screen
+from deid.audit.summary import NOT_COVERED, RANKS_ARE_SPREAD, THREAT_MODEL, verdict_of
 from deid.checkpoints import CheckpointError, manifest, verify
 from deid.types import finite
 
@@ -95,10 +96,11 @@ def signed(document: Json, key_file: Path) -> Json:
     return {**document, "signature": {**encoded, "value": base64.b64encode(signature).decode()}}
 
 
-def differences(document: Json, published: dict[str, str] | None) -> list[str]:
+def differences(document: Json, published: Mapping[str, str] | None) -> list[str]:
     """What of a report differs from what its own counts, the weights here and the files here give; one line each.
 
-    published: SHA-256 → name of the files as they are now; None leaves the files unchecked.
+    published: name of every file as it is now → its SHA-256; the name is the report's id where that is known. None
+    leaves the files unchecked.
     """
     if document.get("format") != FORMAT:
         return [f"format: {document.get('format')!r} is not {FORMAT!r}"]
@@ -138,13 +140,19 @@ def _unequal(a: Any, b: Any, where: str = "") -> Iterator[tuple[str, Any, Any]]:
         yield where, a, b
 
 
+def weights_elsewhere(document: Json) -> list[str]:
+    """Recognizers of a report whose weights are not on this machine, so that nobody can check them here."""
+    recognizers, entries = document.get("recognizers"), manifest()
+    return [name for name in recognizers if name not in entries] if isinstance(recognizers, dict) else []
+
+
 def _changed_weights(document: Json) -> list[str]:
     lines = []
     entries = manifest()
     for name, one in document["recognizers"].items():
         if name not in entries:
-            lines.append(f"weights of {name}: not on this machine, so not checked")
-        elif entries[name].sha256 != one["sha256"]:
+            continue
+        if entries[name].sha256 != one["sha256"]:
             lines.append(f"weights of {name}: the report was made with others (SHA-256 {one['sha256'][:16]}…)")
         else:
             try:
@@ -154,17 +162,18 @@ def _changed_weights(document: Json) -> list[str]:
     return lines
 
 
-def _changed_files(document: Json, published: dict[str, str]) -> list[str]:
+def _changed_files(document: Json, published: Mapping[str, str]) -> list[str]:
     """Files of the report that are not there any more as they were, and files it does not know."""
-    known = {file["sha256"]: file["id"] for one in document["sets"] for file in one["files"] if file["sha256"]}
-    lines = [
-        f"{id}: no file has the SHA-256 it had ({sha256[:16]}…)"
-        for sha256, id in known.items()
-        if sha256 not in published
-    ]
-    return lines + [
-        f"{name}: the report does not know this file" for sha256, name in published.items() if sha256 not in known
-    ]
+    known = {file["id"]: file["sha256"] for one in document["sets"] for file in one["files"]}
+    there = set(published.values())
+    lines = []
+    for id, sha256 in known.items():
+        if published.get(id, sha256) != sha256:
+            lines.append(f"{id}: not the file that was audited")
+        elif sha256 and sha256 not in there:
+            lines.append(f"{id}: no file has the SHA-256 it had ({sha256[:16]}…)")
+    unknown = [name for name, sha256 in published.items() if name not in known and sha256 not in known.values()]
+    return lines + [f"{name}: the report does not know this file" for name in unknown]
 
 
 def _short(value: Any) -> str:

@@ -86,6 +86,7 @@ def _anonymity(ranks: RankPmf, independent: RankPmf, K: int) -> Json:
         "n": ranks.n,
         "pmf": {str(rank): share(ranks.counts.get(rank, 0), ranks.n) for rank in shown},
         "attack_success": share(ranks.n - ranks.counts.get(1, 0), ranks.n),
+        "candidates": share(within(ranks, K + 1), ranks.n),
         "effective_k": ranks.effective_k,
         "entropy_bits": ranks.entropy,
         "this_set": {

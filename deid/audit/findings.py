@@ -1,6 +1,6 @@
 """What an auditor must be told of single photos: missing, swapped, changed, left as they were."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -35,11 +35,11 @@ def jpeg_quality(path: Path) -> int | None:
 def findings_of(
     originals: Mapping[str, Json],
     published: Mapping[str, Json],
-    extra: Sequence[str],
+    extra: Mapping[str, Json],
     ids: Mapping[str, str],
     recorded: Mapping[str, str] | None,
 ) -> list[Json]:
-    """[{kind, id, detail}] of a set, by id. originals, published: path → record of the store; extra: unmatched paths.
+    """[{kind, id, detail}] of a set, by id. originals, published, extra (no original's): path → record of the store.
 
     ids: path of an original, or of an extra file → id; recorded: path of an original → SHA-256 that the run wrote.
     """
@@ -48,27 +48,31 @@ def findings_of(
     def say(path: str, kind: str, detail: str) -> None:
         found.append({"kind": kind, "id": ids[path], "detail": detail})
 
-    for path in extra:
-        say(path, "extra", "a published file without an original")
+    for path, record in extra.items():
+        say(path, *_extra(record, originals, ids))
     for path, original in originals.items():
         if original["problem"] == "unreadable":
             say(path, "unreadable", "the original cannot be read")
         elif original["problem"] == "faceless":
             say(path, "faceless original", "no face found in the original")
         if path not in published:
-            say(path, "missing", "the original has no published version")
+            if recorded is not None and path not in recorded:
+                say(path, "not written", "the run wrote no version of this original, and there is none")
+            else:
+                say(path, "missing", "the original has no published version")
             continue
         record = published[path]
-        if recorded is not None and recorded.get(path) != record["sha256"]:
+        as_written = recorded is not None and recorded.get(path) == record["sha256"]
+        if recorded is not None and not as_written:
             say(path, "changed since", "not the file that the run wrote")
         if record["problem"] == "unreadable":
             say(path, "unreadable", "the published file cannot be read")
         elif record["problem"] == "not a version":
-            of = _shows(record, originals, path)
-            if of is None:
-                say(path, "not a version", "not a version of its original: another picture")
+            alike = _alike(record, originals, path)
+            if len(alike) == 1:
+                say(path, "swapped", f"shows the photo whose version should be {ids[alike[0]]}")
             else:
-                say(path, "swapped", f"shows the photo whose version should be {ids[of]}")
+                say(path, "not a version", "another picture than its original, or one in which little of it is left")
         elif record["problem"] == "faceless":
             say(path, "faceless", "no face is found any more; the faces were recognized where they had been")
         elif lost := record["found"].count(False):
@@ -77,22 +81,34 @@ def findings_of(
             say(path, "unchanged", "pixel for pixel the original")
         if record["new_faces"]:
             say(path, "new face", f"{record['new_faces']} found that the original does not have")
-        # An original, or another picture, has no protection that saving could have cost.
-        protected = record["problem"] in ("", "faceless") and not record["unchanged"]
+        # An original, or another picture, has no protection that saving could have cost; a run's own file lost none.
+        protected = record["problem"] in ("", "faceless") and not record["unchanged"] and not as_written
         if protected and record["jpeg_quality"] is not None and record["jpeg_quality"] < RECOMPRESSED_BELOW:
             say(path, "recompressed", f"JPEG of quality {record['jpeg_quality']}: perhaps not as it was protected")
     return sorted(found, key=lambda finding: (len(finding["id"]), finding["id"], finding["kind"]))
 
 
-def _shows(record: Json, originals: Mapping[str, Json], own: str) -> str | None:
-    """The original that a published file is a version of, if one alone is."""
+def _extra(record: Json, originals: Mapping[str, Json], ids: Mapping[str, str]) -> tuple[str, str]:
+    """Kind and detail of a published file that has no original's name."""
+    for path, original in originals.items():
+        if original["sha256"] and original["sha256"] == record["sha256"]:
+            return "original published", f"the very original of {ids[path]}, byte for byte, under another name"
+    if alike := _alike(record, originals):
+        shown = ", ".join(ids[path] for path in alike)
+        return "second version", f"shows the photo of {shown}, but has another name: not audited"
+    return "extra", "a published file without an original: not audited"
+
+
+def _alike(record: Json, originals: Mapping[str, Json], own: str = "") -> list[str]:
+    """The originals, but for a file's own, that the published file could be a version of."""
+    if not record["thumbnail"]:
+        return []
     small = _picture(record["thumbnail"])
-    alike = [
+    return [
         path
         for path, other in originals.items()
         if path != own and other["thumbnail"] and same_photo(_picture(other["thumbnail"]), small)
     ]
-    return alike[0] if len(alike) == 1 else None
 
 
 def _picture(hexadecimal: str) -> np.ndarray:

@@ -17,7 +17,8 @@ MIN_FACES_FOR_DECOYS = 30
 
 @dataclass(frozen=True, eq=False)
 class Gallery:
-    """prototypes: (M, D) unit vectors; persons: of the last rows, whom a face of the same person must not meet.
+    """prototypes: (M, D) unit vectors; persons: of the last rows, whom a face of the same person must not meet; empty
+    for somebody who is none of them.
 
     strangers: (P, D) faces that are nobody in it, of which the open-set threshold is made.
     """
@@ -43,11 +44,17 @@ class Gallery:
 
 
 def galleries_of(
-    entry: Entry, reference: np.ndarray, people: Mapping[str, np.ndarray], real: np.ndarray, seed: int
+    entry: Entry,
+    reference: np.ndarray,
+    people: Mapping[str, np.ndarray],
+    real: np.ndarray,
+    real_persons: Sequence[str],
+    seed: int,
 ) -> dict[str, Gallery]:
     """Decoys of the shipped draw and of a fresh one, and real people where there are any; people stand in each.
 
-    reference: (N, D) faces of different persons, of which decoys are drawn where none ship; real: (N, D).
+    reference: (N, D) faces of different persons, of which decoys are drawn where none ship; real: (N, D), and for each
+    the person on the originals whom it seems to show, or an empty text.
     """
     if "decoys_file" in entry.details:
         fixed, fresh = draw_decoys(entry).numpy(), draw_decoys(entry, seed=seed).numpy()
@@ -64,7 +71,7 @@ def galleries_of(
         names[1]: Gallery(np.concatenate([fresh, enrolled]), persons, fixed),
     }
     if len(real):
-        galleries["real people"] = Gallery(np.concatenate([real, enrolled]), persons, fixed)
+        galleries["real people"] = Gallery(np.concatenate([real, enrolled]), (*real_persons, *persons), fixed)
     return galleries
 
 

@@ -14,29 +14,30 @@ from markupsafe import Markup
 
 from deid.audit import plots
 from deid.audit.figures import CONTROL_FLOOR, FPIR, MIN_PERSONS
+from deid.audit.numbers import MISSING, formatted
 from deid.audit.summary import GRAVE, worst_first
 from deid.handling import AS_PUBLISHED
 
 Json = dict[str, Any]
 Path = tuple[str | int, ...]
-MISSING = "not available"
 
 # Verdict → the answer to the page's title, and what it means, for a lay person.
 VERDICTS = {
     "met": (
-        "Yes, against the recognizers that were asked: the conditions are met",
-        "Not one of them puts a person first, and where in their lists a person stands is spread as evenly as was "
-        "promised. Whether a one-to-one comparison still matches is another question: its answer is below.",
+        "Yes, in lookups by the recognizers that were asked: the conditions are met",
+        "Not one of them puts a person first, and where in their lists a person stands is spread evenly enough. That "
+        "is said of the photos as they were published. Whether it holds once they are saved again or resized, and "
+        "whether a one-to-one comparison still matches, are other questions: their answers are below.",
     ),
     "violated": (
-        "No, not as promised: the conditions are violated",
+        "No, not against everything that was asked: the conditions are violated",
         "At least one recognizer that was asked still puts people first, or has them too often at one place of its "
-        "list, or a photo is not what it should be. The answers below say which.",
+        "list, or a photo is not what it should be. The answers below say which, and what holds all the same.",
     ),
     "inconclusive": (
         "It cannot be said: the evidence is not enough",
-        "Nothing that was measured contradicts the promise, but there are too few people, too few faces or too few "
-        "recognizers that know these people to say that it holds.",
+        "Nothing that was measured says that people are still put first, but there are too few people, faces or "
+        "recognizers that know these people, or photos that nobody could audit, to say that they are not.",
     ),
 }
 CLASS_MEANINGS = {
@@ -91,33 +92,6 @@ def _template() -> Any:
     )
     environment.tests["later_than"] = lambda rank, last: int(rank) > last
     return environment.get_template("report.html.jinja")
-
-
-def formatted(value: Any, kind: str) -> str:
-    """A number of the document as text. kind: percent (of a share), count, decimal, p, dB or plain."""
-    if value is None:
-        return MISSING
-    if kind == "count":
-        return f"{value:,}"
-    if kind == "percent":
-        return f"{_bounded(100 * value, 1, 100)}\u00a0%"
-    if kind == "decimal":
-        return f"{value:.3f}"
-    if kind == "p":
-        return "< 0.001" if 0 < value < 0.001 else f"{value:.3f}"
-    if kind == "dB":
-        return f"{value:.1f}\u00a0dB"
-    return str(value)
-
-
-def _bounded(value: float, digits: int, top: float) -> str:
-    """Rounded, but never to 0 or to the top what is neither."""
-    least = 10.0**-digits
-    if 0 < value < least / 2:
-        return f"< {least:g}"
-    if top - least / 2 < value < top:
-        return f"> {top - least:g}"
-    return f"{value:.{digits}f}"
 
 
 def at(document: Any, path: Path) -> Any:

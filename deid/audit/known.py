@@ -8,7 +8,7 @@ import numpy as np
 
 from deid.audit.figures import FARS
 from deid.audit.galleries import Gallery, galleries_of
-from deid.audit.persons import KnownFace, another_photo, one_per_person, persons_of
+from deid.audit.persons import KnownFace, another_photo, one_per_person, persons_met, persons_of
 from deid.audit.store import GALLERY, ORIGINALS, PEOPLE, Store
 from deid.checkpoints import Entry
 
@@ -38,9 +38,12 @@ class Known:
 
 @dataclass(frozen=True, eq=False)
 class Persons:
-    """The person of each of the originals' faces, and how that was found out."""
+    """The person of each of the originals' faces, and of each face of the gallery the one of them whom it shows, or an
+    empty text; and how that was found out.
+    """
 
     of_face: list[str]
+    of_gallery: list[str]
     told_by: str
 
 
@@ -53,7 +56,8 @@ def judge_persons(store: Store, entries: dict[str, Entry]) -> Persons:
     told = f"guessed from the clean photos by {judge} at a cosine of {threshold}"
     if people:
         told = f"enrolled people's folders; who is in none of them {told}"
-    return Persons(persons_of(faces, people, threshold), told)
+    persons = persons_of(faces, people, threshold)
+    return Persons(persons, persons_met(_faces(store, GALLERY, judge), faces, persons, threshold), told)
 
 
 def known_by(store: Store, entry: Entry, persons: Persons, seed: int) -> Known:
@@ -68,7 +72,13 @@ def known_by(store: Store, entry: Entry, persons: Persons, seed: int) -> Known:
     means = {name: np.mean(group, 0) for name, group in enrolled.items()}
     prototypes = {name: mean / np.linalg.norm(mean) for name, mean in means.items()}
     own = {face.sha256 for face in faces}
-    others = [face.embedding for face in real if face.sha256 not in own]
+    # The same photo in the gallery would be the face's own.
+    met = [
+        (face.embedding, person)
+        for face, person in zip(real, persons.of_gallery, strict=True)
+        if face.sha256 not in own
+    ]
+    others = np.stack([embedding for embedding, _ in met]) if met else clean[:0]
     rows: dict[str, int] = {}
     keys = []
     for face in faces:
@@ -81,7 +91,7 @@ def known_by(store: Store, entry: Entry, persons: Persons, seed: int) -> Known:
         row_of={key: row for row, key in enumerate(keys)},
         thresholds=thresholds,
         thresholds_from=source,
-        galleries=galleries_of(entry, strangers, prototypes, np.stack(others) if others else clean[:0], seed),
+        galleries=galleries_of(entry, strangers, prototypes, others, [person for _, person in met], seed),
     )
 
 

@@ -201,6 +201,12 @@ def _scaled(face: Face, scale: tuple[float, float]) -> Face:
     return Face(box, (face.landmarks + 0.5) * scale - 0.5, face.probability)
 
 
+def glance(path: Path) -> tuple[str, np.ndarray | None]:
+    """SHA-256 and thumbnail, uint8 (32, 32), of a photo that is compared with no original; see `_read`."""
+    sha256, photo = _read(path)
+    return sha256, None if photo is None else thumbnail(photo.pixels)
+
+
 def _read(path: Path) -> tuple[str, Photo | None]:
     """SHA-256 and pixels of a file; an empty hash for one that cannot be opened."""
     try:

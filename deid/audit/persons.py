@@ -61,6 +61,20 @@ def persons_of(faces: Sequence[KnownFace], people: Sequence[KnownFace], threshol
     return persons
 
 
+def persons_met(
+    gallery: Sequence[KnownFace], faces: Sequence[KnownFace], persons: Sequence[str], threshold: float
+) -> list[str]:
+    """For each face of a gallery the person of `faces` whom it shows, by the same threshold; else an empty text.
+
+    Somebody who stands in the gallery beside themselves would seem to be outranked by a stranger.
+    """
+    if not faces:
+        return [""] * len(gallery)
+    known = np.stack([face.embedding for face in faces])
+    best = [known @ face.embedding for face in gallery]
+    return [persons[int(one.argmax())] if one.max() >= threshold else "" for one in best]
+
+
 def another_photo(
     faces: Sequence[KnownFace], persons: Sequence[str], people: Sequence[KnownFace]
 ) -> list[KnownFace | None]:

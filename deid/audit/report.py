@@ -4,6 +4,7 @@ import csv
 import io
 import json
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
@@ -11,7 +12,7 @@ from typing import Any
 
 from deid.atomic_files import write_atomically
 from deid.audit import html, sheets
-from deid.audit.document import FORMAT, differences, shared_part, signed
+from deid.audit.document import FORMAT, differences, shared_part, signed, weights_elsewhere
 from deid.audit.run import Audited
 from deid.batch.photo_tree import photos_in
 from deid.file_hash import file_sha256
@@ -61,10 +62,16 @@ def write_report(audited: Audited, folder: Path, key_file: Path | None = None) -
 
 @dataclass(frozen=True)
 class Checked:
-    """differences: one line each. files: whether the published files were looked at, or nobody said where they are."""
+    """differences: one line each. files: whether the published files were looked at, or nobody said where they are.
+
+    elsewhere: recognizers whose weights are not on this machine, so not checked. signed_by: the public key whose
+    signature the report bears, as base64; None for none.
+    """
 
     differences: tuple[str, ...]
     files: bool
+    elsewhere: tuple[str, ...]
+    signed_by: str | None
 
 
 def check_report(folder: Path, published: Sequence[Path]) -> Checked:
@@ -82,7 +89,9 @@ def check_report(folder: Path, published: Sequence[Path]) -> Checked:
         lines += [f"private {line}" for line in differences(whole, None)]
         if shared_part(whole)["digest"] != document.get("digest"):
             lines.append("private report.json: the shared part is not made from it")
-    return Checked(tuple(dict.fromkeys(lines)), hashes is not None)
+    signature = document.get("signature")
+    signed_by = signature.get("public_key") if isinstance(signature, dict) else None
+    return Checked(tuple(dict.fromkeys(lines)), hashes is not None, tuple(weights_elsewhere(document)), signed_by)
 
 
 def _changed_page(page: Path, document: Json) -> list[str]:
@@ -101,17 +110,25 @@ def _changed_page(page: Path, document: Json) -> list[str]:
 
 
 def _hashes(folder: Path, published: Sequence[Path]) -> dict[str, str] | None:
-    """SHA-256 → name of the published files as they are now; None where nobody says which they are."""
+    """Name → SHA-256 of the published files as they are now: their ids where the private part tells them, else their
+    paths; None where nobody says which they are. What cannot be opened is not there.
+    """
+    listing, ids = folder / PRIVATE / "files.csv", {}
+    if listing.is_file():
+        with listing.open(newline="", encoding="utf-8", errors="surrogateescape") as file:
+            ids = {Path(row["published"]): row["id"] for row in csv.DictReader(file)}
     if published:
         paths = [place / path for place in published for path in photos_in(place)]
-        names = {path: str(path) for path in paths}
+        files = {ids.get(path.resolve(), str(path)): path for path in paths}
+    elif ids:
+        files = {id: path for path, id in ids.items()}
     else:
-        listing = folder / PRIVATE / "files.csv"
-        if not listing.is_file():
-            return None
-        with listing.open(newline="", encoding="utf-8", errors="surrogateescape") as file:
-            names = {Path(row["published"]): row["id"] for row in csv.DictReader(file)}
-    return {file_sha256(path): name for path, name in names.items() if path.is_file()}
+        return None
+    hashes = {}
+    for name, path in files.items():
+        with suppress(OSError):
+            hashes[name] = file_sha256(path)
+    return hashes
 
 
 def _read(path: Path) -> Json:

@@ -10,17 +10,18 @@ from itertools import zip_longest
 from pathlib import Path
 from typing import Any
 
-from deid.audit.classes import CLASSES, MadeBy, class_of, made_by
+import numpy as np
+
+from deid.audit.classes import CLASSES, MadeBy, class_of, made_by, surrogates_of
 from deid.audit.document import assemble
 from deid.audit.findings import jpeg_quality
 from deid.audit.known import Known, judge_persons, known_by
 from deid.audit.matching import match_files, thumbnail
-from deid.audit.measure import Original, Pace, Published, measure_photo
+from deid.audit.measure import Original, Pace, Published, glance, measure_photo
 from deid.audit.sets import FaceLine, Places, count_places
-from deid.audit.store import GALLERY, ORIGINALS, PEOPLE, Store, stamp_of, store_path
+from deid.audit.store import GALLERY, ORIGINALS, PEOPLE, Store, extra_of, stamp_of, store_path
 from deid.batch.photo_tree import journal_name, photos_in
-from deid.checkpoints import CheckpointError, Entry, Recognizer, load_recognizer, manifest, verify
-from deid.file_hash import file_sha256
+from deid.checkpoints import Entry, Recognizer, load_recognizer, manifest, verify
 from deid.handling import HANDLINGS
 from deid.losses import cw_ssim, steerable_pyramid
 from deid.types import UsageError
@@ -80,9 +81,14 @@ def audit(
     K = options.k_level or next((run.k_level for run in runs if run), 5)
     recognizers = [load_recognizer(name, options.device) for name in entries]
     configuration = _configuration(options, K, runs)
-    places = [os.fsencode(place.resolve()).hex() for place in (originals, *published)]
-    weights = {name: entry.sha256 for name, entry in entries.items()}
-    store = Store(store_path({**configuration, "places": places, "weights": weights}))
+    places = [originals, *published, *(folder for folder in (options.people, options.gallery) if folder)]
+    # What was measured serves only the same audit, by the same program.
+    same = {
+        "places": [os.fsencode(place.resolve()).hex() for place in places],
+        "weights": {name: entry.sha256 for name, entry in entries.items()},
+        "versions": _versions(),
+    }
+    store = Store(store_path({**configuration, **same}))
     pace = Pace()
     try:
         sets = _measure(originals, published, options, recognizers, store, pace, progress)
@@ -114,10 +120,14 @@ def audit(
 def _made(started: float, pace: Pace) -> Json:
     return {
         "date": datetime.now(UTC).date().isoformat(),
-        "versions": {name: version(name) for name in ("face-deid", "torch", "facenet-pytorch", "numpy", "pillow")},
+        "versions": _versions(),
         "seconds": round(time.perf_counter() - started, 2),
         "seconds_in_recognizers": round(sum(pace.recognizers.values()), 2),
     }
+
+
+def _versions() -> dict[str, str]:
+    return {name: version(name) for name in ("face-deid", "torch", "facenet-pytorch", "numpy", "pillow")}
 
 
 def _check(originals: Path, published: Sequence[Path], options: AuditOptions) -> None:
@@ -150,7 +160,7 @@ def _configuration(options: AuditOptions, K: int, runs: Sequence[MadeBy | None])
         "handlings": list(HANDLINGS),
         "enrolled_people": options.people is not None,
         "gallery_of_real_people": options.gallery is not None,
-        "methods": [run.method if run else "unknown" for run in runs],
+        "methods": [run.made_with if run else "unknown" for run in runs],
         "cw_ssim": {
             "scales": steerable_pyramid.SCALES, "orientations": steerable_pyramid.ORIENTATIONS,
             "window": cw_ssim.WINDOW, "kappa": cw_ssim.KAPPA,
@@ -174,7 +184,12 @@ def _measure(
     pairs = [match_files(paths, there) for there in theirs]
     enrolled = [(place, folder) for place, folder in ((PEOPLE, options.people), (GALLERY, options.gallery)) if folder]
     portraits = [(place, folder, path) for place, folder in enrolled for path in sorted(photos_in(folder))]
-    total, done = len(paths) + len(portraits), 0
+    extra = [
+        (label, folder, path)
+        for label, folder, there, pair in zip(LABELS, published, theirs, pairs, strict=False)
+        for path in sorted(set(there) - set(pair.values()))
+    ]
+    total, done = len(paths) + len(portraits) + len(extra), 0
     for path in paths:
         there = [
             (label, folder / pair[path])
@@ -188,15 +203,18 @@ def _measure(
         _measure_portrait(place, folder / path, journal_name(path), recognizers, options.device, store, pace)
         done += 1
         progress(done, total, str(path))
+    for label, folder, path in extra:
+        _measure_extra(extra_of(label), folder / path, journal_name(path), store)
+        done += 1
+        progress(done, total, str(path))
     store.keep_only(ORIGINALS, [journal_name(path) for path in paths])
     for at in (PEOPLE, GALLERY):
         store.keep_only(at, [journal_name(path) for place, _, path in portraits if place == at])
     sets = []
-    for label, folder, names, pair in zip(LABELS, published, theirs, pairs, strict=False):
+    for label, folder, pair in zip(LABELS, published, pairs, strict=False):
         store.keep_only(label, [journal_name(path) for path in pair])
-        unmatched = sorted(set(names) - set(pair.values()))
-        extra = {journal_name(path): _sha256(folder / path) for path in unmatched}
-        sets.append(Places(originals, folder, pair, extra))
+        store.keep_only(extra_of(label), [journal_name(path) for at, _, path in extra if at == label])
+        sets.append(Places(originals, folder, pair))
     return sets
 
 
@@ -231,12 +249,19 @@ def _measure_portrait(
     store.put(place, name, stamp, {"sha256": portrait.sha256}, [largest.embeddings] if largest else [])
 
 
+def _measure_extra(place: str, path: Path, name: str, store: Store) -> None:
+    stamp = stamp_of(path)
+    if store.stamp(place, name) != stamp:
+        sha256, small = glance(path)
+        store.put(place, name, stamp, {"sha256": sha256, "thumbnail": _hex(small)}, [])
+
+
 def _original_record(original: Original) -> Json:
     return {
         "sha256": original.sha256,
         "problem": original.problem,
         "faces": [{"box": list(clean.face.box)} for clean in original.faces],
-        "thumbnail": "" if original.pixels is None else thumbnail(original.pixels).tobytes().hex(),
+        "thumbnail": _hex(None if original.pixels is None else thumbnail(original.pixels)),
     }
 
 
@@ -248,20 +273,19 @@ def _published_record(published: Published, path: Path) -> Json:
         "quality": [dict(face.quality) for face in published.faces],
         "new_faces": published.new_faces,
         "unchanged": published.unchanged,
-        "thumbnail": "" if published.thumbnail is None else published.thumbnail.tobytes().hex(),
+        "thumbnail": _hex(published.thumbnail),
         "jpeg_quality": jpeg_quality(path),
     }
+
+
+def _hex(picture: np.ndarray | None) -> str:
+    return "" if picture is None else picture.tobytes().hex()
 
 
 def _described(entry: Entry, runs: Sequence[MadeBy | None], known: Known) -> Json:
     """A recognizer as the report names it; of several sets' classes the least telling one counts."""
     entries = manifest()
-    attacked = [
-        # Of a surrogate that is gone from this machine nobody knows what is related to it.
-        [entries[name] for name in run.surrogates] if run and entries.keys() >= set(run.surrogates) else None
-        for run in runs
-    ]
-    classes = [class_of(entry, surrogates) for surrogates in attacked]
+    classes = [class_of(entry, surrogates_of(run, entries)) for run in runs]
     return {
         "class": min(classes, key=CLASSES.index),
         "architecture": entry.architecture,
@@ -272,10 +296,3 @@ def _described(entry: Entry, runs: Sequence[MadeBy | None], known: Known) -> Jso
         "thresholds_from": known.thresholds_from,
         "galleries": {name: len(gallery.prototypes) + 1 for name, gallery in known.galleries.items()},
     }
-
-
-def _sha256(path: Path) -> str:
-    try:
-        return file_sha256(path)
-    except OSError as error:
-        raise CheckpointError(f"{path} cannot be read: {error.strerror}") from None

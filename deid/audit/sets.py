@@ -10,7 +10,7 @@ from deid.audit.classes import MadeBy
 from deid.audit.counts import count_set
 from deid.audit.findings import findings_of
 from deid.audit.known import Known
-from deid.audit.store import ORIGINALS, Store
+from deid.audit.store import ORIGINALS, Store, extra_of
 from deid.batch.photo_tree import journal_name, path_of
 from deid.handling import HANDLINGS
 
@@ -43,12 +43,11 @@ class CountedSet:
 
 @dataclass(frozen=True)
 class Places:
-    """Where a set's photos are. pairs: relative path of an original → of its published version; extra: unmatched."""
+    """Where a set's photos are. pairs: relative path of an original → of its published version."""
 
     originals: Path
     published: Path
     pairs: Mapping[Path, Path]
-    extra: Mapping[str, str]  # relative path → SHA-256
 
 
 def count_places(
@@ -56,7 +55,8 @@ def count_places(
 ) -> CountedSet:
     """Counts one set by every recognizer, one after another. label: its place in the store."""
     originals, published = dict(store.records(ORIGINALS)), dict(store.records(label))
-    ids = _ids(label, originals, published, places.extra)
+    extra = dict(store.records(extra_of(label)))
+    ids = _ids(label, originals, published, extra)
     recorded = None
     if run is not None:
         # By the original's path: what a run wrote for it must be what is published for it.
@@ -77,19 +77,18 @@ def count_places(
     counts = {
         "photos": {
             "originals": len(originals),
-            "published": len(published) + len(places.extra),
+            "published": len(published) + len(extra),
             "audited": len({path for path, _ in lines}),
         },
         "faces": len(lines),
         "persons": len(set(persons.values())),
         "recognizers": recognizers,
         "quality": quality,
-        "findings": findings_of(originals, published, sorted(places.extra), ids, recorded),
+        "findings": findings_of(originals, published, extra, ids, recorded),
     }
     paths = {ids[path]: places.published / places.pairs[path_of(path)] for path in published}
-    paths |= {ids[path]: places.published / path_of(path) for path in places.extra}
-    hashes = {ids[path]: record["sha256"] for path, record in published.items()}
-    hashes |= {ids[path]: sha256 for path, sha256 in places.extra.items()}
+    paths |= {ids[path]: places.published / path_of(path) for path in extra}
+    hashes = {ids[path]: record["sha256"] for path, record in (*published.items(), *extra.items())}
     files = [{"id": id, "sha256": hashes[id]} for id in sorted(hashes, key=lambda id: (len(id), id))]
     faces = tuple(
         FaceLine(
@@ -107,10 +106,11 @@ def count_places(
 
 
 def _ids(
-    label: str, originals: Mapping[str, Json], published: Mapping[str, Json], extra: Mapping[str, str]
+    label: str, originals: Mapping[str, Json], published: Mapping[str, Json], extra: Mapping[str, Json]
 ) -> dict[str, str]:
     """An opaque id for every photo, in an order that tells nothing of its name: by the published file's SHA-256."""
-    keys = {path: published[path]["sha256"] if path in published else f"~{path}" for path in originals} | dict(extra)
+    keys = {path: published[path]["sha256"] if path in published else f"~{path}" for path in originals}
+    keys |= {path: record["sha256"] for path, record in extra.items()}
     return {path: f"{label}{at}" for at, path in enumerate(sorted(keys, key=lambda path: (keys[path], path)), 1)}
 
 

@@ -36,8 +36,13 @@ def store_path(configuration: dict[str, Any]) -> Path:
 ORIGINALS, PEOPLE, GALLERY = "originals", "people", "gallery"
 
 
+def extra_of(label: str) -> str:
+    """The place of a set's files that have no original."""
+    return f"{label}, extra"
+
+
 class Store:
-    """place: "originals", "people", "gallery" or a set's label; path: journal name of the relative path."""
+    """place: one of the three above, a set's label or `extra_of` it; path: journal name of the relative path."""
 
     def __init__(self, path: Path) -> None:
         self.path = path

@@ -127,10 +127,13 @@ def stand_in(monkeypatch: pytest.MonkeyPatch) -> Looking:
 
     decoys = np.eye(SIZE, dtype=np.float32)[:DECOYS]
 
-    def galleries_of(entry: Entry, reference: Any, enrolled: Mapping[str, np.ndarray], real: Any, seed: int) -> Any:
+    def galleries_of(
+        entry: Entry, reference: Any, enrolled: Mapping[str, np.ndarray], real: Any, of_real: Sequence[str], seed: int
+    ) -> Any:
         names = tuple(sorted(enrolled))
         rows = np.stack([*decoys, *(enrolled[name] for name in names)])
-        return {"shipped decoys": Gallery(rows, names, decoys)}
+        found = {"shipped decoys": Gallery(rows, names, decoys)}
+        return found | ({"real people": Gallery(real, tuple(of_real), decoys)} if len(real) else {})
 
     monkeypatch.setattr(run, "Store", FastStore)
     monkeypatch.setattr(run, "measure_photo", looking.photo)

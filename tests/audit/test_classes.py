@@ -4,7 +4,7 @@ from typing import Any
 import pytest
 from fake_photos import entry
 
-from deid.audit.classes import class_of, made_by
+from deid.audit.classes import MadeBy, class_of, made_by, surrogates_of
 from deid.batch.journal import Journal, journal_path
 from deid.batch.photo_tree import journal_name
 from deid.types import PhotoResult, UsageError
@@ -47,6 +47,19 @@ class TestClasses:
     def test_without_a_journal_everything_is_unknown(self):
         assert class_of(NET, None) == class_of(entry("other"), None) == "unknown"
 
+    def test_weights_replaced_since_the_run_are_not_those_attacked(self):
+        entries = {"net": NET, "other": entry("other")}
+
+        def attacked(*names: str, weights: str = "") -> Any:
+            return surrogates_of(MadeBy(5, "k-a3", "robust", names, weights, {}), entries)
+
+        assert attacked("net", "other", weights=NET.sha256[:16]) == [NET, entries["other"]]
+        assert attacked("net") == [NET]  # a journal that does not tell
+        assert attacked("net", weights="0" * 16) is None
+        assert attacked("net", "gone") is None
+        assert attacked() == []
+        assert surrogates_of(None, entries) is None
+
     def test_a_blur_attacks_nobody(self):
         assert class_of(NET, []) == "independent"
 
@@ -72,8 +85,22 @@ class TestMadeBy:
         write_journal(tmp_path, {Path("a.jpg"): "1" * 64, odd: "2" * 64}).close()
         found = made_by(tmp_path)
         assert found is not None
-        assert (found.k_level, found.method, found.surrogates) == (3, "k-a3", ("lightcnn9",))
+        assert (found.k_level, found.made_with, found.surrogates) == (3, "k-a3", ("lightcnn9",))
         assert found.outputs == {Path("a.jpg"): "1" * 64, odd: "2" * 64}
+
+    @pytest.mark.parametrize(
+        ("profile", "surrogates"),
+        [("robust", ("lightcnn9",)), ("paper", ("lightcnn9",)), ("transfer", ("lightcnn9", "dlib-resnet"))],
+    )
+    def test_the_profile_is_told_with_the_method_and_what_it_attacks_beside(
+        self, tmp_path: Path, profile: str, surrogates: tuple[str, ...]
+    ):
+        recognizer = f"lightcnn9 {NET.sha256[:16]}"
+        write_journal(tmp_path, {}, profile=profile, recognizer=recognizer).close()
+        found = made_by(tmp_path)
+        assert found is not None
+        assert (found.made_with, found.surrogates) == (f"k-a3, profile {profile}", surrogates)
+        assert found.weights == NET.sha256[:16]
 
     def test_a_photo_that_was_not_written_is_not_among_them(self, tmp_path: Path):
         journal = write_journal(tmp_path, {Path("a.jpg"): "1" * 64})
@@ -85,10 +112,10 @@ class TestMadeBy:
 
     @pytest.mark.parametrize("method", ["blur", "pixelate"])
     def test_an_obfuscation_has_no_surrogate(self, tmp_path: Path, method: str):
-        write_journal(tmp_path, {}, method=method).close()
+        write_journal(tmp_path, {}, method=method, profile="robust").close()
         found = made_by(tmp_path)
         assert found is not None
-        assert found.surrogates == ()
+        assert (found.made_with, found.surrogates) == (method, ())
 
     def test_a_folder_that_no_run_here_wrote_tells_nothing(self, tmp_path: Path):
         assert made_by(tmp_path) is None

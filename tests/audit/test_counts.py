@@ -232,7 +232,7 @@ class TestGalleries:
     def test_a_shipped_recognizer_has_its_decoys_and_a_fresh_draw_of_them(self):
         net = manifest()["lightcnn9"]
         people = {"bob": np.eye(256, dtype=np.float32)[1], "ann": np.eye(256, dtype=np.float32)[0]}
-        found = galleries_of(net, np.zeros((0, 256)), people, np.zeros((0, 256)), seed=5)
+        found = galleries_of(net, np.zeros((0, 256)), people, np.zeros((0, 256)), [], seed=5)
         assert list(found) == ["shipped decoys", "fresh decoys"]
         shipped, fresh = found.values()
         assert shipped.prototypes.shape == fresh.prototypes.shape == (1002, 256)
@@ -247,18 +247,28 @@ class TestGalleries:
 
     def test_another_seed_draws_other_fresh_decoys(self):
         net = manifest()["lightcnn9"]
-        a, b = (galleries_of(net, np.zeros((0, 256)), {}, np.zeros((0, 256)), seed)["fresh decoys"] for seed in (5, 6))
+        a, b = (
+            galleries_of(net, np.zeros((0, 256)), {}, np.zeros((0, 256)), [], seed)["fresh decoys"] for seed in (5, 6)
+        )
         assert (a.prototypes != b.prototypes).any(1).all()
 
     def test_real_people_make_a_gallery_of_their_own(self):
         real = np.eye(256, dtype=np.float32)[:7]
-        found = galleries_of(manifest()["lightcnn9"], np.zeros((0, 256)), {}, real, seed=5)
+        found = galleries_of(manifest()["lightcnn9"], np.zeros((0, 256)), {}, real, [""] * 7, seed=5)
         assert (found["real people"].prototypes == real).all()
+
+    def test_people_on_the_originals_are_no_strangers_to_themselves_among_real_people(self):
+        real, ann = np.eye(256, dtype=np.float32)[:3], np.eye(256, dtype=np.float32)[9]
+        found = galleries_of(
+            manifest()["lightcnn9"], np.zeros((0, 256)), {"ann": ann}, real, ["", "#1", "ann"], seed=5
+        )["real people"]
+        seen = found.others(np.full((3, 256), 1 / 16, np.float32), ["ann", "#1", "#2"])
+        assert (seen == -2).tolist() == [[False, False, True, True], [False, True, False, False], [False] * 4]
 
     def test_a_recognizer_without_decoys_needs_thirty_people_to_draw_some(self):
         clean, _ = people_at_random(30)
-        assert galleries_of(entry("net"), clean[:29], {}, clean[:0], 0) == {}
-        found = galleries_of(entry("net"), clean, {}, clean[:0], 0)
+        assert galleries_of(entry("net"), clean[:29], {}, clean[:0], [], 0) == {}
+        found = galleries_of(entry("net"), clean, {}, clean[:0], [], 0)
         assert [one.prototypes.shape for one in found.values()] == [(1000, 16)] * 2
         assert np.linalg.norm(found["decoys like these people"].prototypes, axis=1) == pytest.approx(1, abs=1e-5)
 
@@ -279,7 +289,7 @@ class TestGalleries:
             embeddings.append(recognizer.embed(torch.stack(faces)).numpy())
         people = np.concatenate(embeddings)
         reference, held_out = people[:120], people[120:]
-        decoys = galleries_of(entry("independent"), reference, {}, reference[:0], 0)[
+        decoys = galleries_of(entry("independent"), reference, {}, reference[:0], [], 0)[
             "decoys like these people"
         ].prototypes
         strangers = held_out @ reference.T

@@ -13,7 +13,7 @@ from fake_photos import Looking, at_rank, audited, people, save, stand_in
 
 from deid import checkpoints
 from deid.audit import document
-from deid.audit.document import assemble, differences, sealed, sha256_of, shared_part, signed
+from deid.audit.document import assemble, differences, sealed, sha256_of, shared_part, signed, weights_elsewhere
 from deid.checkpoints import manifest
 from deid.types import UsageError, finite
 
@@ -57,7 +57,8 @@ def read_back(report: Json) -> Json:
 
 
 def published(report: Json) -> dict[str, str]:
-    return {file["sha256"]: f"{file['id']}.png" for one in report["sets"] for file in one["files"]}
+    """Where nobody told their ids."""
+    return {f"{file['id']}.png": file["sha256"] for one in report["sets"] for file in one["files"]}
 
 
 def at(report: Json, *keys: Any) -> Any:
@@ -143,13 +144,21 @@ class TestFiles:
     def test_a_changed_a_missing_and_a_new_file_are_named(self, report: Json):
         there = published(report)
         gone, changed = list(there)[:2]
-        ids = {file["sha256"]: file["id"] for file in report["sets"][0]["files"]}
         del there[gone]
-        there["f" * 64] = there.pop(changed)
-        there["e" * 64] = "new.png"
+        there |= {changed: "f" * 64, "new.png": "e" * 64}
         lines = differences(report, there)
         assert len(lines) == 4
-        assert {line.split(":")[0] for line in lines} == {ids[gone], ids[changed], f"{ids[changed]}.png", "new.png"}
+        ids = {gone.removesuffix(".png"), changed.removesuffix(".png")}
+        assert {line.split(":")[0] for line in lines} == ids | {changed, "new.png"}
+
+    def test_two_swapped_ones_are_named_where_their_ids_are_known(self, report: Json):
+        there = {name.removesuffix(".png"): sha256 for name, sha256 in published(report).items()}
+        assert differences(report, there) == []
+        first, second = list(there)[:2]
+        there[first], there[second] = there[second], there[first]
+        lines = differences(report, there)
+        assert [line.split(":")[0] for line in lines] == [first, second]
+        assert all("not the file that was audited" in line for line in lines)
 
 
 class TestWeights:
@@ -310,6 +319,8 @@ class TestSignatures:
         assert differences(report, None) == []  # a report without a signature needs none
 
 
-def test_manifest_is_read_at_every_check(report: Json, monkeypatch: pytest.MonkeyPatch):
+def test_weights_of_another_machine_are_not_checked_and_no_difference(report: Json, monkeypatch: pytest.MonkeyPatch):
+    assert weights_elsewhere(report) == []
     monkeypatch.setattr(document, "manifest", dict)
-    assert differences(report, None) == ["weights of lightcnn9: not on this machine, so not checked"]
+    assert differences(report, None) == []
+    assert weights_elsewhere(report) == [WEIGHTS]

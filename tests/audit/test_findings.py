@@ -45,8 +45,9 @@ def version(seed: int, **changes: Any) -> dict[str, Any]:
 
 
 def kinds(
-    originals: dict[str, Any], published: dict[str, Any], extra: tuple[str, ...] = (), recorded: Any = None
+    originals: dict[str, Any], published: dict[str, Any], extra: dict[str, Any] | None = None, recorded: Any = None
 ) -> list[tuple[str, str]]:
+    extra = extra or {}
     ids = {path: path.upper() for path in [*originals, *extra]}
     return [(one["id"], one["kind"]) for one in findings_of(originals, published, extra, ids, recorded)]
 
@@ -78,7 +79,21 @@ class TestFindings:
             assert kinds({"a": original(1)}, {"a": version(1, jpeg_quality=quality)}) == []
 
     def test_a_missing_and_an_extra_photo(self):
-        assert kinds({"a": original(1)}, {}, extra=("x",)) == [("A", "missing"), ("X", "extra")]
+        extra = {"x": {"sha256": "x", "thumbnail": picture(9)}, "y": {"sha256": "", "thumbnail": ""}}
+        assert kinds({"a": original(1)}, {}, extra=extra) == [("A", "missing"), ("X", "extra"), ("Y", "extra")]
+
+    def test_an_original_under_another_name_and_a_second_version_are_told_from_other_extras(self):
+        originals = {"a": original(1), "b": original(2)}
+        extra = {"x": {"sha256": "in 2", "thumbnail": picture(2)}, "y": {"sha256": "y", "thumbnail": picture(1)}}
+        ids = {"a": "A1", "b": "A2", "x": "A3", "y": "A4"}
+        found = findings_of(originals, {"a": version(1), "b": version(2)}, extra, ids, None)
+        assert [(one["id"], one["kind"]) for one in found] == [("A3", "original published"), ("A4", "second version")]
+        assert "A2" in found[0]["detail"]
+        assert "A1" in found[1]["detail"]
+
+    def test_what_the_run_did_not_write_is_not_missing(self):
+        originals = {"a": original(1), "b": original(2)}
+        assert kinds(originals, {}, recorded={"b": "out 2"}) == [("A", "not written"), ("B", "missing")]
 
     def test_troubles_of_an_original(self):
         unreadable = original(1, problem="unreadable", faces=[], thumbnail="")
@@ -94,7 +109,7 @@ class TestFindings:
             "b": version(1, problem="not a version", found=[]),
             "c": version(3),
         }
-        found = findings_of(originals, swapped, (), {"a": "A1", "b": "A2", "c": "A3"}, None)
+        found = findings_of(originals, swapped, {}, {"a": "A1", "b": "A2", "c": "A3"}, None)
         assert [(one["id"], one["kind"]) for one in found] == [("A1", "swapped"), ("A2", "swapped")]
         assert ["A2" in found[0]["detail"], "A1" in found[1]["detail"]] == [True, True]
 
@@ -114,6 +129,11 @@ class TestFindings:
         found = kinds({"a": original(1)}, {"a": version(1, jpeg_quality=40, **changes)})
         assert [kind for _, kind in found] == [changes.get("problem", "unchanged")]
 
+    def test_what_the_run_itself_saved_at_a_low_quality_is_as_it_was_protected(self):
+        published = {"a": version(1, jpeg_quality=60)}
+        assert kinds({"a": original(1)}, published, recorded={"a": "out 1"}) == []
+        assert ("A", "recompressed") in kinds({"a": original(1)}, published, recorded={"a": "another"})
+
     def test_several_findings_of_one_photo_all_count(self):
         all_of_it = version(1, found=[False], jpeg_quality=40, new_faces=2)
         found = kinds({"a": original(1)}, {"a": all_of_it}, recorded={"a": "other"})
@@ -121,7 +141,11 @@ class TestFindings:
 
     def test_they_name_no_photo(self):
         found = findings_of(
-            {"secret.jpg": original(1)}, {}, ("hidden.jpg",), {"secret.jpg": "A1", "hidden.jpg": "A2"}, {}
+            {"secret.jpg": original(1)},
+            {},
+            {"hidden.jpg": {"sha256": "in 1", "thumbnail": picture(1)}},
+            {"secret.jpg": "A1", "hidden.jpg": "A2"},
+            {},
         )
         assert found
         assert not any("secret" in str(one) or "hidden" in str(one) for one in found)

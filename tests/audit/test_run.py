@@ -120,9 +120,13 @@ class TestRecognizers:
         conditions = {name: gallery_of(found, name)["this_set"]["condition_5"] for name in classes}
         assert conditions == {"net": "met", "pupil": "violated", "other": "violated"}
         assert found.document["verdict"] == "violated"
-        answer = found.document["sets"][0]["first_screen"][0]["answer"]
-        assert "pupil (related) puts 100.0 %" in answer.replace("Pupil", "pupil")
-        assert "net (surrogate) puts 0.0 %" in answer
+        screen = found.document["sets"][0]["first_screen"][0]
+        assert screen["answer"].startswith("Yes: pupil, other (2 of 3 asked), up to 100.0\u00a0%")
+        assert [line.split(" of ")[0].split(" (8")[0] for line in screen["evidence"]] == [
+            "pupil (related) puts 100.0\u00a0% (91.2–100.0, N\u00a0=\u00a040)",
+            "other (independent) puts 100.0\u00a0% (91.2–100.0, N\u00a0=\u00a040)",
+            "net (surrogate) puts 0.0\u00a0% (0.0–8.8, N\u00a0=\u00a040)",
+        ]
 
     def test_without_a_journal_every_class_is_unknown(self, looking: Looking, against_net: tuple[Path, Path]):
         found = audited(*against_net, against=())
@@ -154,7 +158,9 @@ class TestRecognizers:
         found = audited(tmp_path / "in", tmp_path / "out", against=(), people=tmp_path / "people")
         assert found.document["sets"][0]["figures"]["recognizers"]["blind"]["control"]["state"] == "failed"
         assert found.document["verdict"] != "met"
-        assert "this proves nothing" in found.document["sets"][0]["first_screen"][0]["answer"]
+        screen = found.document["sets"][0]["first_screen"][0]
+        assert screen["answer"].startswith("It is not known")
+        assert "this proves nothing" in screen["evidence"][0]
 
     def test_the_level_is_the_runs_own_unless_another_is_asked_for(
         self, looking: Looking, against_net: tuple[Path, Path]
@@ -279,6 +285,7 @@ def planted(tmp_path_factory: pytest.TempPathFactory, shared_data: Path) -> Plan
         with io.BytesIO((published / "recompressed.jpg").read_bytes()) as file:
             Image.open(file).save(published / "recompressed.jpg", quality=50)
         shutil.copyfile(next(portraits), published / "extra.jpg")
+        shutil.copyfile(originals / "asitis.jpg", published / "left.jpg")
         found = audit(originals, [published], AuditOptions())
     ids = {path.stem: id for id, path in found.paths.items()}
     missing = {one["id"] for one in found.document["sets"][0]["counts"]["findings"] if one["kind"] == "missing"}
@@ -306,6 +313,7 @@ class TestPlantedFailures:
             ("missing", ["missing"]),
             ("recompressed", ["changed since", "recompressed"]),
             ("extra", ["extra"]),
+            ("left", ["original published"]),
             ("faceless", ["faceless original"]),
         ],
     )
@@ -320,14 +328,15 @@ class TestPlantedFailures:
 
     def test_the_first_screen_counts_them(self, planted: Planted):
         screen = planted.found.document["sets"][0]["first_screen"]
-        (answer,) = [one["answer"] for one in screen if one["question"] == "Is everything there?"]
-        assert answer.startswith("3 of 9 photos were audited")
-        for part in ("1 missing", "2 swapped", "1 unchanged", "1 unreadable", "1 recompressed", "6 changed since"):
-            assert part in answer
+        (told,) = [one for one in screen if one["question"] == "Is every photo there, and what it should be?"]
+        assert told["evidence"][0].startswith("3 of 9 originals were audited")
+        kinds = ("6 changed since", "1 missing", "1 not a version", "1 original published", "2 swapped", "1 unchanged")
+        others = ("1 unreadable", "1 extra", "1 faceless original", "1 recompressed")
+        assert told["answer"] == f"No: {', '.join((*kinds, *others))}."
 
     def test_only_versions_of_their_originals_are_recognized(self, planted: Planted):
         counts = planted.found.document["sets"][0]["counts"]
-        assert counts["photos"] == {"originals": 9, "published": 9, "audited": 3}
+        assert counts["photos"] == {"originals": 9, "published": 10, "audited": 3}
         audited_names = {face.original.stem for face in planted.found.faces}
         assert audited_names == {"asitis", "unchanged", "recompressed"}
 
@@ -349,4 +358,4 @@ class TestPlantedFailures:
     def test_every_published_file_is_in_the_document_with_its_hash(self, planted: Planted):
         files = {file["id"]: file["sha256"] for file in planted.found.document["sets"][0]["files"]}
         assert {id: hashlib.sha256(path.read_bytes()).hexdigest() for id, path in planted.found.paths.items()} == files
-        assert len(files) == 9
+        assert len(files) == 10
