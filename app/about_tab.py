@@ -12,15 +12,20 @@ TEXT = """
 ## What it does
 It finds the faces in a photo and adds a pattern that people hardly see. Then it opens the **saved file** again and asks
 a face recognizer who is in it. That recognizer knows 1,001 identities, this very photo among them: the hardest case.
-Before, it names the right person first. After, the right person stands at a place drawn at random from 2nd to K+1st.
+Before, it names the right person first. After, the right person stands at a place drawn at random from 2nd to K+1st
+(with the profile Transfer there or further down; with a blur or a mosaic at whatever place comes of it).
 
 ## What it does not do
 - **The right person is still among the first K+1 guesses, by design.** Who reads a list of candidates finds them.
 - **A one-to-one comparison** («is this the same person?») may still say match. Each result says whether it does.
 - **Other recognizers** were not attacked and mostly still recognize the face. Each result says so, one line for each
-  recognizer on this computer. Those of other makers are not asked.
-- **Recompressing, resizing or cropping** the file afterwards can undo it.
-- It does not hide anyone from **people**.
+  recognizer on this computer. Those of other makers are not asked. The profile Transfer makes them match less often; it
+  does not stop them.
+- **Among other strangers** than the 1,000 made-up ones, the right person may come first again. An audit tells how
+  often.
+- **Recompressing, resizing or cropping** the file afterwards can undo it. The profiles Robust and Transfer are checked
+  after some of that, Paper after none.
+- It does not hide anyone from **people**; only a blur or a mosaic does that.
 
 ## Your photos
 They stay on the computer that runs this page, in a folder of this open page alone, and are deleted when you close it.

@@ -119,7 +119,12 @@ def protect_photo(
     # A folder for each time, so that no browser shows what an earlier one made.
     target = Path(tempfile.mkdtemp(dir=photo.made)) / f"{photo.name}-protected{photo.suffix}"
     result = protect(photo.path, target, options, protector=watched(protector, watch))
-    result = replace(result, input=f"{photo.name}{photo.path.suffix}", output=result.output and target.name)
+    result = replace(
+        result,
+        input=f"{photo.name}{photo.path.suffix}",
+        output=result.output and target.name,
+        message=result.message.removeprefix(f"{photo.path}: "),  # where it lies here is nothing to the user
+    )
     private = target.with_name(f"{photo.name}-private-settings.json")
     private.write_text(json.dumps(result.to_json(), indent=2, ensure_ascii=False), encoding="utf-8")
     if result.output is None:

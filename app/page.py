@@ -26,8 +26,10 @@ def session_of(service: Service, request: gr.Request) -> Session:
 
 def from_this_computer(request: gr.Request) -> bool:
     """Is the page open on the computer that runs it? Not so through a name of it, which any site can make up."""
-    name = urlsplit(f"//{request.headers.get('host', '')}").hostname
-    return _is_loopback(name) and _is_loopback(request.client.host if request.client else None)
+    asked = urlsplit(f"//{request.headers.get('host', '')}").hostname
+    # A proxy on this computer asks in its own name; what the browser shows is in the origin.
+    shown = urlsplit(request.headers.get("origin", "")).hostname
+    return all(map(_is_loopback, (asked, shown, request.client.host if request.client else None)))
 
 
 def _is_loopback(host: str | None) -> bool:

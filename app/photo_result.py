@@ -101,17 +101,22 @@ def verdict_text(done: ProtectedPhoto) -> str:
                 opinion.recognizer, opinion.kind, one.rank_after, one.rank_before, one.size, one.matches
             )
             lines.append(f"    - {told}")
-    return "\n".join([*lines, "", words.LIMITS])
+    return "\n".join([*lines, "", words.limits(done.result) if done.saved else words.why_not(done.result)])
 
 
 def others_text(done: ProtectedPhoto) -> str:
     """Nobody must read the headline without this."""
+    matched = [
+        opinion.recognizer
+        for at, opinion in enumerate(done.opinions)
+        if (at == 0 or opinion.kind == "surrogate") and any(face.matches for face in opinion.faces)
+    ]
     seen = [
         opinion.recognizer
         for opinion in done.opinions[1:]
-        if any(face.rank_after == 1 or face.matches for face in opinion.faces)
+        if opinion.kind != "surrogate" and any(face.rank_after == 1 or face.matches for face in opinion.faces)
     ]
-    return words.still_recognized_by(seen)
+    return " ".join(filter(None, (words.still_matched_by(matched), words.still_recognized_by(seen))))
 
 
 def rows_of(done: ProtectedPhoto) -> list[list[Any]]:

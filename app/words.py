@@ -15,13 +15,27 @@ METHODS = {
     "pixelate": "Pixelate – the same with a mosaic",
 }
 PROFILES = {
-    "robust": "Robust: also checked after recompression, at half size and with a small crop (recommended)",
-    "transfer": "Transfer: against recognizers nobody has asked, too – more to see, slower, no promise",
-    "paper": "Paper: least noise, several times faster – recompressing the photo may undo it",
+    "robust": (
+        "Robust: must also hold after recompression, at half size and with a small crop, and must not match one to one "
+        "(recommended)"
+    ),
+    "transfer": (
+        "Transfer: the same against two recognizers, so that others match less often, which nobody promises – slower, "
+        "and more to see"
+    ),
+    "paper": (
+        "Paper: least noise, several times faster – one to one it mostly still matches, and recompressing may undo it"
+    ),
+}
+# What was looked at before a photo counted as protected.
+CHECKED = {
+    "robust": "in the saved file, and after a recompression, at half size and with a small crop",
+    "transfer": "in the saved file, and after a recompression, at half size and with a small crop",
+    "paper": "in the saved file only: recompressing or resizing it may undo the protection",
 }
 K_LEVEL = (
-    "Your true name lands on a random place from 2nd to K+1st among the recognizer's guesses. "
-    "A larger K spreads it wider and shows a little more."
+    "Your true name lands on a random place from 2nd to K+1st among the recognizer's guesses (with Transfer there or "
+    "further down, with a blur or a mosaic anywhere). A larger K spreads it wider and shows a little more."
 )
 AUDITS = {
     "met": "The promised conditions are met",
@@ -29,11 +43,12 @@ AUDITS = {
     "inconclusive": "Too few photos to decide",
 }
 NO_VERDICT = "The report gives no verdict that this program knows"
+HIDING = ("blur", "pixelate")  # from people as well
 ORDINALS = ("", "first", "second", "third", "fourth", "fifth", "sixth", "seventh", "eighth", "ninth", "tenth")
 CLASSES = {
-    "surrogate": "the one this photo was protected against",
-    "related": "related to the one attacked: they share training",
-    "independent": "independent of the one attacked",
+    "surrogate": "attacked",
+    "related": "not attacked, but related to what was: they share training",
+    "independent": "not attacked, and independent of what was",
     "unknown": "nobody attacked it, or its origin is not known",
 }
 
@@ -59,10 +74,8 @@ def headline(result: PhotoResult) -> str:
     if result.outcome == "protected":
         left = len(result.faces) - worked
         rest = f" {number(left).capitalize()} left as {'it was' if left == 1 else 'they were'}." if left else ""
-        how = "hidden" if result.method in ("blur", "pixelate") else "protected"
-        return (
-            f"{_faces(worked).capitalize()} {how} against {', '.join(result.weights)}, checked in the saved file.{rest}"
-        )
+        how = "hidden from" if result.method in HIDING else "protected against"
+        return f"{_faces(worked).capitalize()} {how} {' and '.join(result.weights)}, checked in the saved file.{rest}"
     if result.outcome == "failed":
         return f"Not protected: {number(failed)} of {_faces(worked)} could not be verified, so no file was made."
     if result.outcome == "no-face":
@@ -76,10 +89,11 @@ def face_sentence(face: FaceResult, at: int, k_level: int, size: int | None) -> 
         return f"**Face {at}** was left as it was: recognizers see it as before."
     among = f" of {size:,}" if size else ""
     if face.outcome == "failed":
-        return (
-            f"**Face {at}** is **not protected**: a recognizer that knew this person still puts them first{among}. "
-            "Try again (the draw is new each time), a larger version of the photo, or blur."
-        )
+        if face.rank_after == 1:
+            return (
+                f"**Face {at}** is **not protected**: a recognizer that knew this person still puts them first{among}."
+            )
+        return f"**Face {at}** is **not protected**: it did not pass everything that this profile checks."
     before = f"put them {ordinal(face.rank_before)} before"
     if face.outcome == "not-recognized":
         before += " already (it did not recognize this person even in the original)"
@@ -133,17 +147,42 @@ def _place(rank: int | None) -> str:
 
 def still_recognized_by(names: Sequence[str]) -> str:
     """A warning that belongs under the headline; empty if there is nobody to name."""
-    return f"**Still recognized by {', '.join(names)}**, which was not attacked." if names else ""
+    if not names:
+        return ""
+    return f"**Still recognized by {' and '.join(names)}**, which {'was' if len(names) == 1 else 'were'} not attacked."
+
+
+def still_matched_by(names: Sequence[str]) -> str:
+    """The same of recognizers that were attacked: they rank the right person lower, and that may be all."""
+    if not names:
+        return ""
+    say = "says" if len(names) == 1 else "say"
+    return f"**Compared one to one with your own photo, {' and '.join(names)} still {say} match.**"
+
+
+def why_not(result: PhotoResult) -> str:
+    """Why a photo was not protected, and what can be done."""
+    return (
+        f"Why: {result.message}. Try again (the draw is new each time), a larger version of the photo, or another "
+        "profile or method."
+    )
+
+
+def limits(result: PhotoResult) -> str:
+    """What a protected photo was checked for, and what it does not cover."""
+    text = f"This was checked {CHECKED[result.profile]}. Whatever else is done to the photo can undo it."
+    if result.method in HIDING:
+        return text
+    return (
+        f"{text} The place was checked among made-up strangers: among others the right person may come first again. It "
+        "does not hide you from people: that is the point."
+    )
 
 
 def _faces(count: int) -> str:
     return f"{number(count)} {'face' if count == 1 else 'faces'}"
 
 
-LIMITS = (
-    "This was checked in the saved file and, with the profile Robust, after a recompression, at half size and with a "
-    "small crop. Whatever else is done to the photo can undo it. It does not hide you from people: that is the point."
-)
 SETTINGS = (
     "The settings file tells the place drawn for each face and what was measured. Keep it to yourself: "
     "whoever has it can undo the protection."

@@ -13,8 +13,8 @@ def test_every_recognizer_on_this_computer_is_named_with_its_hash_and_its_closen
     assert {name: sha256 for name, (_, _, sha256) in rows.items()} == {
         name: entry.sha256 for name, entry in entries.items()
     }
-    assert rows["lightcnn9"][0] == "the one this photo was protected against"
-    assert rows["dlib-resnet"][0].startswith("related")
+    assert rows["lightcnn9"][0] == "attacked"
+    assert "related" in rows["dlib-resnet"][0]
     assert "LFW" in rows["lightcnn9"][1]
 
 

@@ -16,7 +16,7 @@ DONE = FaceResult(BOX, "itself", "protected", 4, True, 1, 4, 1.0, 0.6, False)
 
 def test_every_choice_of_the_program_has_its_line() -> None:
     assert set(words.METHODS) == set(ATTACKS | OBFUSCATIONS)
-    assert set(words.PROFILES) == set(PROFILES)
+    assert set(words.PROFILES) == set(words.CHECKED) == set(PROFILES)
     assert set(words.CLASSES) == set(CLASSES)
 
 
@@ -46,12 +46,46 @@ def test_a_failure_is_called_one() -> None:
     assert words.headline(result) == "Not protected: one of two faces could not be verified, so no file was made."
 
 
+def test_a_failure_says_why() -> None:
+    failed = FaceResult(BOX, "itself", "failed", 4, False, 1, 4, 1.0, 0.9, False)
+    text = words.face_sentence(failed, 1, 5, 1001)
+    assert "**not protected**" in text
+    assert "first" not in text  # it is not, in the saved file
+    why = "face 1 could not be protected (half size and back, it still matches one to one), so nothing was written"
+    result = PhotoResult("in", None, "failed", "robust", "k-a3", 5, (failed,), message=why)
+    assert words.why_not(result).startswith(f"Why: {why}. Try again")
+
+
+@pytest.mark.parametrize("profile", PROFILES)
+def test_what_was_checked_is_said_and_not_more(profile: str) -> None:
+    asked = PROFILES[profile]
+    text = words.limits(PhotoResult("in", "out", "protected", profile, "k-a3", 5, (DONE,)))
+    assert ("after a recompression, at half size and with a small crop" in text) == (len(asked.checks) > 1)
+    assert ("saved file only" in text) == (len(asked.checks) == 1)
+    assert "among others the right person may come first again" in text
+    assert ("must not match" in words.PROFILES[profile] or "the same" in words.PROFILES[profile]) == asked.unmatched
+    assert ("two recognizers" in words.PROFILES[profile]) == bool(asked.beside)
+
+
+def test_two_attacked_recognizers_are_both_named() -> None:
+    result = PhotoResult("in", "out", "protected", "transfer", "k-a3", 5, (DONE,), weights={"one": "0", "two": "1"})
+    assert words.headline(result) == "One face protected against one and two, checked in the saved file."
+    assert words.still_matched_by(["one"]) == "**Compared one to one with your own photo, one still says match.**"
+    assert words.still_recognized_by(["a", "b"]) == "**Still recognized by a and b**, which were not attacked."
+    assert words.still_matched_by([]) == words.still_recognized_by([]) == ""
+    far = FaceResult(BOX, "itself", "protected", 4, False, 1, 812, 1.0, 0.1, False)
+    assert "by design" not in words.face_sentence(far, 1, 5, 1001)
+
+
 def test_a_blur_promises_no_place() -> None:
     face = FaceResult(BOX, "itself", "protected", None, False, 1, 300, 1.0, 0.2, False)
     text = words.face_sentence(face, 1, 5, 1001)
     assert "by design" not in text
     assert "300th" in text
     assert "chance" in text
+    result = PhotoResult("in", "out", "protected", "robust", "blur", 5, (face,), weights={"lightcnn9": "0"})
+    assert words.headline(result) == "One face hidden from lightcnn9, checked in the saved file."
+    assert "people" not in words.limits(result)  # it does hide from them
 
 
 def test_faces_left_alone_are_named() -> None:
@@ -68,7 +102,7 @@ def test_another_recognizer_s_first_place_or_match_is_no_protection() -> None:
     assert "**not protected against it**" in words.other_sentence("dlib-resnet", "related", 7, 1, 1001, True)
     fine = words.other_sentence("dlib-resnet", "independent", 7, 1, 1001, False)
     assert "not protected" not in fine
-    assert "independent of the one attacked" in fine
+    assert "independent of what was" in fine
 
 
 def test_progress_says_how_many_faces_are_settled_and_where_the_others_stand() -> None:

@@ -52,6 +52,8 @@ def watched(browser: Browser) -> Iterator[Watched]:
     page.on("request", lambda request: watched.requests.append(request.url))
     yield watched
     context.close()
+    here = ("http://127.0.0.1:", "file:", "data:", "blob:")
+    assert [url for url in watched.requests if not url.startswith(here)] == []
 
 
 @pytest.hookimpl(wrapper=True)
