@@ -10,9 +10,12 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from deid import pipeline
 from deid.app import handlers
 from deid.image_errors import UnreadableImage
 from deid.live import Cancelled, Step
+from deid.protector import Protector
+from deid.types import Options, PhotoResult
 
 
 @pytest.fixture
@@ -79,6 +82,18 @@ def test_a_photo_is_protected_and_told_about(photo: Path) -> None:
     added = handlers.perturbation(found, done)
     assert added is not None
     assert np.asarray(Image.open(added)).std() > 1
+
+
+def test_a_failure_tells_its_reason_and_no_path(photo: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def fail(input: Path, output: Path, options: Options, *, protector: Protector) -> PhotoResult:
+        return PhotoResult(str(input), None, "failed", "robust", "k-a3", 5, message=f"{input}: face 1 (as published)")
+
+    monkeypatch.setattr(pipeline, "protect", fail)
+    done = handlers.protect_photo(handlers.find_faces(photo), [1], {}, lambda step: None, threading.Event())
+    assert done.result.message == "face 1 (as published)"
+    assert done.saved is None
+    assert done.settings is not None
+    assert str(photo.parent) not in done.settings.read_text()
 
 
 def test_cancelling_ends_the_attack_and_writes_nothing(photo: Path) -> None:

@@ -23,9 +23,10 @@ RANK = 4
 
 @dataclass
 class Work:
-    """What protection waits for. go: lets a photo end; settings: what it was last asked for."""
+    """What protection waits for. go: lets a photo end; settings: what it was last asked for; why: it fails, if any."""
 
     go: threading.Event = field(default_factory=threading.Event)
+    why: str = ""
     settings: Mapping[str, Any] = field(default_factory=dict)
 
     def protect(
@@ -43,6 +44,8 @@ class Work:
             if cancel.is_set():
                 raise Cancelled
             time.sleep(0.01)
+        if self.why:
+            return self.failed(photo, chosen, settings["k_level"])
         pixels = np.array(Image.open(photo.path).convert("RGB"))
         for number in chosen:
             x0, y0, x1, y1 = map(int, photo.boxes[number - 1])
@@ -60,6 +63,14 @@ class Work:
         k_level = settings["k_level"]
         result = PhotoResult("in", saved.name, "protected", "paper", "k-a3", k_level, faces, weights={"fake": "0"})
         return ProtectedPhoto(result, tuple(chosen), saved, saved, private, (opinion(len(chosen)),))
+
+    def failed(self, photo: FoundPhoto, chosen: Sequence[int], k_level: int) -> ProtectedPhoto:
+        faces = tuple(
+            FaceResult(box, "itself", "failed", RANK, False, 1, RANK, 1.0, 0.6, False, 0.95, 0.96, 33.0, 12)
+            for box in photo.boxes
+        )
+        result = PhotoResult("in", None, "failed", "robust", "k-a3", k_level, faces, message=self.why)
+        return ProtectedPhoto(result, tuple(chosen))
 
 
 def opinion(faces: int) -> Opinion:

@@ -29,6 +29,7 @@ def work(serving: tuple[Serving, Work]) -> Iterator[Work]:
     work.go.set()
     yield work
     work.go.set()
+    work.why = ""
 
 
 @pytest.fixture
@@ -204,6 +205,18 @@ def test_cancel_half_way_and_start_again(page: Page, work: Work, tmp_path: Path)
     protect(page)
     said(page, "Two faces protected")
     assert saved(page, tmp_path).is_file()
+
+
+def test_a_photo_that_could_not_be_protected_says_why(page: Page, work: Work, tmp_path: Path) -> None:
+    work.why = "face 1 could not be protected (half size and back, it still matches one to one), so nothing was written"
+    upload(page, pair(tmp_path / "pair.png"))
+    said(page, "2 faces found")
+    protect(page)
+    said(page, "Not protected: two of two faces could not be verified, so no file was made.")
+    expect(page.get_by_text(f"Why: {work.why}.")).to_be_visible()
+    expect(page.get_by_text("it did not pass everything that this profile checks").first).to_be_visible()
+    expect(page.get_by_text("Download the protected photo")).to_be_hidden()
+    expect(page.get_by_text("This was checked")).to_be_hidden()
 
 
 def test_by_keyboard_alone(page: Page, tmp_path: Path) -> None:
