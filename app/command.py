@@ -26,6 +26,8 @@ def ui(
     credentials = parse_auth(auth)
     if importlib.util.find_spec("gradio") is None:
         raise UsageError("the page needs Gradio: install it with pip install 'face-deid[ui]'")
+    # Whoever ends the process with a plain kill wants the uploads deleted as well.
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
     started = time.perf_counter()
     from deid.app import server
     from deid.app.service import Service
@@ -36,8 +38,6 @@ def ui(
         serving = server.serve(Service(), host=host, port=port, auth=credentials)
     except OSError as error:
         raise UsageError(f"the page cannot be served at {host}: {error}") from None
-    # Whoever ends the process with a plain kill wants the uploads deleted as well.
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
     display.say(server.say_where(serving.url, time.perf_counter() - started))
     serving.wait()
 
