@@ -136,7 +136,7 @@ def _not_met(gallery: Json, K: int) -> Iterator[str]:
     if {*gallery["this_set"].values(), within["verdict"]} <= {"met", "not refuted", None}:
         yield "these photos themselves meet it"
     if within["verdict"] == "violated":
-        yield f"of {within['persons']} with several photos, {within['uneven']} stand too often at one rank"
+        yield f"too often at one rank: {within['uneven']} of {within['persons']} persons with several photos"
     if process["condition_6"] == "violated":
         yield "the process that made them favors a rank"
     if "inconclusive" in (process["condition_5"], process["condition_6"]):
@@ -158,7 +158,7 @@ def _among_the_first(asked: Json, named: Json, K: int) -> Json:
         answer = "It is not told: no recognizer could be asked, or there are too few faces to tell of ranks."
     elif most:
         answer = f"Yes: {_some([name for name in shares if shares[name]['value']], shares)}, up to "
-        answer += f"{formatted(most, 'percent')} of the faces. Ranks are spread, not hidden."
+        answer += f"{formatted(most, 'percent')} of the faces."
     else:
         answer = f"No: {_none(shares)}."
     return _told(f"Does a look at the first {K + 1} candidates still find the person?", answer, evidence)

@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from fake_photos import K, Looking, at_rank, audited, counts_of, entry, gallery_of, people, save
+from fake_photos import K, Looking, at_rank, audited, counts_of, entry, gallery_of, people, save, unit
 from PIL import Image
 
 from deid import checkpoints
@@ -77,6 +77,8 @@ class TestSpread:
         assert figures["within_person"] == {
             "persons": 1, "uneven": 1, "smallest_p": pytest.approx(5 / 5**8), "verdict": "violated",
         }  # fmt: skip
+        screen = json.dumps(found.document["sets"][0]["first_screen"])
+        assert "too often at one rank: 1 of 1 persons with several photos" in screen
         assert found.document["verdict"] == "violated"
 
     def test_so_is_one_whom_the_others_make_up_for(self, looking: Looking, tmp_path: Path):
@@ -87,6 +89,20 @@ class TestSpread:
         assert figures["this_set"] == {"condition_5": "met", "condition_6": "met"}
         assert figures["within_person"]["uneven"] == 4
         assert found.document["verdict"] == "violated"
+
+    def test_the_person_is_no_stranger_in_a_gallery_of_real_people(self, looking: Looking, tmp_path: Path):
+        clean = people(6, photos=2, seed=3)
+        folders = save_set(tmp_path, clean[:, 0], [1] * 6)
+        for i, (_, another) in enumerate(clean[:3]):
+            save(tmp_path / "gallery" / f"{i}.png", another)
+        found = audited(*folders, gallery=tmp_path / "gallery")
+        ranks = counts_of(found)["galleries"]["real people"]["handlings"]["as published"]["ranks"]
+        assert ranks == {"1": 6}
+        # Three quarters on the way to their own other photo, they would be outranked by themselves.
+        for i, (own, another) in enumerate(clean):
+            save(tmp_path / "out" / f"{i:03d}.png", unit(own + 3 * another))
+        found = audited(*folders, gallery=tmp_path / "gallery")
+        assert counts_of(found)["galleries"]["real people"]["handlings"]["as published"]["ranks"] == {"1": 6}
 
     def test_several_sets_are_compared(self, looking: Looking, tmp_path: Path):
         clean = people(40)[:, 0]
