@@ -1,13 +1,15 @@
 """What an audit has measured so far, kept on disk so that it can stop anywhere and that memory does not grow.
 
 It holds embeddings of real people: it lies in the user's private state directory, mode 0600, and is deleted when the
-report is written.
+report is written, or a month after the audit was last worked on, when the next one begins.
 """
 
 import hashlib
 import json
 import os
+import time
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -25,6 +27,9 @@ CREATE TABLE IF NOT EXISTS faces (
     PRIMARY KEY (place, path, number, recognizer)
 );
 """
+
+
+_KEPT_DAYS = 30
 
 
 def store_path(configuration: dict[str, Any]) -> Path:
@@ -46,6 +51,7 @@ class Store:
 
     def __init__(self, path: Path) -> None:
         self.path = path
+        _forget_abandoned(path.parent)
         self._db = open_private_database(
             path,
             _SCHEMA,
@@ -100,6 +106,14 @@ class Store:
         query = "SELECT path, number, embeddings FROM faces WHERE place = ? AND recognizer = ? ORDER BY path, number"
         for path, number, blob in self._db.execute(query, (place, recognizer)):
             yield path, number, np.frombuffer(blob, np.float32).reshape(rows, -1)
+
+
+def _forget_abandoned(folder: Path) -> None:
+    """Delete the states of audits that nobody has gone on with for `_KEPT_DAYS`."""
+    for state in folder.glob("*.sqlite"):
+        with suppress(FileNotFoundError):  # another audit may just have done so
+            if time.time() - state.stat().st_mtime > _KEPT_DAYS * 86400:
+                state.unlink()
 
 
 def stamp_of(*files: Path) -> str:

@@ -37,6 +37,17 @@ class TestStore:
         assert (store.stamp("A", "b"), store.stamp("A", "c")) == ("s1", None)
         assert list(store.records("B")) == [("a", {"x": 3})]
 
+    def test_what_nobody_went_on_with_for_a_month_is_forgotten(self, store: Store):
+        old, recent = store.path.with_name("old.sqlite"), store.path.with_name("recent.sqlite")
+        for path, days in ((old, 31), (recent, 29)):
+            path.write_bytes(b"state")
+            then = path.stat().st_mtime - days * 86400
+            os.utime(path, (then, then))
+        Store(store.path.with_name("another.sqlite")).close()
+        assert not old.exists()
+        assert recent.exists()
+        assert store.path.exists()
+
     def test_a_photo_put_again_loses_the_faces_it_had(self, store: Store):
         store.put("A", "a", "s1", {}, [{"net": vectors(1)}, {"net": vectors(2)}])
         store.put("A", "a", "s2", {"again": True}, [{"net": vectors(3)}])
