@@ -1,7 +1,7 @@
 """From embeddings to counts: how many faces stand at each rank, match, can be linked. One recognizer at a time."""
 
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
 import numpy as np
@@ -14,6 +14,7 @@ from deid.handling import AS_PUBLISHED, HANDLINGS
 Json = dict[str, Any]
 
 BIN = 0.02  # width of the histograms' bins, in cosine
+RANK_COLUMN = "rank, "  # of a face's line, before a gallery's name
 
 
 def count_set(
@@ -43,7 +44,7 @@ def count_set(
             gallery, after, clean, persons, has_other, (own_cosines, other_cosines, control_cosines), K, seed
         )
         for i, line in enumerate(lines):
-            line[f"rank, {name}"] = int(ranks[i])
+            line[f"{RANK_COLUMN}{name}"] = int(ranks[i])
     one_to_one, linked = {}, {}
     for far, threshold in known.thresholds.items():
         own, others = own_cosines >= threshold, other_cosines >= threshold
@@ -112,7 +113,10 @@ def _count_gallery(
             "missed": int((~((known == 1) & (control[has_other] >= threshold))).sum()),
         },
         "one_per_person": _tally(published[chosen]),
-        "within_person": _patterns(published, persons, K),
+        # Without names, and the same for whichever ranks they are: largest count first.
+        "within_person": sorted(
+            sorted(counts, reverse=True) for counts in photos_at_ranks(published, persons, K).values()
+        ),
     }
     return counts, published
 
@@ -129,18 +133,17 @@ def _ranks(
     return ranks
 
 
-def _patterns(ranks: np.ndarray, persons: Sequence[str], K: int) -> list[list[int]]:
-    """Photos at the ranks 2..K+1 of each person with two or more there, largest count first; sorted."""
+def photos_at_ranks(ranks: Iterable[int], persons: Sequence[str], K: int) -> dict[str, list[int]]:
+    """Photos at each of the ranks 2..K+1, of each person with two or more there."""
     of_person: dict[str, Counter[int]] = {}
     for rank, person in zip(ranks, persons, strict=True):
         if 2 <= rank <= K + 1:
             of_person.setdefault(person, Counter())[int(rank)] += 1
-    patterns = [
-        sorted((counts[rank] for rank in range(2, K + 2)), reverse=True)
-        for counts in of_person.values()
+    return {
+        person: [counts[rank] for rank in range(2, K + 2)]
+        for person, counts in of_person.items()
         if counts.total() >= 2
-    ]
-    return sorted(patterns)
+    }
 
 
 def _linked(after: np.ndarray, clean: np.ndarray, persons: Sequence[str], threshold: float) -> Json:

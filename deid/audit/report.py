@@ -1,7 +1,6 @@
 """A report's folder: `shared` for others, `private` for the operator; writing it, and checking it later."""
 
 import csv
-import io
 import json
 from collections.abc import Sequence
 from contextlib import suppress
@@ -11,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from deid.atomic_files import write_atomically
-from deid.audit import html, sheets
+from deid.audit import html, sheets, tables
 from deid.audit.document import FORMAT, differences, shared_part, signed, weights_elsewhere
 from deid.audit.run import Audited
 from deid.batch.photo_tree import photos_in
@@ -43,8 +42,7 @@ def write_report(audited: Audited, folder: Path, key_file: Path | None = None) -
     private = {
         "report.json": _text(whole),
         "report.html": html.render(whole).encode(),
-        "faces.csv": _faces(audited),
-        "files.csv": _files(audited),
+        **tables.private_tables(audited),
         **sheets.contact_sheets(audited.faces),
     }
     # report.json last: a folder with this file holds a whole report.
@@ -143,27 +141,3 @@ def _read(path: Path) -> Json:
 
 def _text(document: Json) -> bytes:
     return (json.dumps(document, indent=1, ensure_ascii=False, allow_nan=False) + "\n").encode()
-
-
-def _faces(audited: Audited) -> bytes:
-    columns = list(dict.fromkeys(name for face in audited.faces for name in face.values))
-    rows = [
-        {
-            "id": face.id, "original": face.original, "published": face.published, "face": face.number,
-            "box": " ".join(f"{value:.1f}" for value in face.box), "person": face.person, **face.values,
-        }
-        for face in audited.faces
-    ]  # fmt: skip
-    return _table(["id", "original", "published", "face", "box", "person", *columns], rows)
-
-
-def _files(audited: Audited) -> bytes:
-    return _table(["id", "published"], [{"id": id, "published": path.resolve()} for id, path in audited.paths.items()])
-
-
-def _table(columns: Sequence[str], rows: Sequence[Json]) -> bytes:
-    text = io.StringIO(newline="")
-    writer = csv.DictWriter(text, columns)
-    writer.writeheader()
-    writer.writerows(rows)
-    return text.getvalue().encode("utf-8", "surrogateescape")

@@ -178,7 +178,7 @@ class TestWithinAPerson:
         ranks = np.array([2, 2, 3, 4, 2, 3, 1, 9, 2])
         persons = ["a", "a", "a", "b", "b", "b", "b", "c", "d"]
         # K = 3. a: 2, 2, 3. b: 4, 2, 3 (its 1 is left out). c has none of 2..4, d one only.
-        assert counts._patterns(ranks, persons, 3) == [[1, 1, 1], [2, 1, 0]]
+        assert counts.photos_at_ranks(ranks, persons, 3) == {"a": [2, 1, 0], "b": [1, 1, 1]}
 
     def test_one_random_face_a_person(self):
         persons = ["a", "b", "a", "c", "b", "a"]

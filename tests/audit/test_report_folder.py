@@ -53,6 +53,29 @@ class TestFolder:
         assert private.keys() >= {"report.json", "report.html", "faces.csv", "files.csv", "riskiest.png"}
         assert set(private.values()) == {0o600}
 
+    def test_who_stands_too_often_at_one_rank_is_told_to_the_operator(
+        self, folders: tuple[Path, Path], report: Path, tmp_path: Path
+    ):
+        """Eight photos of one person always at rank 2, of another at 2, 3, 4, 5, 6, 2, 3, 4; nobody else has two."""
+        originals, published = folders
+        for name, photos, ranks in zip(
+            "xy", people(2, photos=8, seed=9), ([2] * 8, [2, 3, 4, 5, 6, 2, 3, 4]), strict=True
+        ):
+            for i, (clean, rank) in enumerate(zip(photos, ranks, strict=True)):
+                save(originals / f"{name}{i}.png", clean)
+                save(published / f"{name}{i}.png", at_rank(clean, rank))
+        audit(originals, published, "--report", report)
+        table = list(csv.DictReader((report / "private" / "persons.csv").open()))
+        shipped = [row for row in table if row["gallery"] == "net: rank, shipped decoys"]
+        assert [[int(row[f"rank {rank}"]) for rank in range(2, 7)] for row in shipped] == [
+            [8, 0, 0, 0, 0],
+            [2, 2, 2, 1, 1],
+        ]
+        assert float(shipped[0]["p, corrected"]) == pytest.approx(2 * 5 / 5**8)
+        assert float(shipped[1]["p, corrected"]) == 1
+        faces = csv.DictReader((report / "private" / "faces.csv").open())
+        assert {row["person"] for row in faces if Path(row["published"]).stem[0] == "x"} == {shipped[0]["person"]}
+
     def test_names_and_ranks_of_faces_are_in_it_and_nowhere_else(self, report: Path):
         rows = list(csv.DictReader((report / "private" / "faces.csv").open()))
         ranks = {Path(row["published"]).stem: row["net: rank, shipped decoys"] for row in rows}
