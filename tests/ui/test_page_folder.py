@@ -9,22 +9,26 @@ from pathlib import Path
 from threading import Event
 from typing import Any
 
+import numpy as np
 import pytest
 from audit import documents
-from PIL import Image
+from PIL import ExifTags, Image, ImageChops, ImageOps
 from playwright.sync_api import Page, expect
 from ui.fake_service import Work
 from ui.watched import Watched
 
+from deid.app import audit_run, folder_run
 from deid.app.audit_run import Report
 from deid.app.folder_run import At, FolderRun, row_of
 from deid.app.server import Serving
 from deid.audit.document import shared_part
 from deid.batch.journal import Journal
+from deid.handling import AS_PUBLISHED
 from deid.live import Cancelled
 from deid.types import FaceResult, FolderResult, PhotoResult
 
 SLOW = 60_000  # milliseconds
+RUN = 400_000  # for several photos on a computer that does other work as well
 
 
 class FakeFolder:
@@ -86,9 +90,9 @@ def page(serving: tuple[Serving, Work], watched: Watched) -> Page:
     return watched.page
 
 
-def said(page: Page, text: str | re.Pattern[str]) -> None:
+def said(page: Page, text: str | re.Pattern[str], timeout: int = SLOW) -> None:
     line = page.get_by_role("status").or_(page.get_by_role("alert")).filter(has_text=text, visible=True)
-    expect(line.first).to_be_visible(timeout=SLOW)
+    expect(line.first).to_be_visible(timeout=timeout)
 
 
 def saved(page: Page, button: str) -> zipfile.ZipFile:
@@ -159,6 +163,57 @@ def test_the_audit_of_what_was_just_protected(
     expect(page.frame_locator("iframe[title='Audit report']").get_by_role("heading", name="The report")).to_be_visible()
     assert saved(page, "Download the report for others").read("shared.txt") == b"6 4"
     assert saved(page, "Download the PRIVATE part").namelist() == ["private.txt"]
+
+
+@pytest.mark.timeout(600)
+def test_a_real_folder_and_its_audit(
+    page: Page, serving: tuple[Serving, Work], monkeypatch: pytest.MonkeyPatch, tmp_path: Path, astronaut: np.ndarray
+) -> None:
+    """A zip of six: a face, its mirror image in JPEG, smaller and on its side by EXIF; a wall; what is no photo."""
+    service = serving[0].service
+    monkeypatch.setattr(service, "run_folder", folder_run.run_folder)
+    monkeypatch.setattr(service, "audit_folders", audit_run.audit_folders)
+    face, photos = Image.fromarray(astronaut[:300, 50:400]), tmp_path / "photos"
+    photos.mkdir()
+    face.save(photos / "face.png")
+    ImageOps.mirror(face).save(photos / "mirrored.jpg", quality=92)
+    face.resize((233, 200)).save(photos / "small.png")
+    turned = Image.Exif()
+    turned[ExifTags.Base.Orientation] = 6  # the camera was held on its side
+    face.rotate(90, expand=True).save(photos / "turned.jpg", quality=92, exif=turned)
+    Image.new("RGB", (300, 200), (90, 120, 150)).save(photos / "wall.png")
+    (photos / "broken.jpg").write_bytes((photos / "mirrored.jpg").read_bytes()[:3000])
+    with zipfile.ZipFile(tmp_path / "photos.zip", "w") as archive:
+        for path in photos.iterdir():
+            archive.write(path, path.name)
+
+    page.get_by_role("tabpanel").filter(visible=True).locator("input[type=file]").set_input_files(
+        tmp_path / "photos.zip"
+    )
+    said(page, "Six photos")
+    page.get_by_role("button", name="Settings (good as they are)").filter(visible=True).click()
+    page.get_by_role("radio", name="Paper: least noise").filter(visible=True).check()
+    page.get_by_role("button", name="Protect all").click()
+    said(page, "4 protected, 1 without a face, 1 unreadable.", RUN)
+    protected = saved(page, "Download the protected photos")
+    assert sorted(protected.namelist()) == ["face.png", "mirrored.jpg", "small.png", "turned.jpg"]
+    before, after = Image.open(photos / "face.png"), Image.open(io.BytesIO(protected.read("face.png")))
+    assert (after.size, after.format) == (before.size, "PNG")
+    assert ImageChops.difference(before, after).getbbox()
+
+    page.get_by_role("button", name="Audit these photos").click()
+    # Of one person no audit can say that the conditions are met, and dlib's network was not attacked.
+    expect(page.get_by_role("heading", name="The promised conditions are VIOLATED")).to_be_visible(timeout=RUN)
+    report = page.frame_locator("iframe[title='Audit report']")
+    expect(report.get_by_text(re.compile("lightcnn9 \\(surrogate\\) puts")).first).to_be_visible()
+    shared = json.loads(saved(page, "Download the report for others").read("report.json"))
+    (one,) = shared["sets"]
+    attacked = one["figures"]["recognizers"]["lightcnn9"]["galleries"]["shipped decoys"]
+    first = attacked["handlings"][AS_PUBLISHED]["first"]
+    assert (first["value"], first["n"]) == (0, 4)
+    counts = one["counts"]
+    assert (counts["photos"]["audited"], counts["faces"]) == (4, 4)
+    assert {finding["kind"] for finding in counts["findings"]} >= {"unreadable", "faceless original"}
 
 
 def test_the_journal_of_the_run_goes_with_the_photos(
