@@ -33,7 +33,7 @@ from deid.training.verification import Verification, verify
 
 # Faces are drawn small at first and large at last: a small face costs a fraction and teaches most of it.
 # (share of the steps, side as a share of the template's)
-SIDES = ((0.40, 0.5), (0.30, 0.75), (0.30, 1.0))
+SIDES = ((0.40, 0.5), (0.40, 0.75), (0.20, 1.0))
 SAVE_EVERY = 100
 EVALUATE_EVERY = 500
 
