@@ -12,11 +12,11 @@ class Profile:
 
     rounds, steps: at most so many rounds of so many gradient evaluations a face. margin: of the first round, in units
     of the strangers' spread. rehearsed: of the checks, what the attack has in mind from its first step, by name; the
-    others only once they failed. jittered: random alignments beside them. unmatched: whether a one-to-one comparison
-    with the clean photo must fail as well, at FAR 1e-2; depth: how far below that threshold the attack pushes it, in
-    the units of the margin. exact: whether the rank is to be k, or k or more. beside: further surrogates, by name, for
-    which all of this must hold. channels: 3 for a perturbation in color, 1 in luma. limit: of every pixel's change
-    (`k_a3`).
+    others only once they failed. jittered: random alignments beside them. views: of one face that the attack has in
+    mind at a time. unmatched: whether a one-to-one comparison with the clean photo must fail as well, at FAR 1e-2;
+    depth: how far below that threshold the attack pushes it, in the units of the margin. exact: whether the rank is to
+    be k, or k or more. beside: further surrogates, by name, for which all of this must hold. channels: 3 for a
+    perturbation in color, 1 in luma. limit: of every pixel's change (`k_a3`).
     """
 
     checks: Mapping[str, Handling]
@@ -25,6 +25,7 @@ class Profile:
     steps: int = 40
     rehearsed: tuple[str, ...] = ()
     jittered: int = 0
+    views: int = 4
     unmatched: bool = False
     depth: float = 0.0
     exact: bool = True
@@ -41,9 +42,10 @@ PROFILES = {
     "paper": Profile(_AS_PUBLISHED, rounds=8, margin=0.15),
     "robust": Profile(
         _HANDLED,
-        rounds=6,
+        rounds=10,
         margin=0.3,
         rehearsed=(HALF_SIZE_JPEG_75,),
+        views=8,
         unmatched=True,
     ),
     "transfer": Profile(
@@ -59,5 +61,6 @@ PROFILES = {
         limit=1.0,
         steps=25,
         jittered=3,
+        views=5,
     ),
 }

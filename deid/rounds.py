@@ -30,14 +30,14 @@ from deid.obfuscation import OBFUSCATIONS
 from deid.profiles import PROFILES, Profile
 from deid.protector import FoundFace, Protector
 from deid.recognizers.gallery import Enrollment
-from deid.scores import Asked, scores_of, targets_on_views
+from deid.scores import Asked, published_on_views, scores_of, targets_on_views
 from deid.surrogates import Surrogate
 from deid.types import Options
 
 BATCH = 16  # faces attacked at a time: more are slower on a CPU, and memory does not grow with the crowd
 GROWTH = 0.15  # of the margin, a round
-VIEWS = 4  # of one face that the attack has in mind, at least
-# After so many rounds a handled face need not be exactly at k any more, only not recognized.
+# After so many rounds a handled face need not be exactly at k any more, only not recognized: being at k and not
+# matching one to one pull against each other, for a threshold that some of the strangers pass.
 STRICT_ROUNDS = 3
 
 
@@ -61,12 +61,12 @@ def run_rounds(
     profile = PROFILES[options.profile]
     surrogates = protector.surrogates
     chain = _chain_of(photo, found, surrogates, profile.channels)
-    rng, views = np.random.default_rng(0), max(VIEWS, 1 + len(profile.rehearsed) + profile.jittered)
+    rng = np.random.default_rng(0)
     for row, f in enumerate(found):
         for handling in profile.rehearsed:
-            chain.add_view(row, View(f.face.landmarks, handling=handling), views)
+            chain.add_view(row, View(f.face.landmarks, handling=handling), profile.views)
         for _ in range(profile.jittered):
-            chain.add_view(row, View(jittered(f.face.landmarks, rng)), views)
+            chain.add_view(row, View(jittered(f.face.landmarks, rng)), profile.views)
     clean = chain.clean_faces()
     groups = torch.tensor(ks, device=device)
     enrollments = protector.enrollments_of(photo, found)
@@ -74,19 +74,20 @@ def run_rounds(
     counts = torch.zeros(len(found), dtype=torch.int64, device=device)
     faces, best, open_faces = clean.clone(), None, list(range(len(found)))
     for round_ in range(profile.rounds):
-        margin = profile.margin * (1 + GROWTH * round_)
+        margin, strict = profile.margin * (1 + GROWTH * round_), round_ < STRICT_ROUNDS
         for part in torch.tensor(open_faces, device=device).split(BATCH):
             with costs.timed("attack"):
+                exact = published_on_views(asked, chain, part) | strict if profile.exact else None
                 evaluations = torch.zeros(len(part), dtype=torch.int64, device=device)
                 faces[part] = ATTACKS[options.method](
                     scores_of(chain, clean, asked, part, costs),
                     clean[part],
                     torch.zeros(len(part), dtype=torch.int64, device=device),
                     targets=targets_on_views(asked, chain, part),
-                    criterion=_criterion(groups[part], margin / 2, profile),
+                    criterion=_criterion(groups[part], margin / 2, profile, exact),
                     margin=margin,
                     ceiling=-profile.depth if profile.unmatched else None,
-                    exact=profile.exact,
+                    exact=False if exact is None else exact,
                     limit=profile.limit,
                     steps=profile.steps,
                     start=faces[part],
@@ -102,9 +103,8 @@ def run_rounds(
         attempt = Attempt(data, tuple(looks), tuple(counts.tolist()), clean, costs.seconds)
         if best is None or _score(attempt, ks, profile) > _score(best, ks, profile):
             best = attempt
-        strict = round_ < STRICT_ROUNDS - 1
         failed = [
-            [sight for sight in look.sights if not _holds(sight, ks[row], profile, strict)]
+            [sight for sight in look.sights if not _holds(sight, ks[row], profile, round_ < STRICT_ROUNDS - 1)]
             for row, look in enumerate(looks)
         ]
         open_faces = [row for row, sights in enumerate(failed) if sights]
@@ -116,7 +116,7 @@ def run_rounds(
             for sight in failed[row]:
                 shown = chain.handled(sight.handling, expected, row)
                 view = View(sight.landmarks, _residual(sight.patch, shown), sight.handling)
-                chain.add_view(row, view, views)
+                chain.add_view(row, view, profile.views)
     if best is None:
         raise RuntimeError("no round was run")
     return replace(best, evaluations=tuple(counts.tolist()))
@@ -192,12 +192,19 @@ def _score(attempt: Attempt, ks: Sequence[int], profile: Profile) -> tuple[int, 
     return protected, sum(is_exact(look, k) for look, k in zip(attempt.looks, ks, strict=True))
 
 
-def _criterion(groups: Tensor, margin: float, profile: Profile) -> Criterion:
-    in_place = rank_is(groups, margin) if profile.exact else rank_is_at_least(groups, margin)
-    if not profile.unmatched:
-        return in_place
+def _criterion(groups: Tensor, margin: float, profile: Profile, exact: Tensor | None) -> Criterion:
+    """exact: the views, bool (n, V), on which the rank is to be k and not only below the first; None: nowhere."""
+    at_k = rank_is(groups, margin)
+    at_least = rank_is_at_least(groups if exact is None else torch.full_like(groups, 2), margin)
     unmatched = at_most(-profile.depth - margin)
-    return lambda faces, scores: in_place(faces, scores) & unmatched(faces, scores)
+
+    def criterion(faces: Tensor, scores: Tensor) -> Tensor:
+        done = at_least(faces, scores)
+        if exact is not None:  # a view that need not be exact is left out by standing in the first one's place
+            done &= at_k(faces, scores.where(exact[:, :, None], scores[:, :1]))
+        return done & unmatched(faces, scores) if profile.unmatched else done
+
+    return criterion
 
 
 def _asked(surrogate: Surrogate, enrollments: list[list[Enrollment]], groups: Tensor) -> Asked:

@@ -11,6 +11,7 @@ from torch.nn import functional as F
 from deid.anonymity.conditions import NO_TARGET
 from deid.costs import Costs
 from deid.faces.paste import FaceChain
+from deid.handling import AS_PUBLISHED
 from deid.recognizers.gallery import Enrollment
 from deid.surrogates import Surrogate
 
@@ -35,6 +36,17 @@ def targets_on_views(asked: Sequence[Asked], chain: FaceChain, chosen: Tensor) -
     for one in asked:
         targets = F.pad(one.targets[chosen], (0, most - one.targets.shape[1]), value=NO_TARGET)
         parts.append(targets[:, None].expand(-1, one.views(chain, rows), -1))
+    return torch.cat(parts, 1)
+
+
+def published_on_views(asked: Sequence[Asked], chain: FaceChain, chosen: Tensor) -> Tensor:
+    """For every column of `scores_of` whether it shows the face as published, not after a handling: bool (n, V)."""
+    rows, parts = chosen.tolist(), []
+    for one in asked:
+        views = one.views(chain, rows)
+        shown = [[view.handling == AS_PUBLISHED for view in chain.views[row] for _ in one.enrollments[row]]
+                 for row in rows]  # fmt: skip
+        parts.append(torch.tensor([(own * views)[:views] for own in shown], device=chosen.device))
     return torch.cat(parts, 1)
 
 

@@ -11,13 +11,15 @@ from PIL import Image
 from deid.costs import Costs
 from deid.faces.align import align_face
 from deid.faces.detect import detect_faces
-from deid.faces.paste import FaceChain
+from deid.faces.paste import FaceChain, View
 from deid.images import read_photo
 from deid.looks import look_again
 from deid.pipeline import protect
 from deid.profiles import PROFILES
 from deid.protector import Protector
-from deid.rounds import shortcoming
+from deid.recognizers.gallery import Enrollment
+from deid.rounds import run_rounds, shortcoming
+from deid.scores import Asked, published_on_views, targets_on_views
 from deid.types import Options, PhotoResult
 
 ROBUST = Options(seed=7)
@@ -102,3 +104,34 @@ def test_what_holds_as_published_alone_does_not_pass_as_robust(
     assert min(look.published.ranks[0]) > 1
     assert any(min(sight.ranks[0]) == 1 for sight in look.sights[1:])
     assert shortcoming(look, PROFILES["robust"])
+
+
+def test_exactness_is_asked_of_the_file_as_published_at_last(
+    monkeypatch: pytest.MonkeyPatch, files: tuple[Path, Path, PhotoResult, Protector]
+) -> None:
+    monkeypatch.setattr("deid.rounds.STRICT_ROUNDS", 0)
+    protector = files[3]
+    photo = read_photo(files[0])
+    found = protector.find(photo)
+    attempt = run_rounds(photo, found, [5], protector, "PNG")
+    assert not shortcoming(attempt.looks[0], PROFILES["robust"])
+    assert attempt.looks[0].published.ranks[0] == (5,)
+
+
+def test_which_columns_of_the_scores_show_the_file_as_published(
+    files: tuple[Path, Path, PhotoResult, Protector],
+) -> None:
+    protector = files[3]
+    (found,) = protector.find(read_photo(files[0]))
+    points = [found.face.landmarks] * 2
+    template = protector.recognizer.template
+    chain = FaceChain([read_photo(files[0]).pixels] * 2, points, template, torch.device("cpu"))
+    chain.add_view(1, View(points[0], handling="JPEG 75"))
+    chain.add_view(1, View(points[0]))
+    one, two = protector.enrollments(found), [*protector.enrollments(found), Enrollment("known", found.embedding)]
+    asked = [Asked(protector.surrogates[0], [two, two], torch.ones(2, 1, dtype=torch.int64)),
+             Asked(protector.surrogates[0], [one, one], torch.ones(2, 1, dtype=torch.int64))]  # fmt: skip
+    shown = published_on_views(asked, chain, torch.arange(2))
+    assert shown.shape == targets_on_views(asked, chain, torch.arange(2)).shape[:2]
+    assert shown[0].all(), "a face with fewer views repeats them"
+    assert shown[1].tolist() == [True, True, False, False, True, True, True, False, True]

@@ -37,7 +37,7 @@ def k_a3(
     margin: float,
     steps: int,
     ceiling: float | None = None,
-    exact: bool = True,
+    exact: Tensor | bool = True,
     start: Tensor | None = None,
     limit: float | None = None,
     visual_weight: float = 1.0,
@@ -68,7 +68,8 @@ def k_a3(
         open_ = ~criterion(perturbed, seen)[active]
         if step == steps or not bool(open_.any()):
             break
-        loss = ranking_loss(logits, labels[active], targets[active], margin, ceiling, exact)
+        exactly = exact[active] if isinstance(exact, Tensor) else exact
+        loss = ranking_loss(logits, labels[active], targets[active], margin, ceiling, exactly)
         (ranking,) = torch.autograd.grad(loss[open_].sum(), x)
         active, x, ranking, loss = active[open_], x.detach()[open_], ranking[open_], loss.detach()[open_]
         if counts is not None:

@@ -13,14 +13,19 @@ LogitsFn = Callable[[Tensor, Tensor], Tensor]
 
 
 def ranking_loss(
-    logits: Tensor, labels: Tensor, targets: Tensor, margin: float, ceiling: float | None = None, exact: bool = True
+    logits: Tensor,
+    labels: Tensor,
+    targets: Tensor,
+    margin: float,
+    ceiling: float | None = None,
+    exact: Tensor | bool = True,
 ) -> Tensor:
     """How far the order is from «r(2..k) above y, everyone else below y», per face: (n,), 0 when it holds.
 
     logits: (n, M) or (n, V, M), the views are summed; labels: (n,); targets: (n, T), r(2), …, r(k), padded with -1,
     or (n, V, T), each view its own.
     ceiling: where given, y's own logit is to lie below it as well: a comparison of two faces knows no others. exact:
-    False leaves out «everyone else below y», as the paper does.
+    False, or where it is False of bool (n, V), leaves out «everyone else below y», as the paper does.
 
     The paper sums a classification loss over r(2..k). A hinge on differences to y has the same minimizers of interest,
     is zero exactly when the order is reached, so that a step's length can be computed from its value, and it
@@ -36,5 +41,5 @@ def ranking_loss(
     aside = torch.zeros_like(logits, dtype=torch.bool).scatter(2, labels[:, None, None].expand(-1, views, 1), True)
     aside = aside.scatter(2, torch.where(wanted, index, labels[:, None, None]), True)
     below = (logits.masked_fill(aside, -torch.inf) + margin - true).relu()
-    loss = above.sum((1, 2)) + (below.sum((1, 2)) if exact else 0)
+    loss = above.sum((1, 2)) + (below.sum(2) * exact).sum(1)
     return loss if ceiling is None else loss + (true + margin - ceiling).relu().sum((1, 2))

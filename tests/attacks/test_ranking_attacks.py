@@ -179,3 +179,10 @@ def test_the_gradient_of_the_loss_is_right() -> None:
     labels, targets = torch.tensor([1, 0]), torch.tensor([[0, -1], [3, 2]])
     logits = torch.randn(2, 3, 6, dtype=torch.float64, generator=torch.Generator().manual_seed(0), requires_grad=True)
     assert torch.autograd.gradcheck(lambda x: ranking_loss(x, labels, targets, 0.3), logits)
+
+
+def test_exactness_may_be_asked_of_some_views_only() -> None:
+    labels, targets = torch.zeros(1, dtype=torch.int64), torch.tensor([[1]])
+    logits = torch.tensor([[[0.5, 0.9, 0.1], [0.5, 0.9, 0.8]]])
+    assert float(ranking_loss(logits, labels, targets, 0.1, exact=torch.tensor([[True, False]]))) == 0
+    assert float(ranking_loss(logits, labels, targets, 0.1, exact=torch.tensor([[False, True]]))) == pytest.approx(0.4)
