@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import pytest
@@ -40,7 +41,8 @@ def answer(sessions: Sessions, path: str, headers: dict[str, str], method: str =
 
     raw = [(name.encode(), value.encode()) for name, value in headers.items()]
     scope = {"type": "http", "method": method, "path": path, "headers": raw}
-    asyncio.run(Guard(app, sessions)(scope, receive, send))
+    with ThreadPoolExecutor(1) as thread:  # tests in a browser keep a loop running in this one
+        thread.submit(asyncio.run, Guard(app, sessions)(scope, receive, send)).result()
     return sent[0]["status"], sent[1]["body"].decode(), reads
 
 
