@@ -7,16 +7,26 @@ from deid.handling import AS_PUBLISHED, HALF_SIZE, HALF_SIZE_JPEG_75, HANDLINGS,
 
 
 @dataclass(frozen=True)
+class Away:
+    """How a `feature_level` attack goes, see there."""
+
+    steps: int
+    stride: float
+    momentum: float
+    limit: float
+
+
+@dataclass(frozen=True)
 class Profile:
     """checks: every handling of the saved file after which a face must still hold, each with a fresh detection.
 
     rounds, steps: at most so many rounds of so many gradient evaluations a face. margin: of the first round, in units
     of the strangers' spread. rehearsed: of the checks, what the attack has in mind from its first step, by name; the
-    others only once they failed. jittered: random alignments beside them. views: of one face that the attack has in
-    mind at a time. unmatched: whether a one-to-one comparison with the clean photo must fail as well, at FAR 1e-2;
-    depth: how far below that threshold the attack pushes it, in the units of the margin. exact: whether the rank is to
-    be k, or k or more. beside: further surrogates, by name, for which all of this must hold. channels: 3 for a
-    perturbation in color, 1 in luma. limit: of every pixel's change (`k_a3`).
+    others only once they failed. views: of one face that the attack has in mind at a time. unmatched: whether a
+    one-to-one comparison with the clean photo must fail as well, at FAR 1e-2. exact: whether the rank is to be k, or k
+    or more. beside: further surrogates, by name, for which all of this must hold. channels: 3 for a perturbation in
+    color, 1 in luma. limit: of every pixel's change (`k_a3`). away: a
+    `feature_level` attack that goes before the rounds.
     """
 
     checks: Mapping[str, Handling]
@@ -24,14 +34,13 @@ class Profile:
     margin: float
     steps: int = 40
     rehearsed: tuple[str, ...] = ()
-    jittered: int = 0
     views: int = 4
     unmatched: bool = False
-    depth: float = 0.0
     exact: bool = True
     beside: tuple[str, ...] = ()
     channels: int = 1
     limit: float | None = None
+    away: Away | None = None
 
 
 _AS_PUBLISHED = {AS_PUBLISHED: HANDLINGS[AS_PUBLISHED]}
@@ -50,17 +59,16 @@ PROFILES = {
     ),
     "transfer": Profile(
         _HANDLED,
-        rounds=2,
+        rounds=6,
         margin=0.3,
+        steps=25,
         rehearsed=(HALF_SIZE_JPEG_75,),
+        views=5,
         unmatched=True,
-        depth=8.0,
         beside=("dlib-resnet",),
         exact=False,
         channels=3,
-        limit=1.0,
-        steps=25,
-        jittered=3,
-        views=5,
+        limit=0.9,
+        away=Away(steps=12, stride=3 / 255, momentum=0.7, limit=0.9),
     ),
 }

@@ -4,6 +4,7 @@ MTCNN's landmarks move by a pixel or two on a perturbed photo, and codecs and ha
 added to the views on which the attack must hold: the newly found alignment, and what was done to the face.
 """
 
+import zlib
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
@@ -20,8 +21,8 @@ from deid.anonymity.conditions import (
     targets_of,
 )
 from deid.attacks import ATTACKS
+from deid.attacks.feature_level import feature_level
 from deid.costs import Costs
-from deid.faces.align import jittered
 from deid.faces.paste import FaceChain, View, paste
 from deid.handling import AS_PUBLISHED
 from deid.images import Photo, decode_photo, encode_photo
@@ -30,7 +31,7 @@ from deid.obfuscation import OBFUSCATIONS
 from deid.profiles import PROFILES, Profile
 from deid.protector import FoundFace, Protector
 from deid.recognizers.gallery import Enrollment
-from deid.scores import Asked, published_on_views, scores_of, targets_on_views
+from deid.scores import Asked, likeness_on_random_views, published_on_views, scores_of, targets_on_views
 from deid.surrogates import Surrogate
 from deid.types import Options
 
@@ -61,18 +62,25 @@ def run_rounds(
     profile = PROFILES[options.profile]
     surrogates = protector.surrogates
     chain = _chain_of(photo, found, surrogates, profile.channels)
-    rng = np.random.default_rng(0)
     for row, f in enumerate(found):
         for handling in profile.rehearsed:
             chain.add_view(row, View(f.face.landmarks, handling=handling), profile.views)
-        for _ in range(profile.jittered):
-            chain.add_view(row, View(jittered(f.face.landmarks, rng)), profile.views)
     clean = chain.clean_faces()
     groups = torch.tensor(ks, device=device)
     enrollments = protector.enrollments_of(photo, found)
     asked = [_asked(*one, groups) for one in zip(surrogates, enrollments, strict=True)]
     counts = torch.zeros(len(found), dtype=torch.int64, device=device)
     faces, best, open_faces = clean.clone(), None, list(range(len(found)))
+    if profile.away is not None:
+        rng = np.random.default_rng(
+            zlib.crc32(np.ascontiguousarray(photo.pixels).data)
+        )  # of two photos each draws its own
+        points = [f.face.landmarks for f in found]
+        for part in torch.arange(len(found), device=device).split(BATCH):
+            with costs.timed("attack"):
+                likeness = likeness_on_random_views(chain, clean, asked, part, points, rng, costs)
+                faces[part] = feature_level(likeness, clean[part], **vars(profile.away))
+                counts[part] += profile.away.steps
     for round_ in range(profile.rounds):
         margin, strict = profile.margin * (1 + GROWTH * round_), round_ < STRICT_ROUNDS
         for part in torch.tensor(open_faces, device=device).split(BATCH):
@@ -86,7 +94,7 @@ def run_rounds(
                     targets=targets_on_views(asked, chain, part),
                     criterion=_criterion(groups[part], margin / 2, profile, exact),
                     margin=margin,
-                    ceiling=-profile.depth if profile.unmatched else None,
+                    ceiling=0.0 if profile.unmatched else None,
                     exact=False if exact is None else exact,
                     limit=profile.limit,
                     steps=profile.steps,
@@ -196,7 +204,7 @@ def _criterion(groups: Tensor, margin: float, profile: Profile, exact: Tensor | 
     """exact: the views, bool (n, V), on which the rank is to be k and not only below the first; None: nowhere."""
     at_k = rank_is(groups, margin)
     at_least = rank_is_at_least(groups if exact is None else torch.full_like(groups, 2), margin)
-    unmatched = at_most(-profile.depth - margin)
+    unmatched = at_most(-margin)
 
     def criterion(faces: Tensor, scores: Tensor) -> Tensor:
         done = at_least(faces, scores)

@@ -4,16 +4,22 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
+import numpy as np
 import torch
 from torch import Tensor
 from torch.nn import functional as F
 
 from deid.anonymity.conditions import NO_TARGET
 from deid.costs import Costs
-from deid.faces.paste import FaceChain
-from deid.handling import AS_PUBLISHED
+from deid.faces.align import jittered
+from deid.faces.paste import FaceChain, View
+from deid.handling import AS_PUBLISHED, HALF_SIZE, HALF_SIZE_JPEG_75, JPEG_75
 from deid.recognizers.gallery import Enrollment
 from deid.surrogates import Surrogate
+
+RANDOM_VIEWS = 3
+REHEARSED = (JPEG_75, HALF_SIZE, HALF_SIZE_JPEG_75)
+TOWARD_STRANGER = 0.5
 
 
 @dataclass(frozen=True, eq=False)
@@ -69,6 +75,70 @@ def scores_of(
         return torch.cat(parts, 1)
 
     return logits_fn
+
+
+def likeness_on_random_views(
+    chain: FaceChain,
+    clean: Tensor,
+    asked: Sequence[Asked],
+    chosen: Tensor,
+    landmarks: Sequence[np.ndarray],
+    rng: np.random.Generator,
+    costs: Costs,
+) -> Callable[[Tensor], list[Tensor]]:
+    """likeness_fn for the chosen rows of the chain: of each surrogate the cosine to the clean face, less half of that
+    to a stranger, the mean over views that are drawn at every call. landmarks: (5, 2) of every row of the chain.
+
+    The stranger, of every photo another one, keeps two photos of a person from becoming alike in a new way.
+    """
+    rows = chosen.tolist()
+    wanted = [_Wanted.drawn(one, rows, rng) for one in asked]
+
+    def likeness_fn(faces: Tensor) -> list[Tensor]:
+        with costs.timed("warp"):
+            drawn = [[chain.place(row, _drawn_view(landmarks[row], rng)) for _ in range(RANDOM_VIEWS)] for row in rows]
+            seen, _ = chain.faces_of_all(faces - clean[chosen], chosen, drawn)
+        passes, likeness = _Passes(costs), []
+        for one, these, target, views in zip(asked, seen, wanted, _views_each(len(asked)), strict=True):
+            shown = these.unflatten(0, (len(rows), RANDOM_VIEWS))[:, :views].flatten(0, 1)
+            embeddings = F.normalize(passes.embed(one.surrogate, shown) - target.center).unflatten(
+                0, (len(rows), views)
+            )
+            pull = target.clean - TOWARD_STRANGER * target.stranger
+            likeness.append((embeddings * pull[:, None]).sum(2).mean(1))
+        return likeness
+
+    return likeness_fn
+
+
+@dataclass(frozen=True, eq=False)
+class _Wanted:
+    """Unit vectors around the strangers' mean, (n, D): of the clean faces and of the strangers to drift to.
+
+    An uncentered cosine says little where all embeddings lie on one side, as dlib's do.
+    """
+
+    center: Tensor
+    clean: Tensor
+    stranger: Tensor
+
+    @staticmethod
+    def drawn(one: Asked, rows: Sequence[int], rng: np.random.Generator) -> "_Wanted":
+        decoys = one.surrogate.recognizer.decoys
+        center = decoys.mean(0)
+        own = torch.stack([one.enrollments[row][-1].prototype for row in rows])
+        strangers = decoys[torch.from_numpy(rng.integers(len(decoys), size=len(rows))).to(decoys.device)]
+        return _Wanted(center, F.normalize(own - center), F.normalize(strangers - center))
+
+
+def _views_each(surrogates: int) -> list[int]:
+    """Of the random views, how many each surrogate looks at: the first, slower than the others together, at one."""
+    return [1, *[RANDOM_VIEWS] * (surrogates - 1)]
+
+
+def _drawn_view(landmarks: np.ndarray, rng: np.random.Generator) -> View:
+    handling = AS_PUBLISHED if rng.random() < 0.5 else REHEARSED[rng.integers(len(REHEARSED))]
+    return View(jittered(landmarks, rng), handling=handling)
 
 
 def _scores(

@@ -8,8 +8,9 @@ import torch
 from PIL import Image
 
 from deid.checkpoints import load_recognizer, manifest
-from deid.faces.align import align_face, jittered
+from deid.faces.align import MOBILEFACENET_TEMPLATE, align_face, jittered
 from deid.faces.detect import detect_faces
+from deid.losses.local_contrast import visible_limit
 from deid.pipeline import protect
 from deid.profiles import PROFILES
 from deid.types import Options, PhotoResult
@@ -55,6 +56,30 @@ def test_it_works_in_color_and_only_at_the_face(files: tuple[Path, Path, PhotoRe
     assert not change[:, int(x1) + 60 :].any()
 
 
+def test_no_pixel_changes_beyond_what_its_surroundings_hide(files: tuple[Path, Path, PhotoResult]) -> None:
+    before, after = (np.asarray(Image.open(file).convert("RGB")) for file in files[:2])
+    landmarks = detect_faces(before)[0].landmarks
+    clean, changed = (align_face(pixels, landmarks, MOBILEFACENET_TEMPLATE) for pixels in (before, after))
+    change = (changed - clean).abs() / visible_limit(clean[None])[0]
+    assert 0.3 < float(change.quantile(0.999)) <= 1
+
+
+def test_two_photos_of_a_person_drift_to_different_strangers(
+    files: tuple[Path, Path, PhotoResult], astronaut: np.ndarray
+) -> None:
+    recognizer = load_recognizer("lightcnn9")
+    photo, output = files[0].with_name("other.png"), files[1].with_name("other-out.png")
+    Image.fromarray(astronaut[2:300, 48:400]).save(photo)
+    assert protect(photo, output, Options(profile="transfer", seed=7)).outcome == "protected"
+    with torch.no_grad():
+        clean, other, one, two = (
+            recognizer.embed(align_face(pixels, detect_faces(pixels)[0].landmarks, recognizer.template)[None])[0]
+            for pixels in (np.asarray(Image.open(file).convert("RGB")) for file in (files[0], photo, files[1], output))
+        )
+    assert float(clean @ other) > 0.9
+    assert float(one @ two) < recognizer.thresholds["1e-3"]
+
+
 def test_attacks_know_shipped_recognizers_alone() -> None:
     """What measures protection, an imported recognizer, can be no profile's surrogate."""
     shipped = {name for name, entry in manifest().items() if "decoys_file" in entry.details}
@@ -71,5 +96,5 @@ def test_jittered_landmarks_are_a_similarity_nearby() -> None:
         distances = [np.linalg.norm(points[:, None] - points[None], axis=-1) for points in (landmarks, moved)]
         ratio = distances[1][0, 1] / distances[0][0, 1]
         assert np.allclose(distances[1], ratio * distances[0])
-        assert 0.93 < ratio < 1.07
-        assert np.abs(moved.mean(0) - landmarks.mean(0)).max() <= 0.06 * 20 + 1e-9
+        assert 0.87 < ratio < 1.13
+        assert np.abs(moved.mean(0) - landmarks.mean(0)).max() <= 0.12 * 20 + 1e-9

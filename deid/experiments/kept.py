@@ -48,8 +48,8 @@ def measured(
 
 def profile_key(name: str) -> list[Any]:
     """A profile's settings: what was measured with others is not counted."""
-    profile = PROFILES[name]
-    return [name, *(list(value) if isinstance(value, tuple | dict) else value for value in vars(profile).values())]
+    settings = asdict(PROFILES[name])
+    return [name, settings | {"checks": list(settings["checks"])}]
 
 
 def _code_sha256() -> str:

@@ -23,11 +23,12 @@ from deid.atomic_files import write_atomically
 from deid.audit.classes import class_of
 from deid.checkpoints import Recognizer, load_recognizer, manifest
 from deid.experiments.kept import measured, profile_key
-from deid.faces.align import align_face
+from deid.faces.align import MOBILEFACENET_TEMPLATE, align_face
 from deid.faces.detect import Face, detect_faces
 from deid.handling import AS_PUBLISHED, HALF_SIZE, HALF_SIZE_JPEG_75, HANDLINGS, JPEG_75
 from deid.images import decode_photo, read_photo
 from deid.looks import same_face
+from deid.losses.local_contrast import visible_limit
 from deid.obfuscation import OBFUSCATIONS
 from deid.pipeline import Protector, process_photo
 from deid.training.data import central_face, held_out_people
@@ -45,12 +46,21 @@ METHODS: dict[str, dict[str, Any]] = {
 }
 
 
+MEDIANS = ("ssim", "psnr", "flip", "over_limit", "seconds")
+
+
 @dataclass(frozen=True)
 class Carried:
-    """One photo. similarity: recognizer → handling → cosine between the handled face and the other photo's."""
+    """One photo. similarity: recognizer → handling → cosine between the handled face and the other photo's.
+
+    flip: mean of FLIP (Andersson et al., HPG 2020) over the aligned face; over_limit: the 99.9th percentile of its
+    changes in units of `visible_limit`.
+    """
 
     ssim: float
     psnr: float
+    flip: float
+    over_limit: float
     seconds: float
     similarity: Mapping[str, Mapping[str, float]]
 
@@ -68,10 +78,10 @@ class Person:
 def reproduce_transfer(people: Path, out: Path, *, count: int, methods: Sequence[str], device: str) -> str:
     """The table as Markdown; with its JSON and its plot it is written to `out`. people: a folder a person (LFW).
 
-    methods: of METHODS. Raises UsageError without matplotlib.
+    methods: of METHODS. Raises UsageError without matplotlib and flip-evaluator.
     """
-    if importlib.util.find_spec("matplotlib") is None:
-        raise UsageError("the plot needs matplotlib: install with pip install 'face-deid[demo]'")
+    if missing := [name for name in ("matplotlib", "flip_evaluator") if importlib.util.find_spec(name) is None]:
+        raise UsageError(f"this needs {' and '.join(missing)}: install with pip install 'face-deid[reproduce]'")
     entries = {name: entry for name, entry in manifest().items() if entry.path.is_file()}
     protectors = {name: Protector(Options(device=device, write_unverified=True, **METHODS[name])) for name in methods}
     recognizers = [load_recognizer(name, next(iter(protectors.values())).device) for name in entries]
@@ -101,9 +111,7 @@ def reproduce_transfer(people: Path, out: Path, *, count: int, methods: Sequence
 
 def _row(lines: Sequence[Carried], thresholds: Mapping[str, float]) -> dict[str, Any]:
     """Medians, and for each recognizer and handling the share still matched."""
-    medians = {
-        name: vars(median_interval([getattr(line, name) for line in lines])) for name in ("ssim", "psnr", "seconds")
-    }
+    medians = {name: vars(median_interval([getattr(line, name) for line in lines])) for name in MEDIANS}
     matched = {
         name: {
             handling: vars(_share([line.similarity[name][handling] for line in lines], threshold))
@@ -158,6 +166,7 @@ def _carried(person: Person, k: int, protector: Protector, recognizers: Sequence
     faces = [found.face for found in processed.found]
     result = processed.result.faces[faces.index(same_face(person.face, faces) or faces[0])]
     saved = decode_photo(processed.data).pixels
+    flip, over_limit = _seen(read_photo(person.photo).pixels, saved, person.face.landmarks)
     similarity: dict[str, dict[str, float]] = {one.name: {} for one in recognizers}
     for handling in HANDLED:
         pixels = HANDLINGS[handling](saved)
@@ -165,7 +174,18 @@ def _carried(person: Person, k: int, protector: Protector, recognizers: Sequence
         for one in recognizers:
             embedding = _embed(one, pixels, face.landmarks)
             similarity[one.name][handling] = float(embedding @ person.embeddings[one.name][1])
-    return Carried(result.ssim or 0.0, result.psnr or 0.0, processed.result.seconds, similarity)
+    return Carried(result.ssim or 0.0, result.psnr or 0.0, flip, over_limit, processed.result.seconds, similarity)
+
+
+def _seen(clean: np.ndarray, saved: np.ndarray, landmarks: np.ndarray) -> tuple[float, float]:
+    """FLIP's mean, and the 99.9th percentile of the change in units of `visible_limit`, of the aligned face."""
+    import flip_evaluator
+
+    before, after = (align_face(pixels, landmarks, MOBILEFACENET_TEMPLATE) for pixels in (clean, saved))
+    pictures = [face.permute(1, 2, 0).contiguous().numpy() for face in (before, after)]
+    _, flip, _ = flip_evaluator.evaluate(*pictures, "LDR", applyMagma=False)
+    change = (after - before).abs() / visible_limit(before[None])[0]
+    return float(flip), float(change.quantile(0.999))
 
 
 @torch.no_grad()
@@ -179,9 +199,9 @@ def as_table(document: Mapping[str, Any]) -> str:
     names = list(document["thresholds"])
     clean = [f"{100 * document['clean'][name]['value']:.0f} %" for name in names]
     lines = [
-        "| | N | SSIM | PSNR, dB | s | " + " | ".join(names) + " |",
-        "|" + "---|" * (5 + len(names)),
-        "| clean photo | | 1 | | | " + " | ".join(clean) + " |",
+        "| | N | SSIM | PSNR, dB | FLIP | change / limit | s | " + " | ".join(names) + " |",
+        "|" + "---|" * (7 + len(names)),
+        "| clean photo | | 1 | | 0 | 0 | | " + " | ".join(clean) + " |",
     ]
     for row in document["rows"]:
         cells = []
@@ -190,8 +210,9 @@ def as_table(document: Mapping[str, Any]) -> str:
             interval = f"({100 * published['low']:.0f}–{100 * published['high']:.0f})"
             after = " / ".join(f"{100 * one['value']:.0f}" for one in rest)
             cells.append(f"{100 * published['value']:.0f} % {interval} · {after}, {row['classes'][name]}")
-        head = [row["method"], str(row["n"]), f"{row['ssim']['value']:.3f}", f"{row['psnr']['value']:.1f}"]
-        lines.append("| " + " | ".join([*head, f"{row['seconds']['value']:.1f}", *cells]) + " |")
+        formats = {"ssim": ".3f", "psnr": ".1f", "flip": ".3f", "over_limit": ".2f", "seconds": ".1f"}
+        head = [row["method"], str(row["n"]), *(format(row[name]["value"], formats[name]) for name in MEDIANS)]
+        lines.append("| " + " | ".join([*head, *cells]) + " |")
     return "\n".join(lines) + "\n"
 
 

@@ -43,7 +43,7 @@ class View:
 
 
 @dataclass(frozen=True)
-class _Placed:
+class Placed:
     """A view in the batch. grids: one (S, S, 2) for each template, from the padded patch."""
 
     grids: tuple[Tensor, ...]
@@ -88,7 +88,7 @@ class FaceChain:
                 for t, p in zip(self.transforms, self.patches, strict=True)]  # fmt: skip
         self.grids = torch.stack([grid for grid, _ in laid]).to(device)
         self.masks = torch.stack([mask for _, mask in laid]).to(device)
-        self.views: list[list[_Placed]] = [[] for _ in self.patches]
+        self.views: list[list[Placed]] = [[] for _ in self.patches]
         for row, points in enumerate(landmarks):
             self.add_view(row, View(points))
 
@@ -97,14 +97,18 @@ class FaceChain:
 
     def add_view(self, row: int, view: View, keep: int = 4) -> None:
         """One more view on which face `row` must hold; the original one and the last `keep` - 1 are kept."""
+        views = [*self.views[row], self.place(row, view)]
+        self.views[row] = views if len(views) <= keep else [views[0], *views[len(views) - keep + 1 :]]
+
+    def place(self, row: int, view: View) -> Placed:
+        """A view of face `row`, ready to be looked at (`faces_of_all`)."""
         to_photo = inverse(self.patches[row].from_photo)
         grids = []
         for template in self.templates:
             transform = compose(transform_to(template, view.landmarks), to_photo)
             grids.append(sampling_grid(transform[None], (template.size,) * 2, self.size)[0].to(self.device))
         residual = None if view.residual is None else self._padded(view.residual).to(self.device)
-        views = [*self.views[row], _Placed(tuple(grids), residual, view.handling)]
-        self.views[row] = views if len(views) <= keep else [views[0], *views[len(views) - keep + 1 :]]
+        return Placed(tuple(grids), residual, view.handling)
 
     def _padded(self, pixels: Tensor) -> Tensor:
         """To three channels and the batch's size; the last row and column go on, as alignment would have them."""
@@ -128,13 +132,16 @@ class FaceChain:
         (faces, *_), owner = self.faces_of_all(noise, rows)
         return faces, owner
 
-    def faces_of_all(self, noise: Tensor, rows: Tensor) -> tuple[list[Tensor], Tensor]:
-        """As `faces`, for every template."""
+    def faces_of_all(
+        self, noise: Tensor, rows: Tensor, views: Sequence[Sequence[Placed]] | None = None
+    ) -> tuple[list[Tensor], Tensor]:
+        """As `faces`, for every template. views: other ones than the chain's own, of each of the rows."""
         patches = self.perturbed(noise, rows)
         seen, placed, owner = [], [], []
         for at, row in enumerate(rows.tolist()):
-            handled = {view.handling: self.handled(view.handling, patches[at], row) for view in self.views[row]}
-            for view in self.views[row]:
+            shown = self.views[row] if views is None else views[at]
+            handled = {view.handling: self.handled(view.handling, patches[at], row) for view in shown}
+            for view in shown:
                 patch = handled[view.handling]
                 seen.append(patch if view.residual is None else (patch + view.residual).clamp(0, 1))
                 placed.append(view)

@@ -1,0 +1,51 @@
+"""The feature-level attack against closed-form truth: with linear networks every step is known."""
+
+import pytest
+import torch
+from torch import Tensor
+
+from deid.attacks.feature_level import feature_level
+from deid.losses.local_contrast import visible_limit
+
+GRAY = torch.full((2, 1, 16, 16), 0.5)
+FAR = 1000.0  # a limit that limits nothing
+
+
+def unit(seed: int) -> Tensor:
+    direction = torch.randn((1, 1, 16, 16), generator=torch.Generator().manual_seed(seed))
+    return direction / direction.square().mean().sqrt()
+
+
+def test_steps_follow_the_value_of_the_gradient() -> None:
+    w = unit(0)
+    attacked = feature_level(lambda x: [(x * w).sum((1, 2, 3))], GRAY, steps=3, stride=0.01, momentum=0.5, limit=FAR)
+    assert torch.allclose(attacked, (GRAY - 0.03 * w).clamp(0, 1), atol=1e-6)
+
+
+def test_each_network_weighs_the_same_whatever_its_scale() -> None:
+    a, b = unit(0), unit(1)
+    both = a + b
+    attacked = feature_level(
+        lambda x: [(x * a).sum((1, 2, 3)), 1000 * (x * b).sum((1, 2, 3))],
+        GRAY, steps=1, stride=0.01, momentum=0.0, limit=FAR,
+    )  # fmt: skip
+    assert torch.allclose(attacked, GRAY - 0.01 * both / both.square().mean().sqrt(), atol=1e-6)
+
+
+def test_faces_do_not_share_a_step() -> None:
+    a, b = unit(0), unit(1)
+    w = torch.cat([a, 50 * b])
+    attacked = feature_level(lambda x: [(x * w).sum((1, 2, 3))], GRAY, steps=1, stride=0.01, momentum=0.9, limit=FAR)
+    assert torch.allclose(attacked, GRAY - 0.01 * torch.cat([a, b]), atol=1e-6)
+
+
+@pytest.mark.parametrize("limit", [0.1, 1.0])
+def test_no_pixel_passes_the_limit_nor_the_range(limit: float) -> None:
+    faces = torch.rand(2, 3, 16, 16, generator=torch.Generator().manual_seed(3))
+    attacked = feature_level(
+        lambda x: [x.square().sum((1, 2, 3))], faces, steps=5, stride=0.2, momentum=0.5, limit=limit
+    )
+    assert float(((attacked - faces).abs() / visible_limit(faces)).max()) <= limit + 1e-5
+    assert float(attacked.min()) >= 0
+    assert float(attacked.max()) <= 1
+    assert float(attacked.square().sum()) < float(faces.square().sum())
