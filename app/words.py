@@ -20,8 +20,8 @@ PROFILES = {
         "(recommended)"
     ),
     "transfer": (
-        "Transfer: the same against two recognizers, so that others match less often, which nobody promises – slower, "
-        "and more to see"
+        "Transfer: the same against two recognizers and far beyond, so that others match less often, which nobody "
+        "promises – more to see"
     ),
     "paper": (
         "Paper: least noise, several times faster – one to one it mostly still matches, and recompressing may undo it"

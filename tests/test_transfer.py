@@ -77,7 +77,7 @@ def test_two_photos_of_a_person_drift_to_different_strangers(
             for pixels in (np.asarray(Image.open(file).convert("RGB")) for file in (files[0], photo, files[1], output))
         )
     assert float(clean @ other) > 0.9
-    assert float(one @ two) < recognizer.thresholds["1e-3"]
+    assert float(one @ two) < float(clean @ other) - 0.2
 
 
 def test_attacks_know_shipped_recognizers_alone() -> None:
