@@ -39,6 +39,9 @@ app.add_typer(maintenance.reproduce, name="reproduce")
 KLevel = Annotated[int, typer.Option("-k", "--k-level", min=1, help="Spread true identities over K ranks.")]
 Method = Annotated[str, typer.Option(metavar="NAME", help="k-a3, i-fgvm, blur or pixelate.")]
 Strength = Annotated[float | None, typer.Option(metavar="X", help="Of blur (4 by default) or pixelate (10).")]
+MaxVisibility = Annotated[
+    float | None, typer.Option(metavar="X", help="Change no pixel by more than X times what its surroundings hide.")
+]
 Profile = Annotated[str, typer.Option(metavar="NAME", help="paper, robust, or transfer (for other recognizers).")]
 People = Annotated[Path | None, typer.Option(metavar="DIR", help="Known people, a folder of photos each.")]
 Faces = Annotated[str, typer.Option(metavar="WHICH", help="all, largest, or numbers from the left: 1,3.")]
@@ -90,6 +93,7 @@ def photo(
     k_level: KLevel = 5,
     method: Method = "k-a3",
     strength: Strength = None,
+    max_visibility: MaxVisibility = None,
     profile: Profile = "robust",
     people: People = None,
     faces: Faces = "all",
@@ -134,6 +138,7 @@ def folder(
     k_level: KLevel = 5,
     method: Method = "k-a3",
     strength: Strength = None,
+    max_visibility: MaxVisibility = None,
     profile: Profile = "robust",
     people: People = None,
     faces: Faces = "all",

@@ -13,7 +13,6 @@ class Away:
     steps: int
     stride: float
     momentum: float
-    limit: float
 
 
 @dataclass(frozen=True)
@@ -69,6 +68,6 @@ PROFILES = {
         exact=False,
         channels=3,
         limit=0.9,
-        away=Away(steps=12, stride=3 / 255, momentum=0.7, limit=0.9),
+        away=Away(steps=12, stride=3 / 255, momentum=0.7),
     ),
 }

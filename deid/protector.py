@@ -1,5 +1,6 @@
 """What a run needs, loaded once: the recognizer, its gallery, the enrolled people."""
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from importlib.metadata import version
@@ -42,6 +43,10 @@ class Protector:
             raise UsageError(f"no method called {options.method}: there are {', '.join(ATTACKS | OBFUSCATIONS)}")
         if options.strength is not None and options.method not in OBFUSCATIONS:
             raise UsageError(f"strength is for {' and '.join(OBFUSCATIONS)}, not for {options.method}")
+        if options.max_visibility is not None and options.method in OBFUSCATIONS:
+            raise UsageError(f"max-visibility is for k-a3 and i-fgvm, not for {options.method}")
+        if options.max_visibility is not None and not 0 < options.max_visibility < math.inf:
+            raise UsageError(f"max-visibility must be above 0, not {options.max_visibility:g}")
         if options.strength is not None and not WEAKEST <= options.strength <= STRONGEST:
             raise UsageError(f"strength must be between {WEAKEST:g} and {STRONGEST:g}, not {options.strength:g}")
         if options.profile not in PROFILES:

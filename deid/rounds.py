@@ -60,6 +60,7 @@ def run_rounds(
     costs = Costs()
     options, device = protector.options, torch.device(protector.device)
     profile = PROFILES[options.profile]
+    limit = profile.limit if options.max_visibility is None else options.max_visibility
     surrogates = protector.surrogates
     chain = _chain_of(photo, found, surrogates, profile.channels)
     for row, f in enumerate(found):
@@ -79,7 +80,7 @@ def run_rounds(
         for part in torch.arange(len(found), device=device).split(BATCH):
             with costs.timed("attack"):
                 likeness = likeness_on_random_views(chain, clean, asked, part, points, rng, costs)
-                faces[part] = feature_level(likeness, clean[part], **vars(profile.away))
+                faces[part] = feature_level(likeness, clean[part], limit=limit, **vars(profile.away))
                 counts[part] += profile.away.steps
     for round_ in range(profile.rounds):
         margin, strict = profile.margin * (1 + GROWTH * round_), round_ < STRICT_ROUNDS
@@ -96,7 +97,7 @@ def run_rounds(
                     margin=margin,
                     ceiling=0.0 if profile.unmatched else None,
                     exact=False if exact is None else exact,
-                    limit=profile.limit,
+                    limit=limit,
                     steps=profile.steps,
                     start=faces[part],
                     counts=evaluations,

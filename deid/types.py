@@ -21,6 +21,7 @@ class Options:
     k_level: int = 5
     method: str = "k-a3"
     strength: float | None = None  # of blur and pixelate, in pixels of a 128-pixel face; None: the method's own
+    max_visibility: float | None = None  # of any pixel's change, in units of `visible_limit`; None: the profile's own
     profile: str = "robust"
     recognizer: str = "lightcnn9"
     faces: str = "all"  # "all", "largest", or numbers left to right such as "1,3"

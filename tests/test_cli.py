@@ -147,6 +147,12 @@ def test_strength_arrives(protect) -> None:
     assert cli.run(["photo", "in.png", "--method", "blur", "--strength", "much"]) == 2
 
 
+def test_a_hard_cap_arrives(protect) -> None:
+    calls = protect(a_result())
+    assert cli.run(["photo", "in.png", "--max-visibility", "0.8"]) == 0
+    assert calls[0][2] == Options(max_visibility=0.8)
+
+
 def test_defaults_are_those_of_the_api(protect) -> None:
     calls = protect(a_result())
     cli.run(["photo", "in.png"])

@@ -1,6 +1,7 @@
 """The profile robust on a real photo, checked from nothing but the files it wrote."""
 
 import io
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -9,18 +10,19 @@ import torch
 from PIL import Image
 
 from deid.costs import Costs
-from deid.faces.align import align_face
+from deid.faces.align import LIGHTCNN_TEMPLATE, align_face
 from deid.faces.detect import detect_faces
 from deid.faces.paste import FaceChain, View
 from deid.images import read_photo
 from deid.looks import look_again
+from deid.losses.local_contrast import visible_limit
 from deid.pipeline import protect
 from deid.profiles import PROFILES
 from deid.protector import Protector
 from deid.recognizers.gallery import Enrollment
 from deid.rounds import run_rounds, shortcoming
 from deid.scores import Asked, published_on_views, targets_on_views
-from deid.types import Options, PhotoResult
+from deid.types import Options, PhotoResult, UsageError
 
 ROBUST = Options(seed=7)
 
@@ -135,3 +137,39 @@ def test_which_columns_of_the_scores_show_the_file_as_published(
     assert shown.shape == targets_on_views(asked, chain, torch.arange(2)).shape[:2]
     assert shown[0].all(), "a face with fewer views repeats them"
     assert shown[1].tolist() == [True, True, False, False, True, True, True, False, True]
+
+
+def change_over_limit(before: np.ndarray, after: np.ndarray) -> float:
+    """The 99.9th percentile of the aligned face's change, in units of what its surroundings hide."""
+    landmarks = detect_faces(before)[0].landmarks
+    clean, changed = (align_face(pixels, landmarks, LIGHTCNN_TEMPLATE) for pixels in (before, after))
+    return float(((changed - clean).abs() / visible_limit(clean[None])[0]).quantile(0.999))
+
+
+def test_a_hard_cap_holds_where_the_profile_has_none(
+    tmp_path: Path, files: tuple[Path, Path, PhotoResult, Protector]
+) -> None:
+    before, output = read_photo(files[0]).pixels, tmp_path / "out.png"
+    options = Options(seed=7, profile="paper", max_visibility=0.4)
+    assert protect(files[0], output, options).outcome == "protected"
+    assert 0.2 < change_over_limit(before, read_photo(output).pixels) < 0.55  # 8-bit pixels round
+
+
+def test_a_cap_too_low_protects_nothing_and_writes_nothing(
+    tmp_path: Path, files: tuple[Path, Path, PhotoResult, Protector], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(PROFILES, "paper", replace(PROFILES["paper"], rounds=1, steps=3))
+    result = protect(files[0], tmp_path / "out.png", Options(seed=7, profile="paper", max_visibility=0.02))
+    assert result.outcome == "failed"
+    assert not (tmp_path / "out.png").exists()
+
+
+@pytest.mark.parametrize("options", [Options(max_visibility=0), Options(max_visibility=float("nan"))])
+def test_caps_that_make_no_sense_are_refused(options: Options) -> None:
+    with pytest.raises(UsageError, match="max-visibility must be above 0"):
+        Protector(options)
+
+
+def test_a_blur_takes_no_cap() -> None:
+    with pytest.raises(UsageError, match="not for blur"):
+        Protector(Options(method="blur", max_visibility=1))

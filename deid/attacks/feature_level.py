@@ -18,15 +18,15 @@ LikenessFn = Callable[[Tensor], Sequence[Tensor]]
 
 
 def feature_level(
-    likeness_fn: LikenessFn, faces: Tensor, *, steps: int, stride: float, momentum: float, limit: float
+    likeness_fn: LikenessFn, faces: Tensor, *, steps: int, stride: float, momentum: float, limit: float | None
 ) -> Tensor:
     """Perturbed faces (N, C, H, W) in [0, 1] after `steps` steps, each network's gradient weighing the same.
 
     faces: (N, C, H, W) clean, in [0, 1]. stride: root mean square of a step. momentum: share of the last direction in
-    the next one, in [0, 1). limit: of every pixel's change, in units of `visible_limit`.
+    the next one, in [0, 1). limit: of every pixel's change, in units of `visible_limit`; None: none.
     """
     perturbed, direction = faces.clone(), torch.zeros_like(faces)
-    largest = limit * visible_limit(faces)
+    largest = torch.full_like(faces, 1.0) if limit is None else limit * visible_limit(faces)
     for _ in range(steps):
         x = perturbed.requires_grad_(True)
         losses = [loss.sum() for loss in likeness_fn(x)]

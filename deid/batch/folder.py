@@ -91,6 +91,7 @@ def _configuration(input: Path, options: Options, protector: Protector) -> dict[
         "people": quote(os.fsencode(options.people.resolve())) if options.people else None,
         "faces": options.faces,
         "strength": options.strength,
+        "max visibility": options.max_visibility,
     }
 
 
