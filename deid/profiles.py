@@ -24,8 +24,7 @@ class Profile:
     others only once they failed. views: of one face that the attack has in mind at a time. unmatched: whether a
     one-to-one comparison with the clean photo must fail as well, at FAR 1e-2. exact: whether the rank is to be k, or k
     or more. beside: further surrogates, by name, for which all of this must hold. channels: 3 for a perturbation in
-    color, 1 in luma. limit: of every pixel's change (`k_a3`). away: a
-    `feature_level` attack that goes before the rounds.
+    color, 1 in luma. limit: of every pixel's change (`k_a3`). away: a `feature_level` attack goes before the rounds.
     """
 
     checks: Mapping[str, Handling]

@@ -73,9 +73,8 @@ def run_rounds(
     counts = torch.zeros(len(found), dtype=torch.int64, device=device)
     faces, best, open_faces = clean.clone(), None, list(range(len(found)))
     if profile.away is not None:
-        rng = np.random.default_rng(
-            zlib.crc32(np.ascontiguousarray(photo.pixels).data)
-        )  # of two photos each draws its own
+        # Two photos of a person draw other strangers.
+        rng = np.random.default_rng(zlib.crc32(np.ascontiguousarray(photo.pixels).data))
         points = [f.face.landmarks for f in found]
         for part in torch.arange(len(found), device=device).split(BATCH):
             with costs.timed("attack"):

@@ -101,11 +101,9 @@ def likeness_on_random_views(
         passes, likeness = _Passes(costs), []
         for one, these, target, views in zip(asked, seen, wanted, _views_each(len(asked)), strict=True):
             shown = these.unflatten(0, (len(rows), RANDOM_VIEWS))[:, :views].flatten(0, 1)
-            embeddings = F.normalize(passes.embed(one.surrogate, shown) - target.center).unflatten(
-                0, (len(rows), views)
-            )
+            embeddings = F.normalize(passes.embed(one.surrogate, shown) - target.center)
             pull = target.clean - TOWARD_STRANGER * target.stranger
-            likeness.append((embeddings * pull[:, None]).sum(2).mean(1))
+            likeness.append((embeddings.unflatten(0, (len(rows), views)) * pull[:, None]).sum(2).mean(1))
         return likeness
 
     return likeness_fn
