@@ -44,7 +44,7 @@ class Protector:
         if options.strength is not None and options.method not in OBFUSCATIONS:
             raise UsageError(f"strength is for {' and '.join(OBFUSCATIONS)}, not for {options.method}")
         if options.max_visibility is not None and options.method in OBFUSCATIONS:
-            raise UsageError(f"max-visibility is for k-a3 and i-fgvm, not for {options.method}")
+            raise UsageError(f"max-visibility is for {' and '.join(ATTACKS)}, not for {options.method}")
         if options.max_visibility is not None and not 0 < options.max_visibility < math.inf:
             raise UsageError(f"max-visibility must be above 0, not {options.max_visibility:g}")
         if options.strength is not None and not WEAKEST <= options.strength <= STRONGEST:

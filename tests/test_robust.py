@@ -158,10 +158,11 @@ def test_a_hard_cap_holds_where_the_profile_has_none(
 def test_a_cap_too_low_protects_nothing_and_writes_nothing(
     tmp_path: Path, files: tuple[Path, Path, PhotoResult, Protector], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setitem(PROFILES, "paper", replace(PROFILES["paper"], rounds=1, steps=3))
-    result = protect(files[0], tmp_path / "out.png", Options(seed=7, profile="paper", max_visibility=0.02))
-    assert result.outcome == "failed"
-    assert not (tmp_path / "out.png").exists()
+    monkeypatch.setitem(PROFILES, "paper", replace(PROFILES["paper"], rounds=2, steps=15))
+    free, capped = tmp_path / "free.png", tmp_path / "capped.png"
+    assert protect(files[0], free, Options(seed=7, profile="paper")).outcome == "protected"
+    assert protect(files[0], capped, Options(seed=7, profile="paper", max_visibility=0.02)).outcome == "failed"
+    assert not capped.exists()
 
 
 @pytest.mark.parametrize("options", [Options(max_visibility=0), Options(max_visibility=float("nan"))])

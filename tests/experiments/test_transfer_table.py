@@ -24,6 +24,8 @@ def test_the_table_tells_blur_from_nothing_and_goes_on_where_it_was(
     faint, strong = document["rows"]
     assert (faint["n"], strong["n"]) == (2, 2)
     assert faint["ssim"]["value"] > strong["ssim"]["value"]
+    for more_is_worse in ("flip", "over_limit"):
+        assert 0 < faint[more_is_worse]["value"] < strong[more_is_worse]["value"]
     assert {"lightcnn9", "dlib-resnet"} <= set(document["thresholds"]) <= set(manifest())
     for name in document["thresholds"]:
         assert document["clean"][name]["n"] == 2
