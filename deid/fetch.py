@@ -34,7 +34,7 @@ class Download:
 DOWNLOADS: dict[str, Download] = {
     "facenet-vggface2": Download(
         "https://github.com/timesler/facenet-pytorch/releases/download/v2.2.9/20180402-114759-vggface2.pt",
-        "VGGFace2 (Cao, Shen, Xie, Parkhi, Zisserman, 2018), 8631 people",
+        "VGGFace2 (Cao, Shen, Xie, Parkhi, Zisserman, 2018)",
     ),
 }
 

@@ -63,10 +63,10 @@ PROFILES = {
         rehearsed=(HALF_SIZE_JPEG_75,),
         views=5,
         unmatched=True,
-        beside=("dlib-resnet",),
+        beside=("dlib-resnet", "mobilenet-vggface2"),
         exact=False,
         channels=3,
-        limit=0.9,
-        away=Away(steps=12, stride=3 / 255, momentum=0.7),
+        limit=0.93,
+        away=Away(steps=14, stride=3 / 255, momentum=0.5),
     ),
 }

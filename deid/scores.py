@@ -17,9 +17,11 @@ from deid.handling import AS_PUBLISHED, HALF_SIZE, HALF_SIZE_JPEG_75, JPEG_75
 from deid.recognizers.gallery import Enrollment
 from deid.surrogates import Surrogate
 
-RANDOM_VIEWS = 3
+RANDOM_VIEWS = 2
+HANDLED_SHARE = 0.75  # of them
 REHEARSED = (JPEG_75, HALF_SIZE, HALF_SIZE_JPEG_75)
 TOWARD_STRANGER = 0.5
+STRANGERS = 100  # so many of the decoys, the least like the face, are drawn from
 
 
 @dataclass(frozen=True, eq=False)
@@ -89,7 +91,8 @@ def likeness_on_random_views(
     """likeness_fn for the chosen rows of the chain: of each surrogate the cosine to the clean face, less half of that
     to a stranger, the mean over views that are drawn at every call. landmarks: (5, 2) of every row of the chain.
 
-    The stranger, of every photo another one, keeps two photos of a person from becoming alike in a new way.
+    The stranger, of every photo another one, keeps two photos of a person from becoming alike in a new way. It is one
+    of the least like the face, so the way to it is the way from the face. Half of the views are mirrored.
     """
     rows = chosen.tolist()
     wanted = [_Wanted.drawn(one, rows, rng) for one in asked]
@@ -101,6 +104,8 @@ def likeness_on_random_views(
         passes, likeness = _Passes(costs), []
         for one, these, target, views in zip(asked, seen, wanted, _views_each(len(asked)), strict=True):
             shown = these.unflatten(0, (len(rows), RANDOM_VIEWS))[:, :views].flatten(0, 1)
+            mirrored = torch.from_numpy(rng.random(len(shown)) < 0.5).to(shown.device)
+            shown = shown.flip(3).where(mirrored[:, None, None, None], shown)
             embeddings = F.normalize(passes.embed(one.surrogate, shown) - target.center)
             pull = target.clean - TOWARD_STRANGER * target.stranger
             likeness.append((embeddings.unflatten(0, (len(rows), views)) * pull[:, None]).sum(2).mean(1))
@@ -125,8 +130,10 @@ class _Wanted:
         decoys = one.surrogate.recognizer.decoys
         center = decoys.mean(0)
         own = torch.stack([one.enrollments[row][-1].prototype for row in rows])
-        strangers = decoys[torch.from_numpy(rng.integers(len(decoys), size=len(rows))).to(decoys.device)]
-        return _Wanted(center, F.normalize(own - center), F.normalize(strangers - center))
+        clean, strangers = F.normalize(own - center), F.normalize(decoys - center)
+        least_alike = (clean @ strangers.T).topk(STRANGERS, largest=False).indices
+        drawn = torch.from_numpy(rng.integers(STRANGERS, size=len(rows))).to(decoys.device)
+        return _Wanted(center, clean, strangers[least_alike.gather(1, drawn[:, None])[:, 0]])
 
 
 def _views_each(surrogates: int) -> list[int]:
@@ -135,7 +142,7 @@ def _views_each(surrogates: int) -> list[int]:
 
 
 def _drawn_view(landmarks: np.ndarray, rng: np.random.Generator) -> View:
-    handling = AS_PUBLISHED if rng.random() < 0.5 else REHEARSED[rng.integers(len(REHEARSED))]
+    handling = REHEARSED[rng.integers(len(REHEARSED))] if rng.random() < HANDLED_SHARE else AS_PUBLISHED
     return View(jittered(landmarks, rng), handling=handling)
 
 

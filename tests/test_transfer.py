@@ -27,14 +27,16 @@ def files(tmp_path_factory: pytest.TempPathFactory, astronaut: np.ndarray) -> tu
 def test_it_says_which_recognizers_it_was_made_against(files: tuple[Path, Path, PhotoResult]) -> None:
     result = files[2]
     assert result.outcome == "protected"
-    assert result.weights == {name: manifest()[name].sha256 for name in ("lightcnn9", "dlib-resnet")}
+    assert result.weights == {
+        name: manifest()[name].sha256 for name in ("lightcnn9", "dlib-resnet", "mobilenet-vggface2")
+    }
     (face,) = result.faces
     assert face.k is not None
     assert face.rank_after is not None
     assert face.rank_after >= face.k
 
 
-@pytest.mark.parametrize("name", ["lightcnn9", "dlib-resnet"])
+@pytest.mark.parametrize("name", ["lightcnn9", "dlib-resnet", "mobilenet-vggface2"])
 def test_no_surrogate_matches_or_ranks_the_person_first(files: tuple[Path, Path, PhotoResult], name: str) -> None:
     recognizer = load_recognizer(name)
     pixels = [np.asarray(Image.open(file).convert("RGB")) for file in files[:2]]
@@ -83,7 +85,7 @@ def test_two_photos_of_a_person_drift_to_different_strangers(
 def test_attacks_know_shipped_recognizers_alone() -> None:
     """What measures protection, an imported recognizer, can be no profile's surrogate."""
     shipped = {name for name, entry in manifest().items() if "decoys_file" in entry.details}
-    assert shipped == {"lightcnn9", "dlib-resnet"}
+    assert shipped == {"lightcnn9", "dlib-resnet", "mobilenet-vggface2"}
     for profile in PROFILES.values():
         assert set(profile.beside) <= shipped
 

@@ -10,12 +10,14 @@ from deid.faces.align import (
     FACENET_TEMPLATE,
     LIGHTCNN_TEMPLATE,
     MOBILEFACENET_TEMPLATE,
+    MOBILENET_TEMPLATE,
     Template,
 )
 from deid.recognizers.dlib_resnet import DlibResNet
 from deid.recognizers.facenet import FaceNet
 from deid.recognizers.lightcnn import LightCNN9, LightCNN29, LightCNN29V2
 from deid.recognizers.mobilefacenet import MobileFaceNet
+from deid.recognizers.mobilenet import MobileNet
 
 
 @dataclass(frozen=True)
@@ -35,5 +37,6 @@ RECOGNIZERS: dict[str, Architecture] = {
     "lightcnn29v2": Architecture(LightCNN29V2, LIGHTCNN_TEMPLATE, _CLASSIFIER),
     "dlib-resnet": Architecture(DlibResNet, DLIB_TEMPLATE),
     "mobilefacenet": Architecture(MobileFaceNet, MOBILEFACENET_TEMPLATE),
+    "mobilenet": Architecture(MobileNet, MOBILENET_TEMPLATE),
     "facenet": Architecture(FaceNet, FACENET_TEMPLATE, ("logits.weight", "logits.bias")),
 }

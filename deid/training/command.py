@@ -1,6 +1,6 @@
 """`deid train NAME`: from a folder of people to weights, decoys and their manifest entry."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
 import numpy as np
@@ -8,6 +8,7 @@ import torch
 from safetensors.torch import save_file
 from torch import nn
 
+from deid.faces.align import Template
 from deid.file_hash import file_sha256
 from deid.training.data import FaceSet, held_out_people, prepare
 from deid.training.decoys import fit_gaussian
@@ -30,31 +31,39 @@ def train_recognizer(
     out.mkdir(parents=True, exist_ok=True)
     faces = prepare(people, out / "faces")
     network, _ = train(recipe, faces, Schedule(steps), out / f"{name}.state", device=device, log=log)
-    log(str(publish(name, network, faces, out)))
+    details = {
+        "architecture": recipe.architecture,
+        "licence": "Apache-2.0",
+        "input": recipe.input,
+        "training_data": "LFW deep-funneled without every tenth person",
+        "teacher": "dlib-resnet",
+    }
+    log(str(publish(name, network, recipe.template, faces, out, details)))
 
 
-def publish(name: str, network: nn.Module, faces: FaceSet, out: Path) -> Verification:
-    """Save a finished network as float16 with its decoys, and the manifest entry with figures of the saved numbers."""
-    recipe = RECIPES[name]
+def publish(
+    name: str, network: nn.Module, template: Template, faces: FaceSet, out: Path, details: Mapping[str, str]
+) -> Verification:
+    """Save a finished network as float16 with its decoys, and the manifest entry with figures of the saved numbers.
+
+    details: what the entry says besides: architecture, licence, input, training data, and teacher if there was one.
+    """
     state = network.state_dict()
     halves = {key: value.half().contiguous() if value.is_floating_point() else value for key, value in state.items()}
     network.load_state_dict({key: value.to(state[key].dtype) for key, value in halves.items()})
     held_out = held_out_people(faces.names)
-    figures = evaluate(network, faces, held_out, recipe.template)
+    figures = evaluate(network, faces, held_out, template)
     weights, decoys = out / f"{name}.safetensors", out / f"{name}-decoys.safetensors"
     save_file(halves, weights)
     one_each = _one_face_each(faces, held_out)
-    save_file(fit_gaussian(embeddings_of(network, faces, one_each, recipe.template)), decoys)
+    save_file(fit_gaussian(embeddings_of(network, faces, one_each, template)), decoys)
     thresholds = ", ".join(f'"{_far(far)}" = {t:.4f}' for far, t in zip(FARS, figures.thresholds, strict=True))
+    said = "\n".join(f'{key} = "{value}"' for key, value in details.items())
     (out / f"{name}.toml").write_text(f"""\
 [recognizers.{name}]
-architecture = "{recipe.architecture}"
 file = "{weights.name}"
 sha256 = "{file_sha256(weights)}"
-licence = "Apache-2.0"
-input = "{recipe.input}"
-training_data = "LFW deep-funneled without every tenth person"
-teacher = "dlib-resnet"
+{said}
 decoys_file = "{decoys.name}"
 decoys_sha256 = "{file_sha256(decoys)}"
 decoys_seed = {DECOYS_SEED}

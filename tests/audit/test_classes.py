@@ -90,7 +90,11 @@ class TestMadeBy:
 
     @pytest.mark.parametrize(
         ("profile", "surrogates"),
-        [("robust", ("lightcnn9",)), ("paper", ("lightcnn9",)), ("transfer", ("lightcnn9", "dlib-resnet"))],
+        [
+            ("robust", ("lightcnn9",)),
+            ("paper", ("lightcnn9",)),
+            ("transfer", ("lightcnn9", "dlib-resnet", "mobilenet-vggface2")),
+        ],
     )
     def test_the_profile_is_told_with_the_method_and_what_it_attacks_beside(
         self, tmp_path: Path, profile: str, surrogates: tuple[str, ...]

@@ -180,9 +180,11 @@ def test_a_student_is_the_network_it_will_be_published_as(name: str) -> None:
 
 
 def test_a_network_with_batch_normalization_is_published_whole(faces: FaceSet, tmp_path: Path) -> None:
-    network = RECIPES["mobilefacenet-lfw"].build().eval()
-    publish("mobilefacenet-lfw", network, faces, tmp_path)
+    recipe = RECIPES["mobilefacenet-lfw"]
+    details = {"architecture": recipe.architecture, "teacher": "nobody"}
+    publish("mobilefacenet-lfw", recipe.build().eval(), recipe.template, faces, tmp_path, details)
     entry = tomllib.loads((tmp_path / "mobilefacenet-lfw.toml").read_text())["recognizers"]["mobilefacenet-lfw"]
+    assert entry["teacher"] == "nobody"
     imported = RECOGNIZERS[entry["architecture"]].build()
     state = load_file(tmp_path / entry["file"])
     assert state["bn.running_var"].dtype == torch.float16
@@ -202,7 +204,7 @@ def test_a_gaussian_is_recovered_from_its_samples(tmp_path: Path) -> None:
 
 
 @pytest.mark.shared_data
-@pytest.mark.parametrize("name", ["lightcnn9", "dlib-resnet"])
+@pytest.mark.parametrize("name", ["lightcnn9", "dlib-resnet", "mobilenet-vggface2"])
 def test_decoys_have_the_similarities_of_real_strangers(name: str, shared_data: Path) -> None:
     """Held-out people against each other and against decoys: the same mean and spread, and no decoy nearer."""
     from PIL import Image
