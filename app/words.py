@@ -20,7 +20,7 @@ PROFILES = {
         "(recommended)"
     ),
     "transfer": (
-        "Transfer: the same against two recognizers and far beyond, so that others match less often, which nobody "
+        "Transfer: the same against three recognizers and far beyond, so that others match less often, which nobody "
         "promises – more to see"
     ),
     "paper": (

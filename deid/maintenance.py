@@ -32,7 +32,7 @@ def list_weights() -> None:
 
     for entry in manifest().values():
         state = "" if entry.path.is_file() else "  (missing)"
-        display.show(f"{entry.name:<16} {entry.architecture:<14} {entry.sha256[:16]}…  {entry.path}{state}")
+        display.show(f"{entry.name:<18} {entry.architecture:<14} {entry.sha256[:16]}…  {entry.path}{state}")
 
 
 @weights.command("verify")

@@ -13,6 +13,7 @@ class Away:
     steps: int
     stride: float
     momentum: float
+    chroma: float
 
 
 @dataclass(frozen=True)
@@ -67,6 +68,6 @@ PROFILES = {
         exact=False,
         channels=3,
         limit=0.93,
-        away=Away(steps=14, stride=3 / 255, momentum=0.5),
+        away=Away(steps=14, stride=3 / 255, momentum=0.5, chroma=0.5),
     ),
 }

@@ -18,12 +18,20 @@ LikenessFn = Callable[[Tensor], Sequence[Tensor]]
 
 
 def feature_level(
-    likeness_fn: LikenessFn, faces: Tensor, *, steps: int, stride: float, momentum: float, limit: float | None
+    likeness_fn: LikenessFn,
+    faces: Tensor,
+    *,
+    steps: int,
+    stride: float,
+    momentum: float,
+    chroma: float,
+    limit: float | None,
 ) -> Tensor:
     """Perturbed faces (N, C, H, W) in [0, 1] after `steps` steps, each network's gradient weighing the same.
 
     faces: (N, C, H, W) clean, in [0, 1]. stride: root mean square of a step. momentum: share of the last direction in
-    the next one, in [0, 1). limit: of every pixel's change, in units of `visible_limit`; None: none.
+    the next one, in [0, 1). chroma: how far a step follows the gradient's color, 1 all the way, 0 not at all: a tint is
+    seen sooner than SSIM tells. limit: of every pixel's change, in units of `visible_limit`; None: none.
     """
     perturbed, direction = faces.clone(), torch.zeros_like(faces)
     largest = torch.full_like(faces, 1.0) if limit is None else limit * visible_limit(faces)
@@ -32,6 +40,8 @@ def feature_level(
         losses = [loss.sum() for loss in likeness_fn(x)]
         gradients = [torch.autograd.grad(loss, x, retain_graph=loss is not losses[-1])[0] for loss in losses]
         gradient = sum((_unit(one) for one in gradients), torch.zeros_like(faces))
+        gray = gradient.mean(1, keepdim=True)
+        gradient = gray + chroma * (gradient - gray)
         direction = momentum * direction + (1 - momentum) * _unit(gradient)
         noise = (x.detach() - stride * _unit(direction) - faces).clamp(-largest, largest)
         perturbed = (faces + noise).clamp(0, 1)

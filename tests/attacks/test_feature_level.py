@@ -8,7 +8,6 @@ from deid.attacks.feature_level import feature_level
 from deid.losses.local_contrast import visible_limit
 
 GRAY = torch.full((2, 1, 16, 16), 0.5)
-FAR = 1000.0  # a limit that limits nothing
 
 
 def unit(seed: int) -> Tensor:
@@ -18,7 +17,9 @@ def unit(seed: int) -> Tensor:
 
 def test_steps_follow_the_value_of_the_gradient() -> None:
     w = unit(0)
-    attacked = feature_level(lambda x: [(x * w).sum((1, 2, 3))], GRAY, steps=3, stride=0.01, momentum=0.5, limit=FAR)
+    attacked = feature_level(
+        lambda x: [(x * w).sum((1, 2, 3))], GRAY, steps=3, stride=0.01, momentum=0.5, chroma=1.0, limit=None
+    )
     assert torch.allclose(attacked, (GRAY - 0.03 * w).clamp(0, 1), atol=1e-6)
 
 
@@ -27,15 +28,29 @@ def test_each_network_weighs_the_same_whatever_its_scale() -> None:
     both = a + b
     attacked = feature_level(
         lambda x: [(x * a).sum((1, 2, 3)), 1000 * (x * b).sum((1, 2, 3))],
-        GRAY, steps=1, stride=0.01, momentum=0.0, limit=FAR,
+        GRAY, steps=1, stride=0.01, momentum=0.0, chroma=1.0, limit=None,
     )  # fmt: skip
     assert torch.allclose(attacked, GRAY - 0.01 * both / both.square().mean().sqrt(), atol=1e-6)
+
+
+@pytest.mark.parametrize("chroma", [0.0, 0.5, 1.0])
+def test_color_is_followed_as_far_as_asked(chroma: float) -> None:
+    gray, color = unit(0), torch.cat([unit(1), -unit(1), torch.zeros_like(unit(1))], 1)
+    faces = torch.full((1, 3, 16, 16), 0.5)
+    attacked = feature_level(
+        lambda x: [(x * (gray + color)).sum((1, 2, 3))],
+        faces, steps=1, stride=0.01, momentum=0.0, chroma=chroma, limit=None,
+    )  # fmt: skip
+    wanted = gray + chroma * color
+    assert torch.allclose(attacked, faces - 0.01 * wanted / wanted.square().mean().sqrt(), atol=1e-6)
 
 
 def test_faces_do_not_share_a_step() -> None:
     a, b = unit(0), unit(1)
     w = torch.cat([a, 50 * b])
-    attacked = feature_level(lambda x: [(x * w).sum((1, 2, 3))], GRAY, steps=1, stride=0.01, momentum=0.9, limit=FAR)
+    attacked = feature_level(
+        lambda x: [(x * w).sum((1, 2, 3))], GRAY, steps=1, stride=0.01, momentum=0.9, chroma=1.0, limit=None
+    )
     assert torch.allclose(attacked, GRAY - 0.01 * torch.cat([a, b]), atol=1e-6)
 
 
@@ -43,7 +58,7 @@ def test_faces_do_not_share_a_step() -> None:
 def test_no_pixel_passes_the_limit_nor_the_range(limit: float) -> None:
     faces = torch.rand(2, 3, 16, 16, generator=torch.Generator().manual_seed(3))
     attacked = feature_level(
-        lambda x: [x.square().sum((1, 2, 3))], faces, steps=5, stride=0.2, momentum=0.5, limit=limit
+        lambda x: [x.square().sum((1, 2, 3))], faces, steps=5, stride=0.2, momentum=0.5, chroma=1.0, limit=limit
     )
     assert float(((attacked - faces).abs() / visible_limit(faces)).max()) <= limit + 1e-5
     assert float(attacked.min()) >= 0
