@@ -133,10 +133,14 @@ def reproduce_transfer(
     people: Annotated[Path, typer.Option(metavar="DIR", help="A folder of photos for each person (LFW).")],
     out: Annotated[Path, typer.Option(metavar="DIR", help="Where the table, its JSON and its plot go.")],
     count: Annotated[int, typer.Option(min=1, metavar="N", help="People to measure on.")] = 200,
+    method: Annotated[
+        list[str] | None, typer.Option(metavar="NAME", help="Only this row, or these. Default: all.")
+    ] = None,
     device: OnDevice = Device.auto,
 ) -> None:
     """How far each profile carries, to other recognizers and through handling, beside blur and mosaic."""
     from deid.experiments import transfer
 
-    table = transfer.reproduce_transfer(people, out, count=count, methods=list(transfer.METHODS), device=device.value)
+    methods = method or list(transfer.METHODS)
+    table = transfer.reproduce_transfer(people, out, count=count, methods=methods, device=device.value)
     display.show(table.rstrip())

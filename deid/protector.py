@@ -34,9 +34,12 @@ class FoundFace:
 
 
 class Protector:
-    """Loaded once a run. Raises UsageError for options that make no sense, CheckpointError for missing weights."""
+    """Loaded once a run. Raises UsageError for options that make no sense, CheckpointError for missing weights.
 
-    def __init__(self, options: Options) -> None:
+    beside: further surrogates, by name; the profile's by default.
+    """
+
+    def __init__(self, options: Options, *, beside: Sequence[str] | None = None) -> None:
         if not 1 <= options.k_level <= MAX_K:
             raise UsageError(f"K must be between 1 and {MAX_K}, not {options.k_level}")
         if options.method not in ATTACKS | OBFUSCATIONS:
@@ -60,8 +63,9 @@ class Protector:
         if not len(self.recognizer.decoys):
             raise UsageError(f"{options.recognizer} has no decoys, so no gallery to hide in: choose another recognizer")
         self.gallery = build_gallery(self.recognizer.decoys, self._enroll(options.people) if options.people else {})
-        others = [load_recognizer(name, self.device) for name in PROFILES[options.profile].beside]
-        self._beside = [Surrogate(other, Gallery(other.decoys)) for other in others if other.name != options.recognizer]
+        beside = PROFILES[options.profile].beside if beside is None else beside
+        others = [load_recognizer(name, self.device) for name in beside if name != options.recognizer]
+        self._beside = [Surrogate(other, Gallery(other.decoys)) for other in others]
         self.versions = {name: version(name) for name in ("face-deid", "torch", "facenet-pytorch")}
 
     def embed(self, pixels: np.ndarray, landmarks: Sequence[np.ndarray]) -> Tensor:

@@ -31,16 +31,19 @@ from deid.looks import same_face
 from deid.losses.local_contrast import visible_limit
 from deid.obfuscation import OBFUSCATIONS
 from deid.pipeline import Protector, process_photo
+from deid.profiles import PROFILES
 from deid.training.data import central_face, held_out_people
 from deid.training.verification import verify
 from deid.types import Options, UsageError
 
+SURROGATES = (Options().recognizer, *PROFILES["transfer"].beside)
 HANDLED = (AS_PUBLISHED, JPEG_75, HALF_SIZE, HALF_SIZE_JPEG_75)
-# The name of a row → what protects there.
+# The name of a row → what protects there. without: a surrogate left out, which tells how far the others carry.
 METHODS: dict[str, dict[str, Any]] = {
     "paper": {"profile": "paper"},
     "robust": {"profile": "robust"},
     "transfer": {"profile": "transfer"},
+    **{f"transfer without {name}": {"profile": "transfer", "without": name} for name in SURROGATES},
     **{f"blur {s:g}": {"profile": "paper", "method": "blur", "strength": s} for s in (2.0, 4.0, 6.0)},
     **{f"mosaic {s:g}": {"profile": "paper", "method": "pixelate", "strength": s} for s in (6.0, 10.0)},
 }
@@ -78,12 +81,14 @@ class Person:
 def reproduce_transfer(people: Path, out: Path, *, count: int, methods: Sequence[str], device: str) -> str:
     """The table as Markdown; with its JSON and its plot it is written to `out`. people: a folder a person (LFW).
 
-    methods: of METHODS. Raises UsageError without matplotlib and flip-evaluator.
+    methods: of METHODS. Raises UsageError for another one, and without matplotlib and flip-evaluator.
     """
     if missing := [name for name in ("matplotlib", "flip_evaluator") if importlib.util.find_spec(name) is None]:
         raise UsageError(f"this needs {' and '.join(missing)}: install with pip install 'face-deid[reproduce]'")
+    if unknown := set(methods) - METHODS.keys():
+        raise UsageError(f"no method called {', '.join(sorted(unknown))}: there are {', '.join(METHODS)}")
     entries = {name: entry for name, entry in manifest().items() if entry.path.is_file()}
-    protectors = {name: Protector(Options(device=device, write_unverified=True, **METHODS[name])) for name in methods}
+    protectors = {name: _protector(device, **METHODS[name]) for name in methods}
     recognizers = [load_recognizer(name, next(iter(protectors.values())).device) for name in entries]
     known = _people(people, count, recognizers)
     thresholds = {one.name: _threshold(known, one.name) for one in recognizers}
@@ -107,6 +112,13 @@ def reproduce_transfer(people: Path, out: Path, *, count: int, methods: Sequence
     write_atomically(table.encode(), out / "transfer.md", overwrite=True)
     write_atomically(plot(document), out / "transfer.svg", overwrite=True)
     return table
+
+
+def _protector(device: str, *, without: str | None = None, **options: Any) -> Protector:
+    if without is None:
+        return Protector(Options(device=device, write_unverified=True, **options))
+    first, *beside = (name for name in SURROGATES if name != without)
+    return Protector(Options(device=device, write_unverified=True, recognizer=first, **options), beside=beside)
 
 
 def _row(lines: Sequence[Carried], thresholds: Mapping[str, float]) -> dict[str, Any]:

@@ -13,9 +13,9 @@ from deid.handling import AS_PUBLISHED
 def test_the_table_tells_blur_from_nothing_and_goes_on_where_it_was(
     shared_data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    monkeypatch.setattr(transfer, "METHODS", {name: transfer.METHODS[name] for name in ("blur 2", "blur 6")})
     people = str(shared_data / "lfw")
     command = ["reproduce", "transfer", "--people", people, "--out", str(tmp_path), "--count", "2"]
+    command += ["--method", "blur 2", "--method", "blur 6"]
     assert cli.run(command) == 0
     first = capsys.readouterr().out
     document = json.loads((tmp_path / "transfer.json").read_text())
@@ -44,3 +44,17 @@ def test_the_table_tells_blur_from_nothing_and_goes_on_where_it_was(
 def test_every_profile_has_a_row_beside_blur_and_mosaic() -> None:
     assert {how["profile"] for how in transfer.METHODS.values()} == {"paper", "robust", "transfer"}
     assert {how.get("method") for how in transfer.METHODS.values()} == {None, "blur", "pixelate"}
+
+
+def test_a_surrogate_left_out_is_not_attacked() -> None:
+    assert transfer.SURROGATES == ("lightcnn9", "dlib-resnet", "mobilenet-vggface2")
+    for name in transfer.SURROGATES:
+        protector = transfer._protector("cpu", **transfer.METHODS[f"transfer without {name}"])
+        attacked = [one.recognizer.name for one in protector.surrogates]
+        assert sorted([name, *attacked]) == sorted(transfer.SURROGATES)
+
+
+def test_a_row_that_is_not_there_is_named(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    command = ["reproduce", "transfer", "--people", str(tmp_path), "--out", str(tmp_path), "--method", "magic"]
+    assert cli.run(command) == 2
+    assert "no method called magic" in capsys.readouterr().err
