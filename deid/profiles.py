@@ -67,7 +67,7 @@ PROFILES = {
         beside=("dlib-resnet", "mobilenet-vggface2"),
         exact=False,
         channels=3,
-        limit=0.93,
+        limit=0.92,
         away=Away(steps=14, stride=3 / 255, momentum=0.5, chroma=0.5),
     ),
 }
