@@ -13,7 +13,6 @@ from deid.batch.journal import journal_path
 from deid.batch.photo_tree import path_of
 from deid.checkpoints import Entry
 from deid.obfuscation import OBFUSCATIONS
-from deid.profiles import PROFILES
 from deid.protector import MAX_K
 from deid.types import UsageError
 
@@ -87,7 +86,7 @@ def _run_of(db: sqlite3.Connection) -> MadeBy | None:
     if method in OBFUSCATIONS:  # it follows no recognizer's gradients
         return MadeBy(k_level, method, None, (), "", outputs)
     profile = configuration.get("profile")
-    beside = PROFILES[profile].beside if profile in PROFILES else ()
+    beside = map(str, dict(configuration.get("beside") or {}))
     told = weights[0] if weights and _WEIGHTS.fullmatch(weights[0]) else ""
     return MadeBy(k_level, method, profile, (name, *beside), told, outputs)
 

@@ -8,6 +8,7 @@ from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 from urllib.parse import quote
 
 from deid.anonymity.rank_pmf import rank_pmf
@@ -80,14 +81,16 @@ def protect_folder(
         journal.close()
 
 
-def _configuration(input: Path, options: Options, protector: Protector) -> dict[str, str | float | None]:
+def _configuration(input: Path, options: Options, protector: Protector) -> dict[str, Any]:
     """What must not change within a run: the draw is balanced for these; in another input a name is another photo."""
+    beside = protector.surrogates[1:]
     return {
         "input": quote(os.fsencode(input.resolve())),
         "K": options.k_level,
         "method": options.method,
         "profile": options.profile,
         "recognizer": f"{protector.recognizer.name} {protector.recognizer.sha256[:16]}",
+        "beside": {one.recognizer.name: one.recognizer.sha256[:16] for one in beside} or None,
         "people": quote(os.fsencode(options.people.resolve())) if options.people else None,
         "faces": options.faces,
         "strength": options.strength,

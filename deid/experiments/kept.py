@@ -23,7 +23,8 @@ def measured(
 ) -> Iterator[Line]:
     """A line, a dataclass that `read` makes of its fields, for every item that can be measured; known ones are read.
 
-    settings: what the lines depend on, beside the code. items: a name and what measures it; None is left out.
+    settings: the method, and what else the lines depend on beside the code. items: a name and what measures it; None is
+    left out.
     """
     name = hashlib.sha256(json.dumps([*settings, _code_sha256()]).encode()).hexdigest()[:16]
     file = Path(platformdirs.user_cache_dir("face-deid")) / "reproduce" / f"{table}-{name}.jsonl"
@@ -42,7 +43,7 @@ def measured(
                 lines.write(json.dumps([key, asdict(line)]) + "\n")  # type: ignore[call-overload]
                 lines.flush()
             if at % 20 == 0:
-                note(f"{table}, {', '.join(map(str, settings[:2]))}: {at} photos")
+                note(f"{table}, {settings[0]}: {at} photos")
             yield line
 
 
@@ -56,5 +57,5 @@ def _code_sha256() -> str:
     """Of the code that decides the figures: what an older version measured is not counted."""
     package = Path(__file__).parents[1]
     single = [package / f"{name}.py" for name in ("handling", "looks", "obfuscation", "rounds", "scores", "surrogates")]
-    files = [*single, *sorted((package / "attacks").glob("*.py")), *sorted((package / "faces").glob("*.py"))]
-    return hashlib.sha256(b"".join(file.read_bytes() for file in files)).hexdigest()
+    rooms = [file for room in ("attacks", "faces", "losses") for file in sorted((package / room).glob("*.py"))]
+    return hashlib.sha256(b"".join(file.read_bytes() for file in [*single, *rooms])).hexdigest()

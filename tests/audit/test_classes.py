@@ -88,23 +88,23 @@ class TestMadeBy:
         assert (found.k_level, found.made_with, found.surrogates) == (3, "k-a3", ("lightcnn9",))
         assert found.outputs == {Path("a.jpg"): "1" * 64, odd: "2" * 64}
 
-    @pytest.mark.parametrize(
-        ("profile", "surrogates"),
-        [
-            ("robust", ("lightcnn9",)),
-            ("paper", ("lightcnn9",)),
-            ("transfer", ("lightcnn9", "dlib-resnet", "mobilenet-vggface2")),
-        ],
-    )
-    def test_the_profile_is_told_with_the_method_and_what_it_attacks_beside(
-        self, tmp_path: Path, profile: str, surrogates: tuple[str, ...]
+    @pytest.mark.parametrize("profile", ["robust", "paper", "transfer"])
+    @pytest.mark.parametrize("beside", [{}, {"dlib-resnet": "0" * 16, "mobilenet-vggface2": "1" * 16}])
+    def test_the_profile_is_told_with_the_method_and_what_was_attacked_beside(
+        self, tmp_path: Path, profile: str, beside: dict[str, str]
     ):
         recognizer = f"lightcnn9 {NET.sha256[:16]}"
-        write_journal(tmp_path, {}, profile=profile, recognizer=recognizer).close()
+        write_journal(tmp_path, {}, profile=profile, recognizer=recognizer, beside=beside or None).close()
         found = made_by(tmp_path)
         assert found is not None
-        assert (found.made_with, found.surrogates) == (f"k-a3, profile {profile}", surrogates)
+        assert (found.made_with, found.surrogates) == (f"k-a3, profile {profile}", ("lightcnn9", *beside))
         assert found.weights == NET.sha256[:16]
+
+    @pytest.mark.parametrize("beside", ["dlib-resnet", ["dlib-resnet"], [["a", "b", "c"]], 7])
+    def test_surrogates_that_no_run_wrote_are_refused(self, tmp_path: Path, beside: Any):
+        write_journal(tmp_path, {}, beside=beside).close()
+        with pytest.raises(UsageError, match="none of this program"):
+            made_by(tmp_path)
 
     def test_a_photo_that_was_not_written_is_not_among_them(self, tmp_path: Path):
         journal = write_journal(tmp_path, {Path("a.jpg"): "1" * 64})

@@ -33,7 +33,7 @@ class FakeProtector:
     """A photo's red value is who is in it: 0 nobody, else one person each."""
 
     def __init__(self, options: Options) -> None:
-        self.options, self.recognizer = options, FakeRecognizer()
+        self.options, self.recognizer, self.surrogates = options, FakeRecognizer(), ()
 
     def find(self, photo: Photo) -> list[FoundFace]:
         person = int(photo.pixels[0, 0, 0])

@@ -11,10 +11,12 @@ from pathlib import Path
 import pytest
 from folder_fakes import FakeAttack, FakeProtector, K, KilledError, run, save, tree
 
+from deid.audit.classes import made_by
 from deid.batch import folder
 from deid.batch.journal import Journal, journal_path
 from deid.image_errors import CannotWrite
 from deid.images import read_photo
+from deid.profiles import PROFILES
 from deid.types import Options, UsageError
 
 
@@ -180,6 +182,15 @@ def test_another_configuration_is_another_run(photos: Path, attack: FakeAttack) 
     run(photos)
     with pytest.raises(UsageError, match="method was k-a3"):
         run(photos, method="i-fgvm")
+
+
+@pytest.mark.parametrize("profile", PROFILES)
+def test_the_journal_names_all_that_a_run_attacks(tmp_path: Path, profile: str) -> None:
+    (tmp_path / "photos").mkdir()
+    folder.protect_folder(tmp_path / "photos", tmp_path / "out", Options(profile=profile))
+    found = made_by(tmp_path / "out")
+    assert found is not None
+    assert set(found.surrogates) == {"lightcnn9", *PROFILES[profile].beside}
 
 
 @pytest.mark.parametrize("output", [".", "inner", ".."])
