@@ -67,6 +67,11 @@ def number(count: int) -> str:
     return words[count] if count < len(words) else f"{count:,}"
 
 
+def _listed(names: list[str]) -> str:
+    """«a», «a and b», «a, b and c»."""
+    return " and ".join(part for part in (", ".join(names[:-1]), names[-1]) if part)
+
+
 def headline(result: PhotoResult) -> str:
     """The verdict in one line."""
     failed = sum(face.outcome == "failed" for face in result.faces)
@@ -75,7 +80,7 @@ def headline(result: PhotoResult) -> str:
         left = len(result.faces) - worked
         rest = f" {number(left).capitalize()} left as {'it was' if left == 1 else 'they were'}." if left else ""
         how = "hidden from" if result.method in HIDING else "protected against"
-        return f"{_faces(worked).capitalize()} {how} {' and '.join(result.weights)}, checked in the saved file.{rest}"
+        return f"{_faces(worked).capitalize()} {how} {_listed(list(result.weights))}, checked in the saved file.{rest}"
     if result.outcome == "failed":
         return f"Not protected: {number(failed)} of {_faces(worked)} could not be verified, so no file was made."
     if result.outcome == "no-face":
@@ -149,7 +154,7 @@ def still_recognized_by(names: Sequence[str]) -> str:
     """A warning that belongs under the headline; empty if there is nobody to name."""
     if not names:
         return ""
-    return f"**Still recognized by {' and '.join(names)}**, which {'was' if len(names) == 1 else 'were'} not attacked."
+    return f"**Still recognized by {_listed(names)}**, which {'was' if len(names) == 1 else 'were'} not attacked."
 
 
 def still_matched_by(names: Sequence[str]) -> str:
@@ -157,7 +162,7 @@ def still_matched_by(names: Sequence[str]) -> str:
     if not names:
         return ""
     say = "says" if len(names) == 1 else "say"
-    return f"**Compared one to one with your own photo, {' and '.join(names)} still {say} match.**"
+    return f"**Compared one to one with your own photo, {_listed(names)} still {say} match.**"
 
 
 def why_not(result: PhotoResult) -> str:

@@ -64,12 +64,16 @@ def test_what_was_checked_is_said_and_not_more(profile: str) -> None:
     assert ("saved file only" in text) == (len(asked.checks) == 1)
     assert "among others the right person may come first again" in text
     assert ("must not match" in words.PROFILES[profile] or "the same" in words.PROFILES[profile]) == asked.unmatched
-    assert ("two recognizers" in words.PROFILES[profile]) == bool(asked.beside)
+    assert ("three recognizers" in words.PROFILES[profile]) == bool(asked.beside)
 
 
-def test_two_attacked_recognizers_are_both_named() -> None:
-    result = PhotoResult("in", "out", "protected", "transfer", "k-a3", 5, (DONE,), weights={"one": "0", "two": "1"})
-    assert words.headline(result) == "One face protected against one and two, checked in the saved file."
+@pytest.mark.parametrize(
+    ("attacked", "named"), [(["one"], "one"), (["one", "two"], "one and two"), (["a", "b", "c"], "a, b and c")]
+)
+def test_all_attacked_recognizers_are_named(attacked: list[str], named: str) -> None:
+    weights = dict.fromkeys(attacked, "0")
+    result = PhotoResult("in", "out", "protected", "transfer", "k-a3", 5, (DONE,), weights=weights)
+    assert words.headline(result) == f"One face protected against {named}, checked in the saved file."
     assert words.still_matched_by(["one"]) == "**Compared one to one with your own photo, one still says match.**"
     assert words.still_recognized_by(["a", "b"]) == "**Still recognized by a and b**, which were not attacked."
     assert words.still_matched_by([]) == words.still_recognized_by([]) == ""
