@@ -67,7 +67,7 @@ def number(count: int) -> str:
     return words[count] if count < len(words) else f"{count:,}"
 
 
-def _listed(names: list[str]) -> str:
+def _listed(names: Sequence[str]) -> str:
     """«a», «a and b», «a, b and c»."""
     return " and ".join(part for part in (", ".join(names[:-1]), names[-1]) if part)
 
