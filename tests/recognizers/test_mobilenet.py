@@ -14,7 +14,7 @@ from deid.fetch import DOWNLOADS
 from deid.recognizers.mobilenet import STAGES, MobileNet
 from deid.training.data import central_face, held_out_people
 
-PEOPLE = 40
+PEOPLE = 20
 
 
 @pytest.mark.shared_data
