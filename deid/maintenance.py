@@ -30,9 +30,11 @@ def list_weights() -> None:
     """The recognizers that can be used, shipped and imported, with their files."""
     from deid.checkpoints import manifest
 
-    for entry in manifest().values():
+    entries = manifest()
+    width = max(map(len, entries))
+    for entry in entries.values():
         state = "" if entry.path.is_file() else "  (missing)"
-        display.show(f"{entry.name:<18} {entry.architecture:<14} {entry.sha256[:16]}…  {entry.path}{state}")
+        display.show(f"{entry.name:<{width}} {entry.architecture:<14} {entry.sha256[:16]}…  {entry.path}{state}")
 
 
 @weights.command("verify")

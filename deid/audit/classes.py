@@ -19,6 +19,8 @@ from deid.types import UsageError
 RecognizerClass = Literal["surrogate", "related", "independent", "unknown"]
 # The most telling answer last: a report shows the worst figures first, and within equal ones this order.
 CLASSES: tuple[RecognizerClass, ...] = ("unknown", "surrogate", "related", "independent")
+# What `transfer` attacked besides, before journals named it.
+_ONCE_BESIDE = {"transfer": {"dlib-resnet": ""}}
 _WEIGHTS = re.compile(r"[0-9a-f]{16}")  # as a run's configuration has them
 
 
@@ -86,7 +88,7 @@ def _run_of(db: sqlite3.Connection) -> MadeBy | None:
     if method in OBFUSCATIONS:  # it follows no recognizer's gradients
         return MadeBy(k_level, method, None, (), "", outputs)
     profile = configuration.get("profile")
-    beside = map(str, dict(configuration.get("beside") or {}))
+    beside = map(str, dict(configuration.get("beside", _ONCE_BESIDE.get(profile)) or {}))
     told = weights[0] if weights and _WEIGHTS.fullmatch(weights[0]) else ""
     return MadeBy(k_level, method, profile, (name, *beside), told, outputs)
 

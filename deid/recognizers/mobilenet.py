@@ -8,8 +8,6 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-EMBEDDING_SIZE = 1024
-
 # ImageNet's, of BGR in [0, 255]: what the network was trained with.
 MEAN_BGR = (103.939, 116.779, 123.68)
 

@@ -100,6 +100,18 @@ class TestMadeBy:
         assert (found.made_with, found.surrogates) == (f"k-a3, profile {profile}", ("lightcnn9", *beside))
         assert found.weights == NET.sha256[:16]
 
+    @pytest.mark.parametrize(
+        ("profile", "surrogates"),
+        [("robust", ("lightcnn9",)), ("paper", ("lightcnn9",)), ("transfer", ("lightcnn9", "dlib-resnet"))],
+    )
+    def test_a_journal_from_before_they_were_named_is_read_as_it_was_meant(
+        self, tmp_path: Path, profile: str, surrogates: tuple[str, ...]
+    ):
+        write_journal(tmp_path, {}, profile=profile).close()
+        found = made_by(tmp_path)
+        assert found is not None
+        assert found.surrogates == surrogates
+
     @pytest.mark.parametrize("beside", ["dlib-resnet", ["dlib-resnet"], [["a", "b", "c"]], 7])
     def test_surrogates_that_no_run_wrote_are_refused(self, tmp_path: Path, beside: Any):
         write_journal(tmp_path, {}, beside=beside).close()
