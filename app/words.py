@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
+from deid.display import listed
 from deid.types import FaceResult, PhotoResult
 
 if TYPE_CHECKING:  # it loads torch
@@ -67,11 +68,6 @@ def number(count: int) -> str:
     return words[count] if count < len(words) else f"{count:,}"
 
 
-def _listed(names: Sequence[str]) -> str:
-    """«a», «a and b», «a, b and c»."""
-    return " and ".join(part for part in (", ".join(names[:-1]), names[-1]) if part)
-
-
 def headline(result: PhotoResult) -> str:
     """The verdict in one line."""
     failed = sum(face.outcome == "failed" for face in result.faces)
@@ -80,7 +76,7 @@ def headline(result: PhotoResult) -> str:
         left = len(result.faces) - worked
         rest = f" {number(left).capitalize()} left as {'it was' if left == 1 else 'they were'}." if left else ""
         how = "hidden from" if result.method in HIDING else "protected against"
-        return f"{_faces(worked).capitalize()} {how} {_listed(list(result.weights))}, checked in the saved file.{rest}"
+        return f"{_faces(worked).capitalize()} {how} {listed(list(result.weights))}, checked in the saved file.{rest}"
     if result.outcome == "failed":
         return f"Not protected: {number(failed)} of {_faces(worked)} could not be verified, so no file was made."
     if result.outcome == "no-face":
@@ -154,7 +150,7 @@ def still_recognized_by(names: Sequence[str]) -> str:
     """A warning that belongs under the headline; empty if there is nobody to name."""
     if not names:
         return ""
-    return f"**Still recognized by {_listed(names)}**, which {'was' if len(names) == 1 else 'were'} not attacked."
+    return f"**Still recognized by {listed(names)}**, which {'was' if len(names) == 1 else 'were'} not attacked."
 
 
 def still_matched_by(names: Sequence[str]) -> str:
@@ -162,7 +158,7 @@ def still_matched_by(names: Sequence[str]) -> str:
     if not names:
         return ""
     say = "says" if len(names) == 1 else "say"
-    return f"**Compared one to one with your own photo, {_listed(names)} still {say} match.**"
+    return f"**Compared one to one with your own photo, {listed(names)} still {say} match.**"
 
 
 def why_not(result: PhotoResult) -> str:

@@ -125,7 +125,7 @@ def photo(
         # With --people the gallery holds more than the decoys and the face itself.
         gallery = DECOYS + 1 if people is None else None
         display.show_lines(display.photo_summary(result, gallery))
-        display.show_lines(display.limits([result], options.recognizer))
+        display.show_lines(display.limits([result]))
     if problem := display.photo_problem(result):
         display.complain(problem)
     return exit_code([result])
@@ -177,7 +177,7 @@ def folder(
         display.show_json(result.to_json())
     else:
         display.show_lines(display.folder_summary(result))
-        display.show_lines(display.limits(result.photos, options.recognizer))
+        display.show_lines(display.limits(result.photos))
         if report is not None:
             display.show(f"audit for others: {report / 'shared' / 'report.html'}; for you alone: {report / 'private'}")
     code = exit_code(result.photos)
@@ -205,7 +205,7 @@ def demo() -> int:
         if problem := display.photo_problem(result):
             display.complain(problem)
     results = [result for result, _ in shown]
-    display.show_lines(display.limits(results, Options().recognizer))
+    display.show_lines(display.limits(results))
     return exit_code(results)
 
 

@@ -89,9 +89,15 @@ def folder_summary(result: FolderResult) -> list[str]:
     return lines
 
 
-def limits(results: Sequence[PhotoResult], recognizer: str) -> list[str]:
+def listed(names: Sequence[str]) -> str:
+    """«a», «a and b», «a, b and c»."""
+    return " and ".join(part for part in (", ".join(names[:-1]), *names[-1:]) if part)
+
+
+def limits(results: Sequence[PhotoResult]) -> list[str]:
     """What no summary may leave out, in one line; no line where no face was worked on."""
-    if all(face.rank_after is None for result in results for face in result.faces):
+    weights = [result.weights for result in results if any(face.rank_after is not None for face in result.faces)]
+    if not weights:
         return []
     last = results[0].k_level + 1
     ranks = f"The true identity is still among the first {last} candidates, by design"
@@ -99,7 +105,7 @@ def limits(results: Sequence[PhotoResult], recognizer: str) -> list[str]:
         ranks = f"Some true identities are not among the first {last} candidates any more, others are"
     if _uncontrolled(results):
         ranks = f"Ranks are not controlled by {results[0].method}"
-    return [f"{ranks}; protection is against {recognizer}, other recognizers may still match."]
+    return [f"{ranks}; protection is against {listed(list(weights[0]))}, other recognizers may still match."]
 
 
 def photo_problem(result: PhotoResult) -> str:

@@ -31,7 +31,14 @@ FACE = FaceResult(
 
 def a_result(outcome: Outcome = "protected", *, faces: Sequence[FaceResult] = (FACE,), **more: Any) -> PhotoResult:
     output = "out.png" if outcome == "protected" else None
-    record = {"input": "in.png", "output": output, "profile": "paper", "method": "k-a3", "k_level": 5} | more
+    record = {
+        "input": "in.png",
+        "output": output,
+        "profile": "paper",
+        "method": "k-a3",
+        "k_level": 5,
+        "weights": {"lightcnn9": "0" * 64},
+    } | more
     return PhotoResult(outcome=outcome, faces=tuple(faces), **record)
 
 
@@ -99,6 +106,12 @@ def test_the_summary_of_a_photo(protect, capsys) -> None:
         f"{SENTENCE}; protection is against {Options().recognizer}, other recognizers may still match.",
     ]
     assert err.splitlines()[0] == "protecting in.png"
+
+
+def test_the_summary_names_all_that_were_attacked(protect, capsys) -> None:
+    protect(a_result(profile="transfer", weights={"one": "1", "two": "2", "three": "3"}))
+    assert cli.run(["photo", "in.png", "--profile", "transfer"]) == 0
+    assert "protection is against one, two and three, other recognizers may" in capsys.readouterr().out
 
 
 def test_json_is_one_document_and_nothing_else(protect, capsys) -> None:
