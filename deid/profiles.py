@@ -8,9 +8,9 @@ from deid.handling import AS_PUBLISHED, HALF_SIZE, HALF_SIZE_JPEG_75, HANDLINGS,
 
 @dataclass(frozen=True)
 class Away:
-    """How a `feature_level` attack goes, see there."""
+    """How a `feature_level` attack goes, see there. steps: of each of the rounds that are such an attack."""
 
-    steps: int
+    steps: tuple[int, ...]
     stride: float
     momentum: float
     chroma: float
@@ -25,7 +25,7 @@ class Profile:
     others only once they failed. views: of one face that the attack has in mind at a time. unmatched: whether a
     one-to-one comparison with the clean photo must fail as well, at FAR 1e-2. exact: whether the rank is to be k, or k
     or more. beside: further surrogates, by name, for which all of this must hold. channels: 3 for a perturbation in
-    color, 1 in luma. limit: of every pixel's change (`k_a3`). away: a `feature_level` attack goes before the rounds.
+    color, 1 in luma. limit: of every pixel's change (`k_a3`). away: the first rounds are a `feature_level` attack.
     """
 
     checks: Mapping[str, Handling]
@@ -58,16 +58,16 @@ PROFILES = {
     ),
     "transfer": Profile(
         _HANDLED,
-        rounds=6,
+        rounds=8,
         margin=0.3,
         steps=25,
         rehearsed=(HALF_SIZE_JPEG_75,),
         views=5,
         unmatched=True,
-        beside=("dlib-resnet", "mobilenet-vggface2"),
+        beside=("dlib-resnet", "mobilenet-vggface2", "facenet-casia"),
         exact=False,
         channels=3,
         limit=0.92,
-        away=Away(steps=14, stride=3 / 255, momentum=0.5, chroma=0.5),
+        away=Away(steps=(28, 12, 12), stride=2 / 255, momentum=0.5, chroma=0.5),
     ),
 }

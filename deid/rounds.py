@@ -31,7 +31,7 @@ from deid.obfuscation import OBFUSCATIONS
 from deid.profiles import PROFILES, Profile
 from deid.protector import FoundFace, Protector
 from deid.recognizers.gallery import Enrollment
-from deid.scores import Asked, likeness_on_random_views, published_on_views, scores_of, targets_on_views
+from deid.scores import Asked, Wanted, likeness_on_random_views, published_on_views, scores_of, targets_on_views
 from deid.surrogates import Surrogate
 from deid.types import Options
 
@@ -72,19 +72,28 @@ def run_rounds(
     asked = [_asked(*one, groups) for one in zip(surrogates, enrollments, strict=True)]
     counts = torch.zeros(len(found), dtype=torch.int64, device=device)
     faces, best, open_faces = clean.clone(), None, list(range(len(found)))
-    if profile.away is not None:
-        # Two photos of a person draw other strangers.
-        rng = np.random.default_rng(zlib.crc32(np.ascontiguousarray(photo.pixels).data))
-        points = [f.face.landmarks for f in found]
-        for part in torch.arange(len(found), device=device).split(BATCH):
-            with costs.timed("attack"):
-                likeness = likeness_on_random_views(chain, clean, asked, part, points, rng, costs)
-                faces[part] = feature_level(likeness, clean[part], limit=limit, **vars(profile.away))
-                counts[part] += profile.away.steps
+    # Two photos of a person draw other strangers.
+    rng = np.random.default_rng(zlib.crc32(np.ascontiguousarray(photo.pixels).data))
+    wanted = [Wanted.drawn(one, rng) for one in asked] if profile.away else []
+    pressed: set[int] = set()
     for round_ in range(profile.rounds):
         margin, strict = profile.margin * (1 + GROWTH * round_), round_ < STRICT_ROUNDS
         for part in torch.tensor(open_faces, device=device).split(BATCH):
             with costs.timed("attack"):
+                if profile.away is not None and round_ < len(profile.away.steps):
+                    points = [found[row].face.landmarks for row in part.tolist()]
+                    faces[part] = feature_level(
+                        likeness_on_random_views(chain, clean, wanted, asked, part, points, rng, costs, pressed),
+                        clean[part],
+                        start=faces[part],
+                        steps=profile.away.steps[round_],
+                        stride=profile.away.stride,
+                        momentum=profile.away.momentum,
+                        chroma=profile.away.chroma,
+                        limit=limit,
+                    )
+                    counts[part] += profile.away.steps[round_]
+                    continue
                 exact = published_on_views(asked, chain, part) | strict if profile.exact else None
                 evaluations = torch.zeros(len(part), dtype=torch.int64, device=device)
                 faces[part] = ATTACKS[options.method](
@@ -119,6 +128,7 @@ def run_rounds(
         if not open_faces:
             return attempt
         for row in open_faces:
+            pressed |= {at for sight in failed[row] for at in _recognizing(sight, ks[row], surrogates)}
             with torch.no_grad():
                 expected = chain.perturbed(faces[row : row + 1] - clean[row : row + 1], rows=torch.tensor([row]))[0]
             for sight in failed[row]:
@@ -192,6 +202,16 @@ def _holds(sight: Sight, k: int, profile: Profile, strict: bool) -> bool:
     if not profile.exact:
         return min(ranks) >= k
     return all(rank == k for rank in ranks) if strict or sight.handling == AS_PUBLISHED else min(ranks) > 1
+
+
+def _recognizing(sight: Sight, k: int, surrogates: Sequence[Surrogate]) -> list[int]:
+    """Which surrogates, by their places, rank a face before k or match it one to one."""
+    of_each = enumerate(zip(surrogates, sight.ranks, sight.similarities, strict=True))
+    return [
+        at
+        for at, (surrogate, ranks, similarities) in of_each
+        if min(ranks) < k or (surrogate.threshold is not None and max(similarities) >= surrogate.threshold)
+    ]
 
 
 def _score(attempt: Attempt, ks: Sequence[int], profile: Profile) -> tuple[int, int]:

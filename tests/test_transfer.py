@@ -15,6 +15,8 @@ from deid.pipeline import protect
 from deid.profiles import PROFILES
 from deid.types import Options, PhotoResult
 
+SURROGATES = ("lightcnn9", "dlib-resnet", "mobilenet-vggface2", "facenet-casia")
+
 
 @pytest.fixture(scope="module")
 def files(tmp_path_factory: pytest.TempPathFactory, astronaut: np.ndarray) -> tuple[Path, Path, PhotoResult]:
@@ -27,16 +29,14 @@ def files(tmp_path_factory: pytest.TempPathFactory, astronaut: np.ndarray) -> tu
 def test_it_says_which_recognizers_it_was_made_against(files: tuple[Path, Path, PhotoResult]) -> None:
     result = files[2]
     assert result.outcome == "protected"
-    assert result.weights == {
-        name: manifest()[name].sha256 for name in ("lightcnn9", "dlib-resnet", "mobilenet-vggface2")
-    }
+    assert result.weights == {name: manifest()[name].sha256 for name in SURROGATES}
     (face,) = result.faces
     assert face.k is not None
     assert face.rank_after is not None
     assert face.rank_after >= face.k
 
 
-@pytest.mark.parametrize("name", ["lightcnn9", "dlib-resnet", "mobilenet-vggface2"])
+@pytest.mark.parametrize("name", SURROGATES)
 def test_no_surrogate_matches_or_ranks_the_person_first(files: tuple[Path, Path, PhotoResult], name: str) -> None:
     recognizer = load_recognizer(name)
     pixels = [np.asarray(Image.open(file).convert("RGB")) for file in files[:2]]
@@ -85,7 +85,7 @@ def test_two_photos_of_a_person_drift_to_different_strangers(
 def test_attacks_know_shipped_recognizers_alone() -> None:
     """What measures protection, an imported recognizer, can be no profile's surrogate."""
     shipped = {name for name, entry in manifest().items() if "decoys_file" in entry.details}
-    assert shipped == {"lightcnn9", "dlib-resnet", "mobilenet-vggface2"}
+    assert shipped == set(SURROGATES)
     for profile in PROFILES.values():
         assert set(profile.beside) <= shipped
 

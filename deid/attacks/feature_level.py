@@ -26,14 +26,16 @@ def feature_level(
     momentum: float,
     chroma: float,
     limit: float | None,
+    start: Tensor | None = None,
 ) -> Tensor:
     """Perturbed faces (N, C, H, W) in [0, 1] after `steps` steps, each network's gradient weighing the same.
 
     faces: (N, C, H, W) clean, in [0, 1]. stride: root mean square of a step. momentum: share of the last direction in
     the next one, in [0, 1). chroma: how far a step follows the gradient's color, 1 all the way, 0 not at all: a tint is
-    seen sooner than SSIM tells. limit: of every pixel's change, in units of `visible_limit`; None: none.
+    seen sooner than SSIM tells. limit: of every pixel's change, in units of `visible_limit`; None: none. start: where
+    to go on from (default: the clean faces).
     """
-    perturbed, direction = faces.clone(), torch.zeros_like(faces)
+    perturbed, direction = (faces if start is None else start).clone(), torch.zeros_like(faces)
     largest = torch.full_like(faces, 1.0) if limit is None else limit * visible_limit(faces)
     for _ in range(steps):
         x = perturbed.requires_grad_(True)

@@ -1,8 +1,8 @@
 """FaceNet: facenet-pytorch's Inception-ResNet v1, for its released vggface2 and casia-webface checkpoints.
 
-(Schroff, Kalenichenko, Philbin, CVPR 2015; weights converted from github.com/davidsandberg/facenet.) No weights
-ship: `deid weights fetch` or `deid weights import` brings them. The released state dicts carry the training
-classes' layer `logits`, which an embedding does not need.
+(Schroff, Kalenichenko, Philbin, CVPR 2015; networks trained by D. Sandberg, github.com/davidsandberg/facenet.) The one
+of CASIA-WebFace ships; `deid weights fetch` or `deid weights import` brings facenet-pytorch's files, which carry the
+training classes' layer `logits`, too.
 """
 
 from facenet_pytorch import InceptionResnetV1

@@ -101,7 +101,7 @@ def test_with_the_journal_of_the_run_the_recognizers_have_their_class(
     assert report.private is not None
     document = json.loads(zipfile.ZipFile(report.private).read("report.json"))
     classes = {name: one["class"] for name, one in document["recognizers"].items()}
-    known = {"lightcnn9": "surrogate", "dlib-resnet": "related", "mobilenet-vggface2": "independent"}
+    known = {"lightcnn9": "surrogate", "dlib-resnet": "related", "facenet-casia": "independent"}
     assert classes.items() >= (known if given else dict.fromkeys(known, "unknown")).items()
     assert document["configuration"]["k_level"] == (3 if given else 5)
 

@@ -358,7 +358,7 @@ class TestPlantedFailures:
 
     def test_the_recognizers_know_the_unchanged_photo(self, planted: Planted):
         (line,) = [face for face in planted.found.faces if face.original.stem == "unchanged"]
-        for name in ("lightcnn9", "dlib-resnet", "mobilenet-vggface2"):
+        for name in ("lightcnn9", "dlib-resnet", "mobilenet-vggface2", "facenet-casia"):
             assert line.values[f"{name}: similarity"] == pytest.approx(1, abs=1e-4)
             assert line.values[f"{name}: rank, shipped decoys"] == line.values[f"{name}: rank, fresh decoys"] == 1
         assert line.values["ssim"] == pytest.approx(1, abs=1e-4)
@@ -367,7 +367,8 @@ class TestPlantedFailures:
     def test_the_class_is_told_by_the_journal_and_the_manifest(self, planted: Planted):
         classes = {name: one["class"] for name, one in planted.found.document["recognizers"].items()}
         assert classes == {
-            "lightcnn9": "surrogate", "dlib-resnet": "related", "mobilenet-vggface2": "independent"
+            "lightcnn9": "surrogate", "dlib-resnet": "related",
+            "mobilenet-vggface2": "independent", "facenet-casia": "independent",
         }  # fmt: skip
 
     def test_the_verdict_is_violated(self, planted: Planted):

@@ -204,7 +204,7 @@ def test_a_gaussian_is_recovered_from_its_samples(tmp_path: Path) -> None:
 
 
 @pytest.mark.shared_data
-@pytest.mark.parametrize("name", ["lightcnn9", "dlib-resnet", "mobilenet-vggface2"])
+@pytest.mark.parametrize("name", ["lightcnn9", "dlib-resnet", "mobilenet-vggface2", "facenet-casia"])
 def test_decoys_have_the_similarities_of_real_strangers(name: str, shared_data: Path) -> None:
     """Held-out people against each other and against decoys: the same mean and spread, and no decoy nearer."""
     from PIL import Image

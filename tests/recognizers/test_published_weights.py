@@ -1,0 +1,40 @@
+"""The weights that others published and that ship."""
+
+from pathlib import Path
+
+import pytest
+import torch
+from lfw_pairs import genuine_and_impostor, two_photos_each
+
+from deid.audit.classes import class_of
+from deid.checkpoints import Entry, load_recognizer, manifest
+from deid.fetch import DOWNLOADS
+from deid.training.data import held_out_people
+
+PEOPLE = 20
+
+
+# Of all pairs of held-out people 0.970 and 0.954 match.
+@pytest.mark.shared_data
+@pytest.mark.parametrize("name", ["mobilenet-vggface2", "facenet-casia"])
+def test_people_that_nobody_tuned_on_are_told_apart(name: str, shared_data: Path) -> None:
+    recognizer = load_recognizer(name)
+    held_out = held_out_people(folder.name for folder in (shared_data / "lfw").iterdir())
+    folders = (shared_data / "lfw" / name for name in held_out)
+    faces = two_photos_each(folders, PEOPLE, recognizer.template)
+    with torch.no_grad():
+        genuine, impostor = genuine_and_impostor(torch.cat([recognizer.embed(part) for part in faces.split(16)]))
+    threshold = recognizer.thresholds["1e-2"]
+    assert len(genuine) == PEOPLE
+    assert float((genuine >= threshold).float().mean()) >= 0.9
+    assert float((impostor >= threshold).float().mean()) <= 0.03
+
+
+def test_who_has_seen_the_same_people_is_related() -> None:
+    entries = manifest()
+    trained_on = DOWNLOADS["facenet-vggface2"].training_data
+    vggface2 = Entry("facenet-vggface2", "facenet", Path(), "", {"training_data": trained_on})
+    assert class_of(vggface2, [entries["mobilenet-vggface2"]]) == "related"
+    assert class_of(vggface2, [entries["lightcnn9"], entries["dlib-resnet"], entries["facenet-casia"]]) == "independent"
+    assert class_of(entries["mobilenet-vggface2"], [entries["lightcnn9"]]) == "independent"
+    assert class_of(entries["facenet-casia"], [entries["lightcnn9"], entries["mobilenet-vggface2"]]) == "independent"
