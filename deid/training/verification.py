@@ -11,19 +11,27 @@ FARS = (1e-2, 1e-3)
 
 @dataclass(frozen=True)
 class Verification:
-    """accuracy: at the best threshold of balanced pairs; thresholds and true_accept_rates: at each FAR of FARS."""
+    """accuracy: at the best threshold of balanced pairs; thresholds and true_accept_rates: at each FAR of FARS.
+
+    rates_by_person: the same where every person with two photos or more weighs the same. Of LFW's held-out people two
+    have 72 % of all genuine pairs.
+    """
 
     accuracy: float
     thresholds: tuple[float, ...]
     true_accept_rates: tuple[float, ...]
+    rates_by_person: tuple[float, ...]
     genuine_pairs: int
     impostor_pairs: int
     impostor_mean: float
     impostor_sd: float
 
     def __str__(self) -> str:
-        rates = ", ".join(f"{t:.3f} at FAR {far:g}" for far, t in zip(FARS, self.true_accept_rates, strict=True))
-        return f"accuracy {100 * self.accuracy:.1f} %, true accepts {rates}"
+        rates, by_person = (
+            ", ".join(f"{t:.3f} at FAR {far:g}" for far, t in zip(FARS, rates, strict=True))
+            for rates in (self.true_accept_rates, self.rates_by_person)
+        )
+        return f"accuracy {100 * self.accuracy:.1f} %, true accepts {rates}; every person weighing the same {by_person}"
 
 
 def verify(embeddings: Tensor, names: tuple[str, ...]) -> Verification:
@@ -37,10 +45,13 @@ def verify(embeddings: Tensor, names: tuple[str, ...]) -> Verification:
     thresholds = tuple(float(np.quantile(impostor, 1 - far)) for far in FARS)
     grid = np.quantile(np.concatenate([genuine, impostor]), np.linspace(0, 1, 4001))
     accuracy = max((np.mean(genuine >= t) + np.mean(impostor < t)) / 2 for t in grid)
+    of_person = [np.flatnonzero(people == name) for name in np.unique(people)]
+    of_person = [scores[np.ix_(own, own)][np.triu_indices(len(own), 1)] for own in of_person if len(own) > 1]
     return Verification(
         accuracy=float(accuracy),
         thresholds=thresholds,
         true_accept_rates=tuple(float(np.mean(genuine > t)) for t in thresholds),
+        rates_by_person=tuple(float(np.mean([np.mean(own > t) for own in of_person])) for t in thresholds),
         genuine_pairs=len(genuine),
         impostor_pairs=len(impostor),
         impostor_mean=float(impostor.mean()),

@@ -46,6 +46,17 @@ def test_verification_of_four_faces_by_hand() -> None:
     assert figures.accuracy == pytest.approx(0.75)
 
 
+def test_every_person_weighs_the_same_whatever_the_number_of_photos() -> None:
+    # Three alike photos of one, three unlike ones of another (0 of 3 pairs), strangers far away.
+    angles = torch.deg2rad(torch.tensor([0.0, 1, 2, 120, 180, 240, 300]))
+    figures = verify(torch.stack([angles.cos(), angles.sin()], 1), tuple("aaabbbc"))
+    assert figures.true_accept_rates[1] == pytest.approx(3 / 6)
+    assert figures.rates_by_person[1] == pytest.approx((1 + 0) / 2)
+    more = verify(torch.stack([angles.cos(), angles.sin()], 1)[[0, 1, 2, 0, 1, 3, 4, 5, 6]], tuple("aaaaabbbc"))
+    assert more.true_accept_rates[1] == pytest.approx(10 / 13)
+    assert more.rates_by_person[1] == pytest.approx((1 + 0) / 2)
+
+
 def test_every_tenth_person_is_held_out_whatever_the_order() -> None:
     names = [f"person{i:03d}" for i in range(100)]
     held_out = held_out_people(names)
