@@ -58,7 +58,7 @@ PROFILES = {
     ),
     "transfer": Profile(
         _HANDLED,
-        rounds=8,
+        rounds=6,
         margin=0.3,
         steps=25,
         rehearsed=(HALF_SIZE_JPEG_75,),
@@ -68,6 +68,6 @@ PROFILES = {
         exact=False,
         channels=3,
         limit=0.92,
-        away=Away(steps=(28, 12, 12), stride=2 / 255, momentum=0.5, chroma=0.5),
+        away=Away(steps=(28, 12, 12, 16, 16), stride=2 / 255, momentum=0.5, chroma=0.5),
     ),
 }
