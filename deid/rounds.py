@@ -26,12 +26,13 @@ from deid.costs import Costs
 from deid.faces.paste import FaceChain, View, paste
 from deid.handling import AS_PUBLISHED
 from deid.images import Photo, decode_photo, encode_photo
+from deid.likeness import Wanted, likeness_on_random_views
 from deid.looks import Look, Sight, look_again
 from deid.obfuscation import OBFUSCATIONS
 from deid.profiles import PROFILES, Profile
 from deid.protector import FoundFace, Protector
 from deid.recognizers.gallery import Enrollment
-from deid.scores import Asked, Wanted, likeness_on_random_views, published_on_views, scores_of, targets_on_views
+from deid.scores import Asked, published_on_views, scores_of, targets_on_views
 from deid.surrogates import Surrogate
 from deid.types import Options
 

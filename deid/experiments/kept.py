@@ -56,6 +56,9 @@ def profile_key(name: str) -> list[Any]:
 def _code_sha256() -> str:
     """Of the code that decides the figures: what an older version measured is not counted."""
     package = Path(__file__).parents[1]
-    single = [package / f"{name}.py" for name in ("handling", "looks", "obfuscation", "rounds", "scores", "surrogates")]
+    single = [
+        package / f"{name}.py"
+        for name in ("handling", "likeness", "looks", "obfuscation", "rounds", "scores", "surrogates")
+    ]
     rooms = [file for room in ("attacks", "faces", "losses") for file in sorted((package / room).glob("*.py"))]
     return hashlib.sha256(b"".join(file.read_bytes() for file in [*single, *rooms])).hexdigest()

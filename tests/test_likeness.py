@@ -14,8 +14,9 @@ from deid.costs import Costs
 from deid.faces.align import LIGHTCNN_TEMPLATE
 from deid.faces.detect import detect_faces
 from deid.faces.paste import FaceChain
+from deid.likeness import SURROGATES_A_STEP, Wanted, likeness_on_random_views
 from deid.recognizers.gallery import Enrollment, build_gallery
-from deid.scores import SURROGATES_A_STEP, Asked, Wanted, likeness_on_random_views
+from deid.scores import Asked
 from deid.surrogates import Surrogate
 
 TEMPLATE = replace(LIGHTCNN_TEMPLATE, channels=3)
