@@ -21,7 +21,7 @@ PROFILES = {
         "(recommended)"
     ),
     "transfer": (
-        "Transfer: the same against three recognizers and far beyond, so that others match less often, which nobody "
+        "Transfer: the same against four recognizers and far beyond, so that others match less often, which nobody "
         "promises – more to see"
     ),
     "paper": (

@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -68,7 +69,8 @@ def test_an_upload_that_is_too_large_is_refused(sessions: Sessions) -> None:
 
 
 def test_an_upload_that_would_fill_the_disk_is_refused(sessions: Sessions, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(uploads, "KEPT_FREE", uploads.shutil.disk_usage(sessions.root).free - 1_000_000)
+    free = SimpleNamespace(free=uploads.KEPT_FREE + 1_000_000)
+    monkeypatch.setattr(uploads.shutil, "disk_usage", lambda folder: free)
     assert answer(sessions, UPLOAD, {**known(), "content-length": "10"})[0] == 200
     status, text, reads = answer(sessions, UPLOAD, {**known(), "content-length": "500000000"})
     assert (status, reads) == (507, 0)
