@@ -25,7 +25,7 @@ SAME_FACE = 0.4  # intersection over union
 class Sight:
     """One face after one handling. landmarks: where it was found again, or its original ones. patch: its pixels there
     (C, h, w), those of the file as published where the handling leaves another size. ranks, similarities: of each
-    surrogate under each of its enrollments. matches: whether a surrogate still accepts it, one to one, at FAR 1e-2.
+    surrogate under each of its enrollments. matching: whether each still accepts it, one to one, at FAR 1e-2.
     """
 
     handling: str
@@ -34,7 +34,11 @@ class Sight:
     patch: Tensor
     ranks: tuple[tuple[int, ...], ...]
     similarities: tuple[tuple[float, ...], ...]
-    matches: bool
+    matching: tuple[bool, ...]
+
+    @property
+    def matches(self) -> bool:
+        return any(self.matching)
 
 
 @dataclass(frozen=True, eq=False)
@@ -86,7 +90,7 @@ def look_again(
                         _patch(shown, chain, row),
                         tuple(ranks for ranks, _ in seen),
                         tuple(similarities for _, similarities in seen),
-                        any(
+                        tuple(
                             surrogate.threshold is not None and max(similarities) >= surrogate.threshold
                             for (_, similarities), surrogate in zip(seen, surrogates, strict=True)
                         ),

@@ -5,7 +5,7 @@ added to the views on which the attack must hold: the newly found alignment, and
 """
 
 import zlib
-from collections.abc import Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -29,7 +29,7 @@ from deid.images import Photo, decode_photo, encode_photo
 from deid.likeness import Wanted, likeness_on_random_views
 from deid.looks import Look, Sight, look_again
 from deid.obfuscation import OBFUSCATIONS
-from deid.profiles import PROFILES, Profile
+from deid.profiles import PROFILES, Away, Profile
 from deid.protector import FoundFace, Protector
 from deid.recognizers.gallery import Enrollment
 from deid.scores import Asked, published_on_views, scores_of, targets_on_views
@@ -71,47 +71,20 @@ def run_rounds(
     groups = torch.tensor(ks, device=device)
     enrollments = protector.enrollments_of(photo, found)
     asked = [_asked(*one, groups) for one in zip(surrogates, enrollments, strict=True)]
+    shared = _Shared(profile, options.method, limit, chain, clean, asked, groups, costs)
+    step_away = None if profile.away is None else _away_from(photo, found, profile.away, shared)
     counts = torch.zeros(len(found), dtype=torch.int64, device=device)
     faces, best, open_faces = clean.clone(), None, list(range(len(found)))
-    # Two photos of a person draw other strangers.
-    rng = np.random.default_rng(zlib.crc32(np.ascontiguousarray(photo.pixels).data))
-    wanted = [Wanted.drawn(one, rng) for one in asked] if profile.away else []
     pressed: set[int] = set()
     for round_ in range(profile.rounds):
-        margin, strict = profile.margin * (1 + GROWTH * round_), round_ < STRICT_ROUNDS
         for part in torch.tensor(open_faces, device=device).split(BATCH):
             with costs.timed("attack"):
-                if profile.away is not None and round_ < len(profile.away.steps):
-                    points = [found[row].face.landmarks for row in part.tolist()]
-                    faces[part] = feature_level(
-                        likeness_on_random_views(chain, clean, wanted, asked, part, points, rng, costs, pressed),
-                        clean[part],
-                        start=faces[part],
-                        steps=profile.away.steps[round_],
-                        stride=profile.away.stride,
-                        momentum=profile.away.momentum,
-                        chroma=profile.away.chroma,
-                        limit=limit,
-                    )
+                if step_away is not None and profile.away is not None and round_ < len(profile.away.steps):
+                    faces[part] = step_away(faces[part], part, profile.away.steps[round_], pressed)
                     counts[part] += profile.away.steps[round_]
-                    continue
-                exact = published_on_views(asked, chain, part) | strict if profile.exact else None
-                evaluations = torch.zeros(len(part), dtype=torch.int64, device=device)
-                faces[part] = ATTACKS[options.method](
-                    scores_of(chain, clean, asked, part, costs),
-                    clean[part],
-                    torch.zeros(len(part), dtype=torch.int64, device=device),
-                    targets=targets_on_views(asked, chain, part),
-                    criterion=_criterion(groups[part], margin / 2, profile, exact),
-                    margin=margin,
-                    ceiling=0.0 if profile.unmatched else None,
-                    exact=False if exact is None else exact,
-                    limit=limit,
-                    steps=profile.steps,
-                    start=faces[part],
-                    counts=evaluations,
-                )
-                counts[part] += evaluations
+                else:
+                    faces[part], evaluations = _ranked(faces[part], part, round_, shared)
+                    counts[part] += evaluations
         with costs.timed("codec"):
             pixels = photo.pixels.copy()
             for row, (patch, transform) in enumerate(zip(chain.patches, chain.transforms, strict=True)):
@@ -129,16 +102,82 @@ def run_rounds(
         if not open_faces:
             return attempt
         for row in open_faces:
-            pressed |= {at for sight in failed[row] for at in _recognizing(sight, ks[row], surrogates)}
-            with torch.no_grad():
-                expected = chain.perturbed(faces[row : row + 1] - clean[row : row + 1], rows=torch.tensor([row]))[0]
-            for sight in failed[row]:
-                shown = chain.handled(sight.handling, expected, row)
-                view = View(sight.landmarks, _residual(sight.patch, shown), sight.handling)
-                chain.add_view(row, view, profile.views)
+            pressed |= {at for sight in failed[row] for at in _recognizing(sight, ks[row])}
+            _keep_in_mind(failed[row], row, faces[row] - clean[row], chain, profile.views)
     if best is None:
         raise RuntimeError("no round was run")
     return replace(best, evaluations=tuple(counts.tolist()))
+
+
+@dataclass(frozen=True, eq=False)
+class _Shared:
+    """What the attacks of all rounds of a photo share. clean: (N, C, S, S). groups: k of each face."""
+
+    profile: Profile
+    method: str
+    limit: float | None
+    chain: FaceChain
+    clean: Tensor
+    asked: Sequence[Asked]
+    groups: Tensor
+    costs: Costs
+
+
+def _away_from(
+    photo: Photo, found: Sequence[FoundFace], away: Away, shared: _Shared
+) -> Callable[[Tensor, Tensor, int, Collection[int]], Tensor]:
+    """The feature-level attack: faces, their rows, steps, surrogates to press (`likeness_on_random_views`) → faces."""
+    # Two photos of a person draw other strangers.
+    rng = np.random.default_rng(zlib.crc32(np.ascontiguousarray(photo.pixels).data))
+    wanted = [Wanted.drawn(one, rng) for one in shared.asked]
+    chain, clean, costs = shared.chain, shared.clean, shared.costs
+
+    def step_away(faces: Tensor, part: Tensor, steps: int, pressed: Collection[int]) -> Tensor:
+        landmarks = [found[row].face.landmarks for row in part.tolist()]
+        return feature_level(
+            likeness_on_random_views(chain, clean, wanted, shared.asked, part, landmarks, rng, costs, pressed),
+            clean[part],
+            start=faces,
+            steps=steps,
+            stride=away.stride,
+            momentum=away.momentum,
+            chroma=away.chroma,
+            limit=shared.limit,
+        )
+
+    return step_away
+
+
+def _ranked(faces: Tensor, part: Tensor, round_: int, shared: _Shared) -> tuple[Tensor, Tensor]:
+    """The attack on ranks: these rows' faces after it, and the gradient evaluations of each."""
+    profile, chain, asked, clean = shared.profile, shared.chain, shared.asked, shared.clean[part]
+    margin, strict = profile.margin * (1 + GROWTH * round_), round_ < STRICT_ROUNDS
+    exact = published_on_views(asked, chain, part) | strict if profile.exact else None
+    evaluations = torch.zeros(len(part), dtype=torch.int64, device=part.device)
+    ranked = ATTACKS[shared.method](
+        scores_of(chain, shared.clean, asked, part, shared.costs),
+        clean,
+        torch.zeros_like(evaluations),
+        targets=targets_on_views(asked, chain, part),
+        criterion=_criterion(shared.groups[part], margin / 2, profile, exact),
+        margin=margin,
+        ceiling=0.0 if profile.unmatched else None,
+        exact=False if exact is None else exact,
+        limit=shared.limit,
+        steps=profile.steps,
+        start=faces,
+        counts=evaluations,
+    )
+    return ranked, evaluations
+
+
+def _keep_in_mind(failed: Sequence[Sight], row: int, noise: Tensor, chain: FaceChain, views: int) -> None:
+    """Every failed sight of a face with this noise (C, S, S) becomes a view on which the attack must hold."""
+    with torch.no_grad():
+        expected = chain.perturbed(noise[None], rows=torch.tensor([row]))[0]
+    for sight in failed:
+        shown = chain.handled(sight.handling, expected, row)
+        chain.add_view(row, View(sight.landmarks, _residual(sight.patch, shown), sight.handling), views)
 
 
 def obfuscate(photo: Photo, found: Sequence[FoundFace], protector: Protector, format: str) -> Attempt:
@@ -205,14 +244,10 @@ def _holds(sight: Sight, k: int, profile: Profile, strict: bool) -> bool:
     return all(rank == k for rank in ranks) if strict or sight.handling == AS_PUBLISHED else min(ranks) > 1
 
 
-def _recognizing(sight: Sight, k: int, surrogates: Sequence[Surrogate]) -> list[int]:
+def _recognizing(sight: Sight, k: int) -> list[int]:
     """Which surrogates, by their places, rank a face before k or match it one to one."""
-    of_each = enumerate(zip(surrogates, sight.ranks, sight.similarities, strict=True))
-    return [
-        at
-        for at, (surrogate, ranks, similarities) in of_each
-        if min(ranks) < k or (surrogate.threshold is not None and max(similarities) >= surrogate.threshold)
-    ]
+    of_each = zip(sight.ranks, sight.matching, strict=True)
+    return [at for at, (ranks, matches) in enumerate(of_each) if matches or min(ranks) < k]
 
 
 def _score(attempt: Attempt, ks: Sequence[int], profile: Profile) -> tuple[int, int]:
