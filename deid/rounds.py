@@ -75,12 +75,13 @@ def run_rounds(
     step_away = None if profile.away is None else _away_from(photo, found, profile.away, shared)
     counts = torch.zeros(len(found), dtype=torch.int64, device=device)
     faces, best, open_faces = clean.clone(), None, list(range(len(found)))
-    pressed: set[int] = set()
+    pressed = [frozenset[int]()] * len(found)
     for round_ in range(profile.rounds):
-        for part in torch.tensor(open_faces, device=device).split(BATCH):
+        for rows in _batches(open_faces, pressed):
+            part = torch.tensor(rows, device=device)
             with costs.timed("attack"):
                 if step_away is not None and profile.away is not None and round_ < len(profile.away.steps):
-                    faces[part] = step_away(faces[part], part, profile.away.steps[round_], pressed)
+                    faces[part] = step_away(faces[part], part, profile.away.steps[round_], pressed[rows[0]])
                     counts[part] += profile.away.steps[round_]
                 else:
                     faces[part], evaluations = _ranked(faces[part], part, round_, shared)
@@ -102,11 +103,20 @@ def run_rounds(
         if not open_faces:
             return attempt
         for row in open_faces:
-            pressed |= {at for sight in failed[row] for at in _recognizing(sight, ks[row])}
+            if step_away is not None:
+                pressed[row] |= {at for sight in failed[row] for at in _recognizing(sight, ks[row])}
             _keep_in_mind(failed[row], row, faces[row] - clean[row], chain, profile.views)
     if best is None:
         raise RuntimeError("no round was run")
     return replace(best, evaluations=tuple(counts.tolist()))
+
+
+def _batches(rows: Sequence[int], pressed: Sequence[frozenset[int]]) -> list[list[int]]:
+    """The faces to attack together: those with the same surrogates to press, at most BATCH of them."""
+    alike: dict[frozenset[int], list[int]] = {}
+    for row in rows:
+        alike.setdefault(pressed[row], []).append(row)
+    return [group[i : i + BATCH] for group in alike.values() for i in range(0, len(group), BATCH)]
 
 
 @dataclass(frozen=True, eq=False)
