@@ -180,11 +180,16 @@ def import_checkpoint(
         raise CheckpointError(f"{shown}: not a network this program knows ({', '.join(_importable())})")
     kept = {key: value for key, value in state.items() if key not in RECOGNIZERS[architecture].classifier}
     details = {"architecture": architecture, "source": source or file.name, "source_sha256": file_sha256(file)}
-    details |= {key: value for key, value in {"training_data": trained_on, "teacher": teacher}.items() if value}
+    said = {"training_data": trained_on, "teacher": teacher, "teacher_trained_on": _training_data(teacher)}
+    details |= {key: value for key, value in said.items() if value}
     try:
         return _keep(name, kept, details)
     except (OSError, SafetensorError) as error:
         raise CheckpointError(f"{name}: cannot be written into {imported_folder()}: {error}") from None
+
+
+def _training_data(teacher: str | None) -> str | None:
+    return None if teacher is None else manifest()[teacher].details.get("training_data")
 
 
 def _keep(name: str, state: Mapping[str, Tensor], details: dict[str, str]) -> Entry:

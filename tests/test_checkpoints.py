@@ -102,6 +102,7 @@ def test_training_data_and_teacher_are_kept_for_the_audit(states: dict, tmp_path
     assert cli.run(["weights", "import", str(file), "--trained-on", "my album", "--teacher", "dlib-resnet"]) == 0
     details = manifest()["student"].details
     assert (details["training_data"], details["teacher"]) == ("my album", "dlib-resnet")
+    assert details["teacher_trained_on"] == manifest()["dlib-resnet"].details["training_data"]
     assert details["source_sha256"] == hashlib.sha256(file.read_bytes()).hexdigest()
     assert "teacher" not in import_checkpoint(file, "another").details
     assert manifest()["lightcnn9"].details["teacher"] == "dlib-resnet"

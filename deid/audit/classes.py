@@ -116,9 +116,16 @@ def class_of(entry: Entry, surrogates: Sequence[Entry] | None) -> RecognizerClas
 
 
 def _related(a: Entry, b: Entry) -> bool:
-    """Did one teach the other, had they one teacher, or have they seen the same training data?"""
-    teachers = {a.details.get("teacher"), b.details.get("teacher")} - {None}
-    taught = a.name in teachers or b.name in teachers
-    siblings = a.details.get("teacher") is not None and a.details.get("teacher") == b.details.get("teacher")
-    data = a.details.get("training_data")
-    return taught or siblings or (data is not None and data == b.details.get("training_data"))
+    """Did one teach the other, had they one teacher, or have they or their teachers seen the same training data?"""
+    taught = a.name in _teachers(b) or b.name in _teachers(a)
+    return taught or bool(_teachers(a) & _teachers(b)) or bool(_photos_behind(a) & _photos_behind(b))
+
+
+def _teachers(entry: Entry) -> set[str]:
+    """By name; a network can have learned from several."""
+    return set((entry.details.get("teacher") or "").split(", ")) - {""}
+
+
+def _photos_behind(entry: Entry) -> set[str]:
+    """What it was trained on, and what its teacher was."""
+    return {seen for key in ("training_data", "teacher_trained_on") if (seen := entry.details.get(key))}

@@ -1,7 +1,6 @@
-"""Views of stored face crops for distillation: one for the student, one for the teacher, of the same picture.
+"""Views of stored face crops: the plain ones that teachers see and figures are made of, and changed ones for a student.
 
-The teacher sees a well aligned chip, the student a jittered one: so the student learns the embedding that the
-face has when it is well aligned, and steadiness on top.
+So a student learns where its teacher sees the face when it is well aligned and lit, and steadiness on top.
 """
 
 import math
@@ -12,14 +11,15 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from deid.faces.align import Template, compose, sampling_grid, to_luma, transform_to, warp
-from deid.training.data import CROP, MARGIN
+from deid.training.data import CROP
 
 ROTATION = math.radians(8)
 SCALE = 0.10
 SHIFT = 0.07  # of the template's side
 SWAPPED = [1, 0, 2, 4, 3]  # landmarks of a mirrored face
-BLENDED = 0.7  # share of the faces that are made of two
-BEND = 2.5  # px of a crop by which a face's shape is changed, standard deviation
+BEND = 1.5  # px of a crop by which a face's shape is changed, standard deviation
+TINT = 0.5  # standard deviation of the logarithm of a color's weight
+ERASED = 0.3  # share of the faces of which a rectangle is missing
 
 
 def mirror(crops: Tensor, landmarks: np.ndarray, chosen: np.ndarray) -> tuple[Tensor, np.ndarray]:
@@ -32,27 +32,13 @@ def mirror(crops: Tensor, landmarks: np.ndarray, chosen: np.ndarray) -> tuple[Te
     return crops, landmarks
 
 
-def new_faces(crops: Tensor, landmarks: np.ndarray, rng: np.random.Generator) -> tuple[Tensor, np.ndarray]:
-    """Faces of nobody: most get parts of another face of the batch, all get another shape.
-
-    There are few people to learn from and any number of such faces, and the teacher tells of each where it belongs
-    (Beyer et al., CVPR 2022: a student learns the teacher's function from mixed pictures that both see). Parts are
-    where a smooth random field is high; the other face is brought to the colors of the one it goes into.
-    crops (N, 3, 192, 192), landmarks (N, 5, 2); the same of the new faces.
-    """
-    n = len(crops)
-    other = rng.permutation(n)
-    sharpness = rng.uniform(1, 12, n) * (rng.random(n) < BLENDED)
-    share = torch.sigmoid(_smooth_field(rng, n, 1) * torch.from_numpy(sharpness).float()[:, None, None, None])
-    share[sharpness == 0] = 0
-    faces = crops + share * (_colored_like(crops[other], crops) - crops)
-    at = _values_at(share, landmarks)
-    points = landmarks + at * (landmarks[other] - landmarks)
-    bend = BEND * _smooth_field(rng, n, 2)
+def bent(crops: Tensor, landmarks: np.ndarray, rng: np.random.Generator) -> tuple[Tensor, np.ndarray]:
+    """Every face in a slightly other shape; crops (N, 3, 192, 192), landmarks (N, 5, 2)."""
+    bend = BEND * _smooth_field(rng, len(crops), 2)
     rows, columns = torch.meshgrid(torch.arange(CROP), torch.arange(CROP), indexing="ij")
     source = torch.stack([columns, rows], -1) + bend.permute(0, 2, 3, 1)
-    faces = F.grid_sample(faces, (2 * source + 1) / CROP - 1, padding_mode="border", align_corners=False)
-    return faces.clamp(0, 1), points - _values_at(bend, points)
+    faces = F.grid_sample(crops, (2 * source + 1) / CROP - 1, padding_mode="border", align_corners=False)
+    return faces, landmarks - _values_at(bend, landmarks)
 
 
 def _smooth_field(rng: np.random.Generator, n: int, channels: int) -> Tensor:
@@ -67,16 +53,10 @@ def _values_at(field: Tensor, points: np.ndarray) -> np.ndarray:
     return field[torch.arange(len(field))[:, None], :, row, column].numpy().astype(np.float64)
 
 
-def _colored_like(faces: Tensor, wanted: Tensor) -> Tensor:
-    """`faces` with the mean and the spread of every channel of `wanted`."""
-
-    def statistics(crops: Tensor) -> tuple[Tensor, Tensor]:
-        inner = crops[:, :, MARGIN:-MARGIN, MARGIN:-MARGIN]
-        return inner.mean((2, 3), keepdim=True), inner.std((2, 3), keepdim=True) + 0.02
-
-    mean, spread = statistics(faces)
-    wanted_mean, wanted_spread = statistics(wanted)
-    return (faces - mean) * (wanted_spread / spread) + wanted_mean
+def tinted(crops: Tensor, rng: np.random.Generator) -> Tensor:
+    """Other weights of the three colors for every face, at the same luma of gray; crops (N, 3, H, W) in [0, 1]."""
+    gains = torch.from_numpy(np.exp(rng.normal(0, TINT, (len(crops), 3)))).float()[:, :, None, None]
+    return crops * gains / to_luma(gains)
 
 
 def light(crops: Tensor, rng: np.random.Generator) -> Tensor:
@@ -100,6 +80,16 @@ def soften(faces: Tensor, rng: np.random.Generator) -> Tensor:
         size = int(faces.shape[-1] * rng.uniform(0.35, 0.8))
         small = F.interpolate(faces[i : i + 1], size=size, mode="bilinear", antialias=True)
         faces[i : i + 1] = F.interpolate(small, size=faces.shape[-1], mode="bilinear")
+    return faces
+
+
+def erased(faces: Tensor, rng: np.random.Generator) -> Tensor:
+    """A random rectangle of some faces replaced by one gray, as a hand or a microphone would; faces (N, C, S, S)."""
+    faces, size = faces.clone(), faces.shape[-1]
+    for i in np.flatnonzero(rng.random(len(faces)) < ERASED):
+        height, width = (rng.uniform(0.12, 0.4, 2) * size).astype(int)
+        top, left = (rng.uniform(0.1, 0.9, 2) * size - (height / 2, width / 2)).astype(int).clip(0)
+        faces[i, :, top : top + height, left : left + width] = rng.uniform()
     return faces
 
 

@@ -8,37 +8,62 @@ import torch
 from safetensors.torch import save_file
 from torch import nn
 
+from deid.checkpoints import CheckpointError, Recognizer, load_recognizer, manifest
 from deid.faces.align import Template
+from deid.fetch import DOWNLOADS
 from deid.file_hash import file_sha256
 from deid.training.data import FaceSet, held_out_people, prepare
 from deid.training.decoys import fit_gaussian
-from deid.training.distill import Schedule, embeddings_of, evaluate, train
+from deid.training.distill import Schedule, train
 from deid.training.students import RECIPES
-from deid.training.verification import FARS, Verification
+from deid.training.targets import targets_of
+from deid.training.verification import FARS, Verification, embeddings_of, evaluate
 
 DECOYS_SEED = 20261121
 
 
 def train_recognizer(
-    name: str, people: Path, out: Path, *, steps: int, device: str, log: Callable[[str], None]
+    name: str,
+    people: Path,
+    out: Path,
+    *,
+    steps: int,
+    teacher: str | None,
+    device: str,
+    log: Callable[[str], None],
 ) -> None:
     """Train (or go on training) and write NAME.safetensors, its decoys and NAME.toml to `out`.
 
-    name: of RECIPES. people: a folder with a folder a person. The faces are found once and kept in `out`/faces.
+    name: of RECIPES. people: a folder with a folder a person. The faces, and where the teacher (the recipe's, or
+    another one by name) sees them, are found once and kept in `out`/faces. Raises CheckpointError where the teacher is
+    not on this machine.
     """
     recipe = RECIPES[name]
+    learns_from = _teacher(teacher or recipe.teacher)
     device = ("cuda" if torch.cuda.is_available() else "cpu") if device == "auto" else device
     out.mkdir(parents=True, exist_ok=True)
     faces = prepare(people, out / "faces")
-    network, _ = train(recipe, faces, Schedule(steps), out / f"{name}.state", device=device, log=log)
+    held_out = held_out_people(faces.names)
+    chosen = np.array([i for i, person in enumerate(faces.names) if person not in held_out])
+    log(f"where {learns_from.name} sees {len(faces)} faces")
+    targets = targets_of(learns_from, faces, chosen, recipe.width, out / "faces")
+    network, _ = train(recipe, faces, Schedule(steps), targets, out / f"{name}.state", device=device, log=log)
     details = {
         "architecture": recipe.architecture,
         "licence": "Apache-2.0",
         "input": recipe.input,
         "training_data": "LFW deep-funneled without every tenth person",
-        "teacher": "dlib-resnet",
+        "teacher": learns_from.name,
     }
+    if (seen := manifest()[learns_from.name].details.get("training_data")) is not None:
+        details["teacher_trained_on"] = seen
     log(str(publish(name, network, recipe.template, faces, out, details)))
+
+
+def _teacher(name: str) -> Recognizer:
+    if name in DOWNLOADS and name not in manifest():
+        raise CheckpointError(f"the teacher is not on this machine: deid weights fetch {name}")
+    return load_recognizer(name)
 
 
 def publish(

@@ -13,6 +13,7 @@ from pathlib import Path
 import numpy as np
 import torch
 from PIL import Image
+from torch import Tensor
 
 from deid.faces.align import lightcnn_transform, sampling_grid, warp
 from deid.faces.detect import Face, detect_batch
@@ -34,6 +35,12 @@ class FaceSet:
 
     def __len__(self) -> int:
         return len(self.names)
+
+
+def crops_of(faces: FaceSet, indices: np.ndarray) -> tuple[Tensor, np.ndarray]:
+    """Crops (N, 3, 192, 192) in [0, 1] and landmarks (N, 5, 2)."""
+    crops = torch.from_numpy(np.stack([faces.crops[i] for i in indices]))
+    return crops.permute(0, 3, 1, 2).float() / 255, faces.landmarks[indices].astype(np.float64)
 
 
 def held_out_people(names: Iterable[str]) -> set[str]:

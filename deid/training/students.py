@@ -18,6 +18,7 @@ class Recipe:
     architecture: as the manifest calls it; build: the untrained network, with batch normalization; feature_map: its
     part that takes faces of any size (N, C, S, S) to features; embedding: the part that takes features of the side
     `feature_side` to embeddings (N, width). finish: makes the trained network the published one. input: in words.
+    teacher: the recognizer it learns from.
     """
 
     architecture: str
@@ -29,6 +30,7 @@ class Recipe:
     embedding: Callable[[Any, Tensor], Tensor]
     finish: Callable[[Any], None]
     input: str
+    teacher: str
 
 
 def _lightcnn9() -> lightcnn.LightCNN9:
@@ -48,6 +50,7 @@ RECIPES = {
         embedding=lambda network, features: network.fc1(features.flatten(1)),
         finish=lightcnn.fold_batch_norm,
         input="luma 128×128, eye line horizontal, eye center (64, 40), eye to mouth 48 px",
+        teacher="facenet-vggface2",
     ),
     # Of another architecture, of color and of a tighter crop: for attacks beside LightCNN-9.
     "mobilefacenet-lfw": Recipe(
@@ -60,18 +63,20 @@ RECIPES = {
         embedding=lambda network, features: network.embedding(features),
         finish=lambda network: None,
         input="RGB 112×112, five landmarks to MOBILEFACENET_TEMPLATE",
+        teacher="mobilenet-vggface2",
     ),
 }
 
 
 class Student(nn.Module):
-    """A recognizer under training, with the head that copies the teacher's embedding (128 numbers)."""
+    """A recognizer under training, with the map from where the teacher sees a face to where it is to see it."""
 
-    def __init__(self, recipe: Recipe) -> None:
+    def __init__(self, recipe: Recipe, teacher_width: int) -> None:
         super().__init__()
         self.recipe = recipe
         self.recognizer = recipe.build()
-        self.to_teacher = nn.Linear(recipe.width, 128)
+        self.from_teacher = nn.Linear(teacher_width, recipe.width, bias=False)
+        nn.init.orthogonal_(self.from_teacher.weight)
 
     def forward(self, faces: Tensor) -> Tensor:
         """Embeddings (N, width) of faces (N, C, S, S) of any size: a small one's features are stretched."""

@@ -4,7 +4,11 @@ from dataclasses import dataclass
 
 import numpy as np
 import torch
-from torch import Tensor
+from torch import Tensor, nn
+
+from deid.faces.align import Template
+from deid.training.augment import aligned_view, mirror
+from deid.training.data import FaceSet, crops_of
 
 FARS = (1e-2, 1e-3)
 
@@ -57,3 +61,21 @@ def verify(embeddings: Tensor, names: tuple[str, ...]) -> Verification:
         impostor_mean=float(impostor.mean()),
         impostor_sd=float(impostor.std()),
     )
+
+
+def evaluate(recognizer: nn.Module, faces: FaceSet, people: set[str], template: Template) -> Verification:
+    """Verification on all pairs of the named people's faces."""
+    indices = np.array([i for i, name in enumerate(faces.names) if name in people])
+    return verify(embeddings_of(recognizer, faces, indices, template), tuple(faces.names[i] for i in indices))
+
+
+@torch.no_grad()
+def embeddings_of(
+    recognizer: nn.Module, faces: FaceSet, indices: np.ndarray, template: Template, mirrored: bool = False
+) -> Tensor:
+    """(N, D) of the faces at these indices, or of their mirror images, at the plain alignment."""
+    device = next(recognizer.parameters()).device
+    parts = np.array_split(indices, len(indices) // 32 + 1)
+    crops = (mirror(*crops_of(faces, part), np.full(len(part), mirrored)) for part in parts)
+    views = (aligned_view(*cropped, template) for cropped in crops)
+    return torch.cat([recognizer(view.to(device)).cpu() for view in views])

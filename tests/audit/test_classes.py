@@ -9,7 +9,7 @@ from deid.batch.journal import Journal, journal_path
 from deid.batch.photo_tree import journal_name
 from deid.types import PhotoResult, UsageError
 
-NET = entry("net", training_data="faces of A", teacher="master")
+NET = entry("net", training_data="faces of A", teacher="master", teacher_trained_on="faces of M")
 
 
 class TestClasses:
@@ -23,7 +23,10 @@ class TestClasses:
             entry("master", training_data="faces of B"),  # taught the surrogate
             entry("pupil", training_data="faces of C", teacher="net"),  # was taught by it
             entry("sibling", training_data="faces of D", teacher="master"),  # has the same teacher
+            entry("pupil of two", training_data="faces of C", teacher="another, net"),
             entry("cousin", training_data="faces of A"),  # has seen the same faces
+            entry("pupil of a cousin", training_data="faces of E", teacher="x", teacher_trained_on="faces of A"),
+            entry("as its teacher", training_data="faces of M"),  # has seen what its teacher saw
         ],
         ids=lambda one: one.name,
     )

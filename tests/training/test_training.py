@@ -15,14 +15,18 @@ from deid.faces.align import DLIB_TEMPLATE, LIGHTCNN_TEMPLATE, MOBILEFACENET_TEM
 from deid.faces.detect import detect_faces
 from deid.maintenance import Trainable
 from deid.recognizers.lightcnn import LightCNN9
-from deid.training import augment, distill
-from deid.training.augment import aligned_view, light, mirror, new_faces, student_view
+from deid.training import distill
+from deid.training.augment import aligned_view, bent, erased, light, mirror, student_view, tinted
 from deid.training.command import publish
-from deid.training.data import CROP, MARGIN, FaceSet, cut, held_out_people
+from deid.training.data import CROP, MARGIN, FaceSet, crops_of, cut, held_out_people
 from deid.training.decoys import fit_gaussian
 from deid.training.muon import Muon, orthogonalized
 from deid.training.students import RECIPES, Student
-from deid.training.verification import verify
+from deid.training.targets import Targets, targets_of
+from deid.training.verification import embeddings_of, verify
+
+BY_DLIB = ("--teacher", "dlib-resnet")
+TRAINED_ON = np.array([i for i in range(24) if i // 2 not in (0, 10)])  # of the fixture's faces
 
 
 @pytest.fixture(scope="module")
@@ -65,7 +69,7 @@ def test_every_tenth_person_is_held_out_whatever_the_order() -> None:
 
 
 def test_teacher_and_student_look_at_the_same_face(faces: FaceSet) -> None:
-    crops, landmarks = distill.crops_of(faces, np.arange(4))
+    crops, landmarks = crops_of(faces, np.arange(4))
     rng = np.random.default_rng(0)
     # LightCNN's view is the middle of the crop, as it was cut.
     inner = to_luma(crops[:, :, MARGIN:-MARGIN, MARGIN:-MARGIN])
@@ -82,7 +86,7 @@ def test_teacher_and_student_look_at_the_same_face(faces: FaceSet) -> None:
 
 
 def test_mirroring_twice_is_nothing_and_swaps_the_eyes(faces: FaceSet) -> None:
-    crops, landmarks = distill.crops_of(faces, np.arange(2))
+    crops, landmarks = crops_of(faces, np.arange(2))
     chosen = np.array([True, False])
     once, points = mirror(crops, landmarks, chosen)
     assert points[0, 0, 0] == pytest.approx(CROP - 1 - landmarks[0, 1, 0])
@@ -92,35 +96,100 @@ def test_mirroring_twice_is_nothing_and_swaps_the_eyes(faces: FaceSet) -> None:
     assert back == pytest.approx(landmarks)
 
 
-def test_new_faces_have_their_landmarks_where_they_went() -> None:
+def test_bent_faces_have_their_landmarks_where_they_went() -> None:
     """Eight black faces with white dots for landmarks: the dots move, the landmarks with them."""
     points = np.array([[75.0, 72], [117, 72], [96, 95], [80, 120], [112, 120]])
     crops = torch.zeros(8, 3, CROP, CROP)
     for x, y in points.astype(int):
         crops[:, :, y - 2 : y + 3, x - 2 : x + 3] = 1
-    faces, landmarks = new_faces(crops, np.stack([points] * 8), np.random.default_rng(0))
+    faces, landmarks = bent(crops, np.stack([points] * 8), np.random.default_rng(0))
     assert faces.shape == crops.shape
-    assert np.abs(landmarks - points).max() > 3
+    assert np.abs(landmarks - points).max() > 2
     for face, found in zip(faces, landmarks, strict=True):
         columns, rows = found.round().astype(int).T
         assert float(face[0, rows, columns].min()) > 0.9
 
 
-def test_new_faces_are_made_of_the_two_they_come_from(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(augment, "BEND", 0.0)
-    crops = torch.rand(6, 3, CROP, CROP, generator=torch.Generator().manual_seed(0))
-    landmarks = np.random.default_rng(0).uniform(60, 130, (6, 5, 2))
-    monkeypatch.setattr(augment, "BLENDED", 0.0)
-    same, points = new_faces(crops, landmarks, np.random.default_rng(1))
-    assert torch.allclose(same, crops, atol=1e-4)
-    assert points == pytest.approx(landmarks)
-    monkeypatch.setattr(augment, "BLENDED", 1.0)
-    mixed, points = new_faces(crops, landmarks, np.random.default_rng(1))
-    other = np.random.default_rng(1).permutation(6)
-    assert (points >= np.minimum(landmarks, landmarks[other])).all()
-    assert (points <= np.maximum(landmarks, landmarks[other])).all()
-    changed = [float((new - old).abs().mean()) for new, old in zip(mixed, crops, strict=True)]
-    assert min(change for change, i in zip(changed, range(6), strict=True) if other[i] != i) > 0.02
+def test_a_tint_changes_colors_and_leaves_gray_as_light_as_it_was() -> None:
+    generator = torch.Generator().manual_seed(0)
+    gray = torch.rand(4, 1, 8, 8, generator=generator).expand(-1, 3, -1, -1)
+    assert torch.allclose(to_luma(tinted(gray, np.random.default_rng(0))), gray[:, :1], atol=1e-5)
+    colored = torch.rand(4, 3, 8, 8, generator=generator)
+    lumas = to_luma(tinted(colored, np.random.default_rng(0)))
+    assert float((lumas - to_luma(colored)).abs().mean()) > 0.02
+
+
+def test_a_rectangle_is_missing_from_some_faces_only() -> None:
+    faces = torch.rand(200, 1, 64, 64, generator=torch.Generator().manual_seed(0))
+    shown = erased(faces, np.random.default_rng(0))
+    changed = (shown != faces).flatten(1).float().mean(1)
+    assert 0.2 < float((changed > 0).float().mean()) < 0.4
+    assert float(changed.max()) < 0.17  # 0.4² of the face at most
+    of_one = shown[changed.argmax()]
+    assert len(of_one[of_one != faces[changed.argmax()]].unique()) == 1
+
+
+@pytest.fixture(scope="module")
+def targets(faces: FaceSet, tmp_path_factory: pytest.TempPathFactory) -> Targets:
+    return targets_of(load_recognizer("dlib-resnet"), faces, TRAINED_ON, 256, tmp_path_factory.mktemp("seen"))
+
+
+def test_targets_are_where_the_teacher_sees_a_face_halfway_to_its_person(faces: FaceSet, targets: Targets) -> None:
+    assert targets.goals.shape == (24, 2, 128)  # no wider than the teacher's embedding
+    assert torch.allclose(targets.goals.norm(dim=2), torch.ones(24, 2), atol=1e-4)
+    assert targets.prototypes.shape == (10, 128)
+    held_out = held_out_people(faces.names)
+    for i, name in enumerate(faces.names):
+        assert (targets.persons[i] == -1) == (name in held_out)
+    # Similarities are the teacher's own, around the mean of the training faces.
+    teacher = load_recognizer("dlib-resnet")
+    seen = torch.stack(
+        [
+            torch.nn.functional.normalize(embeddings_of(teacher.network, faces, np.arange(24), teacher.template, flip))
+            for flip in (False, True)
+        ],
+        1,
+    )
+    centered = torch.nn.functional.normalize(seen - seen[TRAINED_ON].mean((0, 1)), dim=2)
+    outside = np.setdiff1d(np.arange(24), TRAINED_ON)
+    found = targets.goals[outside, 0] @ targets.goals[outside, 0].T
+    assert torch.allclose(found, centered[outside, 0] @ centered[outside, 0].T, atol=0.02)
+    for i in TRAINED_ON:
+        own, person = targets.goals[i, 0], targets.prototypes[targets.persons[i]]
+        assert float(own @ person) > float((own @ targets.prototypes.T).median())
+
+
+def test_a_teacher_looks_once(faces: FaceSet, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    teacher = load_recognizer("dlib-resnet")
+    first = targets_of(teacher, faces, TRAINED_ON, 16, tmp_path)
+    monkeypatch.setattr(teacher.network, "forward", None)
+    again = targets_of(teacher, faces, TRAINED_ON, 16, tmp_path)
+    assert torch.equal(first.goals, again.goals)
+    assert [file.suffix for file in tmp_path.iterdir()] == [".npy"]
+
+
+def test_a_third_of_a_batch_are_further_photos_of_its_people(targets: Targets) -> None:
+    for seed in range(20):
+        picked = distill.draw_batch(targets, TRAINED_ON, 9, np.random.default_rng(seed))
+        assert len(picked) == 9
+        assert set(picked) <= set(TRAINED_ON)
+        assert set(targets.persons[picked[6:]]) <= set(targets.persons[picked[:6]])
+
+
+def test_the_loss_is_least_where_the_teacher_was(faces: FaceSet, targets: Targets) -> None:
+    torch.manual_seed(0)
+    student = Student(RECIPES["lightcnn9"], targets.width)
+    picked = TRAINED_ON[:8]
+    goals = targets.goals[picked, 0]
+    with torch.no_grad():
+        there = student.from_teacher(goals)
+        noise = torch.randn(there.shape)
+        losses = [
+            float(distill.distillation_loss(student, there + strength * noise, targets, picked, goals))
+            for strength in (0.0, 0.03, 0.1, 0.3)
+        ]
+    assert losses == sorted(losses)
+    assert losses[0] < losses[-1] - 0.3
 
 
 def test_orthogonalized_momentum_has_singular_values_near_one() -> None:
@@ -149,12 +218,12 @@ def test_muon_descends_and_moves_a_convolution_by_its_rate() -> None:
 
 
 def test_an_interrupted_training_ends_where_an_uninterrupted_one_does(
-    faces: FaceSet, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    faces: FaceSet, targets: Targets, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(distill, "SAVE_EVERY", 2)
     schedule = distill.Schedule(steps=4, batch=4)
     lines: list[str] = []
-    whole, figures = distill.train(RECIPES["lightcnn9"], faces, schedule, tmp_path / "whole", log=lines.append)
+    whole, figures = distill.train(RECIPES["lightcnn9"], faces, schedule, targets, tmp_path / "whole", log=lines.append)
 
     class StopError(Exception):
         pass
@@ -164,8 +233,8 @@ def test_an_interrupted_training_ends_where_an_uninterrupted_one_does(
             raise StopError
 
     with pytest.raises(StopError):
-        distill.train(RECIPES["lightcnn9"], faces, schedule, tmp_path / "parts", log=stop_at_two)
-    parts, _ = distill.train(RECIPES["lightcnn9"], faces, schedule, tmp_path / "parts", log=lines.append)
+        distill.train(RECIPES["lightcnn9"], faces, schedule, targets, tmp_path / "parts", log=stop_at_two)
+    parts, _ = distill.train(RECIPES["lightcnn9"], faces, schedule, targets, tmp_path / "parts", log=lines.append)
     assert "resumed at step 2 of 4" in lines
     for key, value in whole.state_dict().items():
         assert torch.allclose(value, parts.state_dict()[key], atol=1e-4), key
@@ -178,7 +247,7 @@ def test_a_student_is_the_network_it_will_be_published_as(name: str) -> None:
     """What training calls part by part, on whole faces, is what loads under the architecture's name."""
     torch.manual_seed(0)
     recipe = RECIPES[name]
-    student = Student(recipe).eval()
+    student = Student(recipe, 64).eval()
     side = recipe.template.size
     faces = torch.rand(2, recipe.template.channels, side, side)
     found = student(faces).detach()
@@ -253,7 +322,7 @@ def test_the_command_trains_and_publishes_weights_that_load(shared_data: Path, t
     for person in two_photos_each(shared_data / "lfw", 24):
         shutil.copytree(person, tmp_path / "people" / person.name)
     out = tmp_path / "out"
-    assert cli.run(["train", "lightcnn9", str(tmp_path / "people"), str(out), "--steps", "1"]) == 0
+    assert cli.run(["train", "lightcnn9", str(tmp_path / "people"), str(out), "--steps", "1", *BY_DLIB]) == 0
     entry = tomllib.loads((out / "lightcnn9.toml").read_text())["recognizers"]["lightcnn9"]
     for file, sha256 in (("file", "sha256"), ("decoys_file", "decoys_sha256")):
         assert hashlib.sha256((out / entry[file]).read_bytes()).hexdigest() == entry[sha256]
@@ -263,7 +332,7 @@ def test_the_command_trains_and_publishes_weights_that_load(shared_data: Path, t
     # Run again with more steps, it goes on from its state.
     state = torch.load(out / "lightcnn9.state", weights_only=True)
     assert state["step"] == 1
-    assert cli.run(["train", "lightcnn9", str(tmp_path / "people"), str(out), "--steps", "2"]) == 0
+    assert cli.run(["train", "lightcnn9", str(tmp_path / "people"), str(out), "--steps", "2", *BY_DLIB]) == 0
     assert torch.load(out / "lightcnn9.state", weights_only=True)["step"] == 2
 
 
@@ -274,6 +343,16 @@ def two_photos_each(lfw: Path, count: int) -> list[Path]:
 
 def test_too_few_people_to_train_on_is_said_in_one_line(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     (tmp_path / "people").mkdir()
-    assert cli.run(["train", "lightcnn9", str(tmp_path / "people"), str(tmp_path / "out"), "--steps", "1"]) == 2
+    assert (
+        cli.run(["train", "lightcnn9", str(tmp_path / "people"), str(tmp_path / "out"), "--steps", "1", *BY_DLIB]) == 2
+    )
     assert "too few to train on" in capsys.readouterr().err
     assert not (tmp_path / "out" / "faces").exists()
+
+
+def test_a_teacher_that_is_not_here_is_said_in_one_line(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("XDG_DATA_HOME", str(tmp_path / "data"))
+    assert cli.run(["train", "lightcnn9", str(tmp_path), str(tmp_path / "out")]) == 1
+    assert "deid weights fetch facenet-vggface2" in capsys.readouterr().err
