@@ -28,6 +28,7 @@ from deid.training.muon import Muon
 from deid.training.students import Recipe, Student
 from deid.training.targets import Targets
 from deid.training.verification import Verification, evaluate
+from deid.types import UsageError
 
 # Faces are drawn small at first and large at last: a small face costs a fraction and teaches most of it.
 # (share of the steps, side as a share of the template's)
@@ -99,7 +100,10 @@ def train(
     device: str = "cpu",
     log: Callable[[str], None] = print,
 ) -> tuple[nn.Module, Verification]:
-    """Train, saving to `state_file` as it goes and resuming from it; the finished network and its held-out figures."""
+    """Train, saving to `state_file` as it goes and resuming from it; the finished network and its held-out figures.
+
+    Raises UsageError where the state is of a training with another teacher.
+    """
     held_out = held_out_people(faces.names)
     chosen = np.flatnonzero(targets.persons >= 0)
     torch.manual_seed(schedule.seed)
@@ -108,6 +112,8 @@ def train(
     first = 0
     if state_file.is_file():
         state = torch.load(state_file, map_location=device, weights_only=True)
+        if state.get("teacher") != targets.teacher:
+            raise UsageError(f"{state_file} is of a training with another teacher: choose another folder")
         student.load_state_dict(state["student"])
         for optimizer, saved in zip(optimizers, state["optimizers"], strict=True):
             optimizer.load_state_dict(saved)
@@ -137,7 +143,7 @@ def train(
         if (step + 1) % SAVE_EVERY == 0 or step + 1 == schedule.steps:
             state = {
                 "student": student.state_dict(), "optimizers": [optimizer.state_dict() for optimizer in optimizers],
-                "step": step + 1,
+                "teacher": targets.teacher, "step": step + 1,
             }  # fmt: skip
             partial = state_file.with_suffix(".part")
             torch.save(state, partial)

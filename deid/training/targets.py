@@ -19,9 +19,10 @@ class Targets:
 
     goals: (N, 2, W) of every stored face and of its mirror image, halfway to where the teacher sees the person on
     average. prototypes: (P, W), of every training person that average. persons: (N,) the place of each face's person
-    among them, -1 for people held out.
+    among them, -1 for people held out. teacher: its weights' SHA-256.
     """
 
+    teacher: str
     goals: Tensor
     prototypes: Tensor
     persons: np.ndarray
@@ -53,7 +54,7 @@ def targets_of(teacher: Recognizer, faces: FaceSet, chosen: np.ndarray, width: i
     prototypes = F.normalize(sums)
     goals = seen.clone()
     goals[chosen] = F.normalize(seen[chosen] + prototypes[of_chosen][:, None], dim=2)
-    return Targets(goals, prototypes, persons)
+    return Targets(teacher.sha256, goals, prototypes, persons)
 
 
 def _seen_both_ways(teacher: Recognizer, faces: FaceSet) -> Tensor:

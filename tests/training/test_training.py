@@ -317,7 +317,9 @@ def test_an_entry_without_a_gaussian_has_no_decoys() -> None:
 
 
 @pytest.mark.shared_data
-def test_the_command_trains_and_publishes_weights_that_load(shared_data: Path, tmp_path: Path) -> None:
+def test_the_command_trains_and_publishes_weights_that_load(
+    shared_data: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     """Two dozen people, three of them held out, one step: what is written is a whole entry of a manifest."""
     for person in two_photos_each(shared_data / "lfw", 24):
         shutil.copytree(person, tmp_path / "people" / person.name)
@@ -333,6 +335,11 @@ def test_the_command_trains_and_publishes_weights_that_load(shared_data: Path, t
     state = torch.load(out / "lightcnn9.state", weights_only=True)
     assert state["step"] == 1
     assert cli.run(["train", "lightcnn9", str(tmp_path / "people"), str(out), "--steps", "2", *BY_DLIB]) == 0
+    assert torch.load(out / "lightcnn9.state", weights_only=True)["step"] == 2
+    # With another teacher it does not.
+    command = ["train", "lightcnn9", str(tmp_path / "people"), str(out), "--steps", "3", "--teacher", "facenet-casia"]
+    assert cli.run(command) == 2
+    assert "another teacher" in capsys.readouterr().err
     assert torch.load(out / "lightcnn9.state", weights_only=True)["step"] == 2
 
 
