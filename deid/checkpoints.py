@@ -3,7 +3,7 @@
 import json
 import os
 import tomllib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from importlib import resources
@@ -38,6 +38,12 @@ class Entry:
     path: Path
     sha256: str
     details: Mapping[str, Any]
+
+    @property
+    def teachers(self) -> tuple[str, ...]:
+        """Whom it was distilled from, by name."""
+        said = self.details.get("teacher")
+        return tuple(said.split(", ")) if said else ()
 
 
 @dataclass(frozen=True)
@@ -180,16 +186,21 @@ def import_checkpoint(
         raise CheckpointError(f"{shown}: not a network this program knows ({', '.join(_importable())})")
     kept = {key: value for key, value in state.items() if key not in RECOGNIZERS[architecture].classifier}
     details = {"architecture": architecture, "source": source or file.name, "source_sha256": file_sha256(file)}
-    said = {"training_data": trained_on, "teacher": teacher, "teacher_trained_on": _training_data(teacher)}
-    details |= {key: value for key, value in said.items() if value}
+    if trained_on:
+        details["training_data"] = trained_on
+    if teacher is not None:
+        details |= taught_by([teacher])
     try:
         return _keep(name, kept, details)
     except (OSError, SafetensorError) as error:
         raise CheckpointError(f"{name}: cannot be written into {imported_folder()}: {error}") from None
 
 
-def _training_data(teacher: str | None) -> str | None:
-    return None if teacher is None else manifest()[teacher].details.get("training_data")
+def taught_by(teachers: Sequence[str]) -> dict[str, str]:
+    """What an entry says of its teachers, given by name: who they are and what they were trained on."""
+    known = manifest()
+    data = (known[name].details.get("training_data") for name in teachers)
+    return {"teacher": ", ".join(teachers), "teacher_trained_on": "; ".join(dict.fromkeys(filter(None, data)))}
 
 
 def _keep(name: str, state: Mapping[str, Tensor], details: dict[str, str]) -> Entry:

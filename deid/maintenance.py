@@ -106,13 +106,14 @@ def train(
     out: Annotated[Path, typer.Argument(metavar="OUT", help="Folder for the weights; run again to resume.")],
     steps: Annotated[int, typer.Option(min=1, metavar="N", help="Batches to train on.")] = 30_000,
     teacher: Annotated[str | None, typer.Option(metavar="NAME", help="The recognizer to learn from.")] = None,
+    start: Annotated[str | None, typer.Option(metavar="NAME", help="A recognizer to begin with.")] = None,
     device: OnDevice = Device.auto,
 ) -> None:
     """Train a recognizer by distillation from another one."""
     from deid.training import command
 
     command.train_recognizer(
-        name.value, people, out, steps=steps, teacher=teacher, device=device.value, log=display.say
+        name.value, people, out, steps=steps, teacher=teacher, start=start, device=device.value, log=display.say
     )
 
 

@@ -117,15 +117,11 @@ def class_of(entry: Entry, surrogates: Sequence[Entry] | None) -> RecognizerClas
 
 def _related(a: Entry, b: Entry) -> bool:
     """Did one teach the other, had they one teacher, or have they or their teachers seen the same training data?"""
-    taught = a.name in _teachers(b) or b.name in _teachers(a)
-    return taught or bool(_teachers(a) & _teachers(b)) or bool(_photos_behind(a) & _photos_behind(b))
-
-
-def _teachers(entry: Entry) -> set[str]:
-    """By name; a network can have learned from several."""
-    return set((entry.details.get("teacher") or "").split(", ")) - {""}
+    taught = a.name in b.teachers or b.name in a.teachers
+    return taught or bool(set(a.teachers) & set(b.teachers)) or bool(_photos_behind(a) & _photos_behind(b))
 
 
 def _photos_behind(entry: Entry) -> set[str]:
-    """What it was trained on, and what its teacher was."""
-    return {seen for key in ("training_data", "teacher_trained_on") if (seen := entry.details.get(key))}
+    """What it was trained on, and what its teachers were."""
+    said = [entry.details.get("training_data") or "", *(entry.details.get("teacher_trained_on") or "").split("; ")]
+    return {seen for seen in said if seen}

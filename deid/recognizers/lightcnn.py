@@ -36,17 +36,19 @@ class _LargerHalf(torch.autograd.Function):
 class MaxFeatureMap(nn.Module):
     """A convolution or linear layer of twice the width, followed by the maximum of its two halves.
 
-    `norm` is the identity in the published network; training puts a batch normalization there and folds it
-    into `filter` afterwards (`fold_batch_norm`).
+    `pool` halves height and width: a maximum like the other one, so it comes first and leaves that a quarter of the
+    work. `norm` is the identity in the published network; training puts a batch normalization there and folds it into
+    `filter` afterwards (`fold_batch_norm`).
     """
 
-    def __init__(self, filter: nn.Conv2d | nn.Linear) -> None:
+    def __init__(self, filter: nn.Conv2d | nn.Linear, pool: bool = False) -> None:
         super().__init__()
         self.filter = filter
+        self.pool = nn.MaxPool2d(2) if pool else nn.Identity()
         self.norm: nn.Module = nn.Identity()
 
     def forward(self, x: Tensor) -> Tensor:
-        return self.norm(_LargerHalf.apply(self.filter(x)))
+        return self.norm(_LargerHalf.apply(self.pool(self.filter(x))))
 
 
 class PositiveBatchNorm(nn.BatchNorm2d):
@@ -67,17 +69,17 @@ class PositiveBatchNorm(nn.BatchNorm2d):
         )
 
 
-def _mfm_conv(channels_in: int, channels_out: int, kernel: int) -> MaxFeatureMap:
-    return MaxFeatureMap(nn.Conv2d(channels_in, 2 * channels_out, kernel, padding=kernel // 2))
+def _mfm_conv(channels_in: int, channels_out: int, kernel: int, pool: bool = False) -> MaxFeatureMap:
+    return MaxFeatureMap(nn.Conv2d(channels_in, 2 * channels_out, kernel, padding=kernel // 2), pool)
 
 
 class Group(nn.Module):
     """A 1×1 max-feature-map layer (network in network) and a 3×3 one."""
 
-    def __init__(self, channels_in: int, channels_out: int) -> None:
+    def __init__(self, channels_in: int, channels_out: int, pool: bool = False) -> None:
         super().__init__()
         self.conv_a = _mfm_conv(channels_in, channels_in, 1)
-        self.conv = _mfm_conv(channels_in, channels_out, 3)
+        self.conv = _mfm_conv(channels_in, channels_out, 3, pool)
 
     def forward(self, x: Tensor) -> Tensor:
         return self.conv(self.conv_a(x))
@@ -102,16 +104,16 @@ class LightCNN9(nn.Module):
 
     def __init__(self, classes: int = 0) -> None:
         super().__init__()
+        pooled = nn.Identity  # the authors' files count the poolings as layers
         self.features = nn.Sequential(
-            _mfm_conv(1, 48, 5),
-            nn.MaxPool2d(2),
-            Group(48, 96),
-            nn.MaxPool2d(2),
-            Group(96, 192),
-            nn.MaxPool2d(2),
+            _mfm_conv(1, 48, 5, pool=True),
+            pooled(),
+            Group(48, 96, pool=True),
+            pooled(),
+            Group(96, 192, pool=True),
+            pooled(),
             Group(192, 128),
-            Group(128, 128),
-            nn.MaxPool2d(2),
+            Group(128, 128, pool=True),
         )
         self.fc1 = MaxFeatureMap(nn.Linear(8 * 8 * 128, 2 * EMBEDDING_SIZE))
         if classes:
@@ -169,6 +171,34 @@ def add_batch_norm(network: nn.Module) -> None:
     for module in network.modules():
         if isinstance(module, MaxFeatureMap):
             module.norm = PositiveBatchNorm(module.filter.weight.shape[0] // 2)
+
+
+@torch.no_grad()
+def unfold_batch_norm(network: nn.Module, faces: Tensor) -> None:
+    """Put batch normalizations into a finished network, in place, for training to go on; its function stays the same.
+
+    faces: (N, 1, 128, 128), whose statistics they take. Each filter is scaled so that what is normalized has a
+    deviation of one, as behind an untrained layer.
+    """
+
+    def measure(module: MaxFeatureMap, inputs: Any, output: Tensor) -> None:
+        across = [axis for axis in range(output.dim()) if axis != 1]
+        norm = PositiveBatchNorm(output.shape[1])
+        deviation, mean = torch.std_mean(output, across)
+        scale = 1 / deviation.repeat(2)
+        module.filter.weight.mul_(scale.reshape(-1, *[1] * (module.filter.weight.ndim - 1)))
+        if module.filter.bias is not None:
+            module.filter.bias.mul_(scale)
+        norm.running_mean = mean / deviation
+        norm.weight.copy_(deviation * (1 + norm.eps) ** 0.5)
+        norm.bias.copy_(mean)
+        module.norm = norm.eval()
+
+    layers = [module for module in network.modules() if isinstance(module, MaxFeatureMap)]
+    hooks = [layer.register_forward_hook(measure) for layer in layers]
+    network.eval()(faces)
+    for hook in hooks:
+        hook.remove()
 
 
 @torch.no_grad()

@@ -33,7 +33,7 @@ def mirror(crops: Tensor, landmarks: np.ndarray, chosen: np.ndarray) -> tuple[Te
 
 
 def bent(crops: Tensor, landmarks: np.ndarray, rng: np.random.Generator) -> tuple[Tensor, np.ndarray]:
-    """Every face in a slightly other shape; crops (N, 3, 192, 192), landmarks (N, 5, 2)."""
+    """Every face in a slightly other shape; crops (N, C, 192, 192), landmarks (N, 5, 2)."""
     bend = BEND * _smooth_field(rng, len(crops), 2)
     rows, columns = torch.meshgrid(torch.arange(CROP), torch.arange(CROP), indexing="ij")
     source = torch.stack([columns, rows], -1) + bend.permute(0, 2, 3, 1)
@@ -60,7 +60,7 @@ def tinted(crops: Tensor, rng: np.random.Generator) -> Tensor:
 
 
 def light(crops: Tensor, rng: np.random.Generator) -> Tensor:
-    """Contrast ±35 %, brightness ±15 %, gamma, a side light; crops (N, 3, H, W) in [0, 1]."""
+    """Contrast ±35 %, brightness ±15 %, gamma, a side light; crops (N, C, H, W) in [0, 1]."""
     n = len(crops)
 
     def draw(low: float, high: float) -> Tensor:
@@ -96,15 +96,22 @@ def erased(faces: Tensor, rng: np.random.Generator) -> Tensor:
 def student_view(
     crops: Tensor, landmarks: np.ndarray, template: Template, rng: np.random.Generator, side: int
 ) -> Tensor:
-    """Jittered faces (N, 1 or 3, side, side): the template turned, scaled, shifted, drawn at `side` pixels, noisy."""
+    """Changed faces (N, 1 or 3, side, side) of crops (N, 3, 192, 192).
+
+    Tinted, bent, lit; the template turned, scaled and shifted, drawn at `side` pixels; some softened, noisy, with a
+    rectangle missing.
+    """
+    crops = tinted(crops, rng)
+    # Luma first where that is what the template shows: a third of the work.
+    crops, landmarks = bent(to_luma(crops) if template.channels == 1 else crops, landmarks, rng)
     wanted = _drawn_at(side, template.size)
     transforms = [
         compose(wanted, compose(_jitter(rng, template.size), transform_to(template, points))) for points in landmarks
     ]
-    pictures = to_luma(crops) if template.channels == 1 else crops
-    faces = soften(warp(pictures, sampling_grid(np.stack(transforms), (side, side), (CROP, CROP))), rng)
+    faces = soften(warp(light(crops, rng), sampling_grid(np.stack(transforms), (side, side), (CROP, CROP))), rng)
     noise = torch.from_numpy(rng.uniform(0, 0.03, len(faces))).float()[:, None, None, None]
-    return (faces + noise * torch.from_numpy(rng.standard_normal(faces.shape, np.float32))).clamp(0, 1)
+    noisy = (faces + noise * torch.from_numpy(rng.standard_normal(faces.shape, np.float32))).clamp(0, 1)
+    return erased(noisy, rng)
 
 
 def _jitter(rng: np.random.Generator, size: int) -> np.ndarray:

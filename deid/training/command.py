@@ -8,16 +8,17 @@ import torch
 from safetensors.torch import save_file
 from torch import nn
 
-from deid.checkpoints import CheckpointError, Recognizer, load_recognizer, manifest
+from deid.checkpoints import CheckpointError, Recognizer, load_recognizer, manifest, taught_by
 from deid.faces.align import Template
 from deid.fetch import DOWNLOADS
 from deid.file_hash import file_sha256
 from deid.training.data import FaceSet, held_out_people, prepare
 from deid.training.decoys import fit_gaussian
-from deid.training.distill import Schedule, train
+from deid.training.distill import Schedule, going_on, train
 from deid.training.students import RECIPES
 from deid.training.targets import targets_of
 from deid.training.verification import FARS, Verification, embeddings_of, evaluate
+from deid.types import UsageError
 
 DECOYS_SEED = 20261121
 
@@ -29,17 +30,20 @@ def train_recognizer(
     *,
     steps: int,
     teacher: str | None,
+    start: str | None,
     device: str,
     log: Callable[[str], None],
 ) -> None:
     """Train (or go on training) and write NAME.safetensors, its decoys and NAME.toml to `out`.
 
     name: of RECIPES. people: a folder with a folder a person. The faces, and where the teacher (the recipe's, or
-    another one by name) sees them, are found once and kept in `out`/faces. Raises CheckpointError where the teacher is
-    not on this machine.
+    another one by name) sees them, are found once and kept in `out`/faces. start: the name of a recognizer to begin
+    with instead of an untrained one. Raises CheckpointError where the teacher is not on this machine, UsageError where
+    `start` is of another architecture.
     """
     recipe = RECIPES[name]
     learns_from = _teacher(teacher or recipe.teacher)
+    begins_with = None if start is None else _published(start, recipe.architecture)
     device = ("cuda" if torch.cuda.is_available() else "cpu") if device == "auto" else device
     out.mkdir(parents=True, exist_ok=True)
     faces = prepare(people, out / "faces")
@@ -47,17 +51,24 @@ def train_recognizer(
     chosen = np.array([i for i, person in enumerate(faces.names) if person not in held_out])
     log(f"where {learns_from.name} sees {len(faces)} faces")
     targets = targets_of(learns_from, faces, chosen, recipe.width, out / "faces")
-    network, _ = train(recipe, faces, Schedule(steps), targets, out / f"{name}.state", device=device, log=log)
-    details = {
+    state = out / f"{name}.state"
+    schedule = Schedule(steps) if start is None else going_on(steps)
+    network, _ = train(recipe, faces, schedule, targets, state, start=begins_with, device=device, log=log)
+    teachers_before = () if start is None else manifest()[start].teachers
+    details = taught_by(list(dict.fromkeys([learns_from.name, *teachers_before]))) | {
         "architecture": recipe.architecture,
         "licence": "Apache-2.0",
         "input": recipe.input,
         "training_data": "LFW deep-funneled without every tenth person",
-        "teacher": learns_from.name,
     }
-    if (seen := manifest()[learns_from.name].details.get("training_data")) is not None:
-        details["teacher_trained_on"] = seen
     log(str(publish(name, network, recipe.template, faces, out, details)))
+
+
+def _published(name: str, architecture: str) -> nn.Module:
+    recognizer = load_recognizer(name)
+    if manifest()[name].architecture != architecture:
+        raise UsageError(f"{name} is no {architecture}: training cannot start from it")
+    return recognizer.network
 
 
 def _teacher(name: str) -> Recognizer:

@@ -17,8 +17,9 @@ class Recipe:
 
     architecture: as the manifest calls it; build: the untrained network, with batch normalization; feature_map: its
     part that takes faces of any size (N, C, S, S) to features; embedding: the part that takes features of the side
-    `feature_side` to embeddings (N, width). finish: makes the trained network the published one. input: in words.
-    teacher: the recognizer it learns from.
+    `feature_side` to embeddings (N, width). finish: makes the trained network the published one; resume: the
+    other way round, with some faces (N, C, S, S) whose statistics it takes. input: in words. teacher: the recognizer
+    it learns from.
     """
 
     architecture: str
@@ -29,6 +30,7 @@ class Recipe:
     feature_map: Callable[[Any, Tensor], Tensor]
     embedding: Callable[[Any, Tensor], Tensor]
     finish: Callable[[Any], None]
+    resume: Callable[[Any, Tensor], None]
     input: str
     teacher: str
 
@@ -37,6 +39,12 @@ def _lightcnn9() -> lightcnn.LightCNN9:
     network = lightcnn.LightCNN9()
     lightcnn.add_batch_norm(network)
     return network
+
+
+def _resume_lightcnn9(network: lightcnn.LightCNN9, faces: Tensor) -> None:
+    lightcnn.unfold_batch_norm(network, faces)
+    # What a finished first layer finds are edges, of any teacher; learning them costs a fifth of a step.
+    network.features[0].filter.requires_grad_(False)
 
 
 RECIPES = {
@@ -49,8 +57,9 @@ RECIPES = {
         feature_map=lambda network, faces: network.features(faces),
         embedding=lambda network, features: network.fc1(features.flatten(1)),
         finish=lightcnn.fold_batch_norm,
+        resume=_resume_lightcnn9,
         input="luma 128×128, eye line horizontal, eye center (64, 40), eye to mouth 48 px",
-        teacher="facenet-vggface2",
+        teacher="mobilenet-vggface2",
     ),
     # Of another architecture, of color and of a tighter crop: for attacks beside LightCNN-9.
     "mobilefacenet-lfw": Recipe(
@@ -62,6 +71,7 @@ RECIPES = {
         feature_map=lambda network, faces: network.feature_map(faces),
         embedding=lambda network, features: network.embedding(features),
         finish=lambda network: None,
+        resume=lambda network, faces: None,
         input="RGB 112×112, five landmarks to MOBILEFACENET_TEMPLATE",
         teacher="mobilenet-vggface2",
     ),

@@ -1,5 +1,6 @@
 """What a student is to reach: where a teacher sees the stored faces, in no more numbers than the student has."""
 
+import io
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -8,6 +9,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
+from deid.atomic_files import write_atomically
 from deid.checkpoints import Recognizer
 from deid.training.data import FaceSet
 from deid.training.verification import embeddings_of
@@ -39,9 +41,9 @@ def targets_of(teacher: Recognizer, faces: FaceSet, chosen: np.ndarray, width: i
     """
     file = cache / f"{teacher.name}-{teacher.sha256[:16]}.npy"
     if not file.is_file():
-        partial = file.with_suffix(".part.npy")
-        np.save(partial, _seen_both_ways(teacher, faces).numpy())
-        partial.replace(file)
+        data = io.BytesIO()
+        np.save(data, _seen_both_ways(teacher, faces).numpy())
+        write_atomically(data.getvalue(), file)
     seen = torch.from_numpy(np.load(file)).float()
     seen = seen - seen[chosen].mean((0, 1))
     trained_on = seen[chosen].flatten(0, 1)

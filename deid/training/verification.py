@@ -78,4 +78,4 @@ def embeddings_of(
     parts = np.array_split(indices, len(indices) // 32 + 1)
     crops = (mirror(*crops_of(faces, part), np.full(len(part), mirrored)) for part in parts)
     views = (aligned_view(*cropped, template) for cropped in crops)
-    return torch.cat([recognizer(view.to(device)).cpu() for view in views])
+    return torch.cat([recognizer(view.to(device, memory_format=torch.channels_last)).cpu() for view in views])

@@ -12,6 +12,7 @@ from deid.recognizers.lightcnn import (
     PositiveBatchNorm,
     add_batch_norm,
     fold_batch_norm,
+    unfold_batch_norm,
 )
 
 
@@ -60,6 +61,28 @@ def test_max_feature_map_is_the_maximum_of_the_halves_with_its_gradient() -> Non
     halves = layer.filter(x)
     assert torch.equal(layer(x), torch.maximum(halves[:, :3], halves[:, 3:]))
     assert torch.autograd.gradcheck(layer, x)
+
+
+def test_pooling_first_finds_what_the_published_order_finds() -> None:
+    layer = MaxFeatureMap(nn.Conv2d(2, 6, 3, padding=1), pool=True)
+    x = torch.rand(2, 2, 8, 8)
+    halves = layer.filter(x)
+    assert torch.equal(layer(x), nn.functional.max_pool2d(torch.maximum(halves[:, :3], halves[:, 3:]), 2))
+
+
+def test_unfolding_keeps_the_function_and_normalizes() -> None:
+    torch.manual_seed(0)
+    network, faces = LightCNN9().eval(), torch.rand(8, 1, 128, 128)
+    unfolded = copy.deepcopy(network)
+    unfold_batch_norm(unfolded, faces)
+    assert torch.allclose(unfolded(faces), network(faces), atol=1e-5)
+    norms = [module for module in unfolded.modules() if isinstance(module, PositiveBatchNorm)]
+    assert len(norms) == 10
+    assert not any(norm.training for norm in norms)
+    # While it trains, the statistics of these faces are those it has.
+    assert torch.allclose(unfolded.train()(faces), network(faces), atol=0.2 * float(network(faces).detach().std()))
+    fold_batch_norm(unfolded.eval())
+    assert unfolded.state_dict().keys() == network.state_dict().keys()
 
 
 def test_folding_keeps_the_function() -> None:

@@ -1,6 +1,8 @@
 import hashlib
+import re
 import shutil
 import tomllib
+from dataclasses import replace
 from itertools import islice
 from pathlib import Path
 
@@ -10,7 +12,7 @@ import torch
 from safetensors.torch import load_file
 
 from deid import cli
-from deid.checkpoints import RECOGNIZERS, Entry, draw_decoys, load_recognizer
+from deid.checkpoints import RECOGNIZERS, Entry, draw_decoys, load_recognizer, manifest
 from deid.faces.align import DLIB_TEMPLATE, LIGHTCNN_TEMPLATE, MOBILEFACENET_TEMPLATE, to_luma
 from deid.faces.detect import detect_faces
 from deid.maintenance import Trainable
@@ -242,6 +244,28 @@ def test_an_interrupted_training_ends_where_an_uninterrupted_one_does(
     assert figures.genuine_pairs == 2
 
 
+def test_training_goes_on_from_a_published_network_where_it_was(
+    faces: FaceSet, targets: Targets, tmp_path: Path
+) -> None:
+    """With no step at all it comes out as it went in; what a teacher wants of it is near where it is already."""
+    recipe, published = RECIPES["lightcnn9"], load_recognizer("lightcnn9")
+    before = embeddings_of(published.network, faces, np.arange(24), recipe.template)
+    start = load_recognizer("lightcnn9").network
+    same, _ = distill.train(recipe, faces, distill.going_on(0), targets, tmp_path / "state", start=start)
+    after = embeddings_of(same, faces, np.arange(24), recipe.template)
+    assert torch.allclose(before, after, atol=1e-3 * float(before.abs().max()))
+    assert same.state_dict().keys() == LightCNN9().state_dict().keys()
+    losses = []
+    for begin_with in (None, load_recognizer("lightcnn9").network):
+        lines: list[str] = []
+        schedule = replace(distill.going_on(1), batch=8)
+        state = tmp_path / f"state-{begin_with is None}"
+        distill.train(recipe, faces, schedule, targets, state, start=begin_with, log=lines.append)
+        losses.append(float(re.search(r"loss ([\d.]+)", lines[-1])[1]))
+    untrained, trained = losses
+    assert trained < untrained
+
+
 @pytest.mark.parametrize("name", RECIPES)
 def test_a_student_is_the_network_it_will_be_published_as(name: str) -> None:
     """What training calls part by part, on whole faces, is what loads under the architecture's name."""
@@ -336,6 +360,14 @@ def test_the_command_trains_and_publishes_weights_that_load(
     assert state["step"] == 1
     assert cli.run(["train", "lightcnn9", str(tmp_path / "people"), str(out), "--steps", "2", *BY_DLIB]) == 0
     assert torch.load(out / "lightcnn9.state", weights_only=True)["step"] == 2
+    # Or from weights that are published, of the same architecture.
+    going_on = ["train", "lightcnn9", str(tmp_path / "people"), str(tmp_path / "more"), "--steps", "1", *BY_DLIB]
+    assert cli.run([*going_on, "--start", "dlib-resnet"]) == 2
+    assert "dlib-resnet is no lightcnn9" in capsys.readouterr().err
+    shutil.copytree(out / "faces", tmp_path / "more" / "faces")
+    assert cli.run([*going_on, "--start", "lightcnn9"]) == 0
+    entry = tomllib.loads((tmp_path / "more" / "lightcnn9.toml").read_text())["recognizers"]["lightcnn9"]
+    assert entry["teacher"] == ", ".join(dict.fromkeys(["dlib-resnet", *manifest()["lightcnn9"].teachers]))
     # With another teacher it does not.
     command = ["train", "lightcnn9", str(tmp_path / "people"), str(out), "--steps", "3", "--teacher", "facenet-casia"]
     assert cli.run(command) == 2
@@ -361,5 +393,6 @@ def test_a_teacher_that_is_not_here_is_said_in_one_line(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.setenv("XDG_DATA_HOME", str(tmp_path / "data"))
-    assert cli.run(["train", "lightcnn9", str(tmp_path), str(tmp_path / "out")]) == 1
+    command = ["train", "lightcnn9", str(tmp_path), str(tmp_path / "out"), "--teacher", "facenet-vggface2"]
+    assert cli.run(command) == 1
     assert "deid weights fetch facenet-vggface2" in capsys.readouterr().err
