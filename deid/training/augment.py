@@ -94,16 +94,23 @@ def erased(faces: Tensor, rng: np.random.Generator) -> Tensor:
 
 
 def student_view(
-    crops: Tensor, landmarks: np.ndarray, template: Template, rng: np.random.Generator, side: int
+    crops: Tensor,
+    landmarks: np.ndarray,
+    template: Template,
+    rng: np.random.Generator,
+    side: int,
+    disguised: bool = True,
 ) -> Tensor:
     """Changed faces (N, 1 or 3, side, side) of crops (N, 3, 192, 192).
 
-    Tinted, bent, lit; the template turned, scaled and shifted, drawn at `side` pixels; some softened, noisy, with a
-    rectangle missing.
+    Lit; the template turned, scaled and shifted, drawn at `side` pixels; some softened; noisy. Disguised ones are
+    tinted and bent besides, and of some a rectangle is missing.
     """
-    crops = tinted(crops, rng)
-    # Luma first where that is what the template shows: a third of the work.
-    crops, landmarks = bent(to_luma(crops) if template.channels == 1 else crops, landmarks, rng)
+    crops = tinted(crops, rng) if disguised else crops
+    # Luma early where that is what the template shows: a third of the work.
+    crops = to_luma(crops) if template.channels == 1 else crops
+    if disguised:
+        crops, landmarks = bent(crops, landmarks, rng)
     wanted = _drawn_at(side, template.size)
     transforms = [
         compose(wanted, compose(_jitter(rng, template.size), transform_to(template, points))) for points in landmarks
@@ -111,7 +118,7 @@ def student_view(
     faces = soften(warp(light(crops, rng), sampling_grid(np.stack(transforms), (side, side), (CROP, CROP))), rng)
     noise = torch.from_numpy(rng.uniform(0, 0.03, len(faces))).float()[:, None, None, None]
     noisy = (faces + noise * torch.from_numpy(rng.standard_normal(faces.shape, np.float32))).clamp(0, 1)
-    return erased(noisy, rng)
+    return erased(noisy, rng) if disguised else noisy
 
 
 def _jitter(rng: np.random.Generator, size: int) -> np.ndarray:

@@ -35,6 +35,7 @@ from deid.types import UsageError
 # Faces are drawn small at first and large at last: a small face costs a fraction and teaches most of it.
 # (share of the steps, side as a share of the template's)
 SIDES = ((0.40, 0.5), (0.40, 0.75), (0.20, 1.0))
+UNDISGUISED = 0.1  # the last share of the steps, so that the network ends among faces as they are
 SAVE_EVERY = 100
 ENOUGH = 2000  # faces to find out where a finished network sees them
 EVALUATE_EVERY = 500
@@ -144,7 +145,8 @@ def train(
         picked = draw_batch(targets, chosen, schedule.batch, rng)
         mirrored = rng.random(len(picked)) < 0.5
         side = schedule.side(step, recipe.template)
-        view = student_view(*mirror(*crops_of(faces, picked), mirrored), recipe.template, rng, side)
+        disguised = step < schedule.steps * (1 - UNDISGUISED)
+        view = student_view(*mirror(*crops_of(faces, picked), mirrored), recipe.template, rng, side, disguised)
         student.train()
         with torch.autocast(torch.device(device).type, torch.bfloat16, enabled=bfloat16):
             embeddings = student(view.to(device, memory_format=torch.channels_last)).float()

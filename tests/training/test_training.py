@@ -87,6 +87,20 @@ def test_teacher_and_student_look_at_the_same_face(faces: FaceSet) -> None:
     assert not torch.equal(lit, crops)
 
 
+def test_an_undisguised_view_is_nearer_to_the_plain_one(faces: FaceSet) -> None:
+    crops, landmarks = crops_of(faces, np.arange(8))
+    plain = aligned_view(crops, landmarks, LIGHTCNN_TEMPLATE)
+
+    def away(disguised: bool) -> float:
+        views = [
+            student_view(crops, landmarks, LIGHTCNN_TEMPLATE, np.random.default_rng(seed), 128, disguised)
+            for seed in range(4)
+        ]
+        return float((torch.stack(views) - plain).abs().mean())
+
+    assert away(False) < away(True)
+
+
 def test_mirroring_twice_is_nothing_and_swaps_the_eyes(faces: FaceSet) -> None:
     crops, landmarks = crops_of(faces, np.arange(2))
     chosen = np.array([True, False])
