@@ -200,7 +200,8 @@ def taught_by(teachers: Sequence[str]) -> dict[str, str]:
     """What an entry says of its teachers, given by name: who they are and what they were trained on."""
     known = manifest()
     data = (known[name].details.get("training_data") for name in teachers)
-    return {"teacher": ", ".join(teachers), "teacher_trained_on": "; ".join(dict.fromkeys(filter(None, data)))}
+    said = {"teacher": ", ".join(teachers), "teacher_trained_on": "; ".join(dict.fromkeys(filter(None, data)))}
+    return {key: value for key, value in said.items() if value}
 
 
 def _keep(name: str, state: Mapping[str, Tensor], details: dict[str, str]) -> Entry:

@@ -185,6 +185,7 @@ def _begin_with(start: nn.Module, student: Student, faces: FaceSet, targets: Tar
     found = F.normalize(embeddings_of(start, faces, some, template))
     left, _, right = torch.linalg.svd(found.T @ targets.goals[some, 0], full_matrices=False)
     student.from_teacher.weight.copy_(left @ right)
+    start.requires_grad_(True)  # a loaded recognizer's weights are frozen
     student.recipe.resume(start, aligned_view(*crops_of(faces, some[:: ENOUGH // 128]), template))
     student.recognizer = start
 

@@ -43,7 +43,7 @@ def _lightcnn9() -> lightcnn.LightCNN9:
 
 def _resume_lightcnn9(network: lightcnn.LightCNN9, faces: Tensor) -> None:
     lightcnn.unfold_batch_norm(network, faces)
-    # What a finished first layer finds are edges, of any teacher; learning them costs a fifth of a step.
+    # What a finished first layer finds are edges, whoever the teacher is; it is the costliest layer to learn.
     network.features[0].filter.requires_grad_(False)
 
 

@@ -269,15 +269,21 @@ def test_training_goes_on_from_a_published_network_where_it_was(
     after = embeddings_of(same, faces, np.arange(24), recipe.template)
     assert torch.allclose(before, after, atol=1e-3 * float(before.abs().max()))
     assert same.state_dict().keys() == LightCNN9().state_dict().keys()
-    losses = []
+    losses, schedule = [], replace(distill.going_on(1), batch=8)
     for begin_with in (None, load_recognizer("lightcnn9").network):
         lines: list[str] = []
-        schedule = replace(distill.going_on(1), batch=8)
         state = tmp_path / f"state-{begin_with is None}"
         distill.train(recipe, faces, schedule, targets, state, start=begin_with, log=lines.append)
         losses.append(float(re.search(r"loss ([\d.]+)", lines[-1])[1]))
     untrained, trained = losses
     assert trained < untrained
+    # All layers learn but the first: as many moments as an untrained network's, less its weight and bias.
+    muon, adamw = zip(
+        *(torch.load(tmp_path / f"state-{new}", weights_only=True)["optimizers"] for new in (True, False)), strict=True
+    )
+    assert [len(optimizer["state"]) for optimizer in muon] == [8, 8]
+    from_nothing, going_on = (len(optimizer["state"]) for optimizer in adamw)
+    assert going_on == from_nothing - 2
 
 
 @pytest.mark.parametrize("name", RECIPES)
