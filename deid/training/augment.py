@@ -19,6 +19,7 @@ SHIFT = 0.07  # of the template's side
 SWAPPED = [1, 0, 2, 4, 3]  # landmarks of a mirrored face
 BEND = 1.5  # px of a crop by which a face's shape is changed, standard deviation
 TINT = 0.5  # standard deviation of the logarithm of a color's weight
+BLEND = 2.0  # of the logit of a blended face's share of one person, standard deviation over the face
 ERASED = 0.3  # share of the faces of which a rectangle is missing
 
 
@@ -51,6 +52,18 @@ def _values_at(field: Tensor, points: np.ndarray) -> np.ndarray:
     """A field's (N, C, 192, 192) values at points (N, P, 2): (N, P, C)."""
     column, row = (torch.from_numpy(points[..., i].round().clip(0, CROP - 1)).long() for i in (0, 1))
     return field[torch.arange(len(field))[:, None], :, row, column].numpy().astype(np.float64)
+
+
+def blended(
+    crops: Tensor, landmarks: np.ndarray, others: Tensor, other_landmarks: np.ndarray, rng: np.random.Generator
+) -> tuple[Tensor, np.ndarray]:
+    """Faces of nobody, each one person here and another there; crops (N, C, 192, 192), landmarks (N, 5, 2).
+
+    Stored crops have eyes and mouths in the same places (`data.cut`), so they need no more fitting.
+    """
+    share = torch.sigmoid(BLEND * _smooth_field(rng, len(crops), 1))
+    at = _values_at(share, (landmarks + other_landmarks) / 2)
+    return share * crops + (1 - share) * others, at * landmarks + (1 - at) * other_landmarks
 
 
 def tinted(crops: Tensor, rng: np.random.Generator) -> Tensor:

@@ -42,9 +42,9 @@ def train_recognizer(
     `start` is of another architecture.
     """
     recipe = RECIPES[name]
-    learns_from = _teacher(teacher or recipe.teacher)
     begins_with = None if start is None else _published(start, recipe.architecture)
     device = ("cuda" if torch.cuda.is_available() else "cpu") if device == "auto" else device
+    learns_from = _teacher(teacher or recipe.teacher, device)
     out.mkdir(parents=True, exist_ok=True)
     faces = prepare(people, out / "faces")
     held_out = held_out_people(faces.names)
@@ -71,10 +71,10 @@ def _published(name: str, architecture: str) -> nn.Module:
     return recognizer.network
 
 
-def _teacher(name: str) -> Recognizer:
+def _teacher(name: str, device: str) -> Recognizer:
     if name in DOWNLOADS and name not in manifest():
         raise CheckpointError(f"the teacher is not on this machine: deid weights fetch {name}")
-    return load_recognizer(name)
+    return load_recognizer(name, device)
 
 
 def publish(

@@ -11,7 +11,9 @@ from torch.nn import functional as F
 
 from deid.atomic_files import write_atomically
 from deid.checkpoints import Recognizer
+from deid.training.augment import aligned_view
 from deid.training.data import FaceSet
+from deid.training.precision import reduced
 from deid.training.verification import embeddings_of
 
 
@@ -21,10 +23,12 @@ class Targets:
 
     goals: (N, 2, W) of every stored face and of its mirror image, halfway to where the teacher sees the person on
     average. prototypes: (P, W), of every training person that average. persons: (N,) the place of each face's person
-    among them, -1 for people held out. teacher: its weights' SHA-256.
+    among them, -1 for people held out. teacher: who sees them so. mean, directions: (D,) and (D, W), see `placed`.
     """
 
-    teacher: str
+    teacher: Recognizer
+    mean: Tensor
+    directions: Tensor
     goals: Tensor
     prototypes: Tensor
     persons: np.ndarray
@@ -32,6 +36,18 @@ class Targets:
     @property
     def width(self) -> int:
         return self.goals.shape[2]
+
+    def placed(self, embeddings: Tensor) -> Tensor:
+        """Where unit embeddings (N, D) of the teacher's lie among the goals, (N, W)."""
+        return F.normalize((embeddings - self.mean) @ self.directions)
+
+    @torch.no_grad()
+    def see(self, crops: Tensor, landmarks: np.ndarray) -> Tensor:
+        """Where the teacher sees further faces, crops (N, 3, 192, 192): (N, W)."""
+        views = aligned_view(crops, landmarks, self.teacher.template).to(self.teacher.device)
+        with reduced(str(self.teacher.device)):
+            seen = self.teacher.embed(views)
+        return self.placed(seen.float().cpu())
 
 
 def targets_of(teacher: Recognizer, faces: FaceSet, chosen: np.ndarray, width: int, cache: Path) -> Targets:
@@ -45,7 +61,8 @@ def targets_of(teacher: Recognizer, faces: FaceSet, chosen: np.ndarray, width: i
         np.save(data, _seen_both_ways(teacher, faces).numpy())
         write_atomically(data.getvalue(), file)
     seen = torch.from_numpy(np.load(file)).float()
-    seen = seen - seen[chosen].mean((0, 1))
+    mean = seen[chosen].mean((0, 1))
+    seen = seen - mean
     trained_on = seen[chosen].flatten(0, 1)
     directions = torch.linalg.eigh(trained_on.T @ trained_on).eigenvectors.flip(1)[:, :width]  # largest spread first
     seen = F.normalize(seen @ directions, dim=2)
@@ -56,7 +73,7 @@ def targets_of(teacher: Recognizer, faces: FaceSet, chosen: np.ndarray, width: i
     prototypes = F.normalize(sums)
     goals = seen.clone()
     goals[chosen] = F.normalize(seen[chosen] + prototypes[of_chosen][:, None], dim=2)
-    return Targets(teacher.sha256, goals, prototypes, persons)
+    return Targets(teacher, mean, directions, goals, prototypes, persons)
 
 
 def _seen_both_ways(teacher: Recognizer, faces: FaceSet) -> Tensor:

@@ -18,7 +18,7 @@ from deid.faces.detect import detect_faces
 from deid.maintenance import Trainable
 from deid.recognizers.lightcnn import LightCNN9
 from deid.training import distill
-from deid.training.augment import aligned_view, bent, erased, light, mirror, student_view, tinted
+from deid.training.augment import aligned_view, bent, blended, erased, light, mirror, student_view, tinted
 from deid.training.command import publish
 from deid.training.data import CROP, MARGIN, FaceSet, crops_of, cut, held_out_people
 from deid.training.decoys import fit_gaussian
@@ -126,6 +126,22 @@ def test_bent_faces_have_their_landmarks_where_they_went() -> None:
         assert float(face[0, rows, columns].min()) > 0.9
 
 
+def test_a_blended_face_is_one_person_here_and_the_other_there() -> None:
+    """Of a black and a white picture, one with its landmarks 10 pixels to the right."""
+    points = np.array([[[75.0, 72], [117, 72], [96, 95], [80, 120], [112, 120]]] * 16)
+    black, white = torch.zeros(16, 3, CROP, CROP), torch.ones(16, 3, CROP, CROP)
+    blends, landmarks = blended(black, points, white, points + np.array([10, 0]), np.random.default_rng(0))
+    assert blends.shape == black.shape
+    assert float(blends.flatten(1).std(1).mean()) > 0.2
+    assert 0.4 < float(blends.mean()) < 0.6
+    for blend, before, found in zip(blends, points, landmarks, strict=True):
+        columns, rows = (before + np.array([5, 0])).round().astype(int).T
+        assert found == pytest.approx(before + 10 * blend[:2, rows, columns].numpy().T * (1, 0), abs=1e-4)
+    same, where = blended(white, points, white, points, np.random.default_rng(0))
+    assert torch.allclose(same, white)
+    assert where == pytest.approx(points)
+
+
 def test_a_tint_changes_colors_and_leaves_gray_as_light_as_it_was() -> None:
     generator = torch.Generator().manual_seed(0)
     gray = torch.rand(4, 1, 8, 8, generator=generator).expand(-1, 3, -1, -1)
@@ -184,6 +200,21 @@ def test_a_teacher_looks_once(faces: FaceSet, tmp_path: Path, monkeypatch: pytes
     assert [file.suffix for file in tmp_path.iterdir()] == [".npy"]
 
 
+def test_a_teacher_sees_further_faces_where_it_saw_the_stored_ones(faces: FaceSet, targets: Targets) -> None:
+    held_out = np.flatnonzero(targets.persons < 0)
+    for way in (0, 1):
+        further = targets.see(*mirror(*crops_of(faces, held_out), np.full(len(held_out), bool(way))))
+        assert torch.allclose(further, targets.goals[held_out, way], atol=0.05)
+
+
+def test_half_a_batch_are_blends_of_nobody_in_particular(faces: FaceSet, targets: Targets) -> None:
+    crops, landmarks, persons, goals = distill.training_batch(faces, targets, TRAINED_ON, 12, np.random.default_rng(0))
+    assert len(crops) == len(landmarks) == len(persons) == len(goals) == 12
+    assert (persons[:6] >= 0).all()
+    assert (persons[6:] == -1).all()
+    assert torch.allclose(goals.norm(dim=1), torch.ones(12), atol=1e-5)
+
+
 def test_a_third_of_a_batch_are_further_photos_of_its_people(targets: Targets) -> None:
     for seed in range(20):
         picked = distill.draw_batch(targets, TRAINED_ON, 9, np.random.default_rng(seed))
@@ -201,7 +232,7 @@ def test_the_loss_is_least_where_the_teacher_was(faces: FaceSet, targets: Target
         there = student.from_teacher(goals)
         noise = torch.randn(there.shape)
         losses = [
-            float(distill.distillation_loss(student, there + strength * noise, targets, picked, goals))
+            float(distill.distillation_loss(student, there + strength * noise, targets, targets.persons[picked], goals))
             for strength in (0.0, 0.03, 0.1, 0.3)
         ]
     assert losses == sorted(losses)
@@ -261,7 +292,7 @@ def test_an_interrupted_training_ends_where_an_uninterrupted_one_does(
 def test_training_goes_on_from_a_published_network_where_it_was(
     faces: FaceSet, targets: Targets, tmp_path: Path
 ) -> None:
-    """With no step at all it comes out as it went in; what a teacher wants of it is near where it is already."""
+    """With no step at all it comes out as it went in."""
     recipe, published = RECIPES["lightcnn9"], load_recognizer("lightcnn9")
     before = embeddings_of(published.network, faces, np.arange(24), recipe.template)
     start = load_recognizer("lightcnn9").network
@@ -269,14 +300,10 @@ def test_training_goes_on_from_a_published_network_where_it_was(
     after = embeddings_of(same, faces, np.arange(24), recipe.template)
     assert torch.allclose(before, after, atol=1e-3 * float(before.abs().max()))
     assert same.state_dict().keys() == LightCNN9().state_dict().keys()
-    losses, schedule = [], replace(distill.going_on(1), batch=8)
+    schedule = replace(distill.going_on(1), batch=8)
     for begin_with in (None, load_recognizer("lightcnn9").network):
-        lines: list[str] = []
         state = tmp_path / f"state-{begin_with is None}"
-        distill.train(recipe, faces, schedule, targets, state, start=begin_with, log=lines.append)
-        losses.append(float(re.search(r"loss ([\d.]+)", lines[-1])[1]))
-    untrained, trained = losses
-    assert trained < untrained
+        distill.train(recipe, faces, schedule, targets, state, start=begin_with)
     # All layers learn but the first: as many moments as an untrained network's, less its weight and bias.
     muon, adamw = zip(
         *(torch.load(tmp_path / f"state-{new}", weights_only=True)["optimizers"] for new in (True, False)), strict=True
@@ -369,6 +396,7 @@ def test_the_command_trains_and_publishes_weights_that_load(
         shutil.copytree(person, tmp_path / "people" / person.name)
     out = tmp_path / "out"
     assert cli.run(["train", "lightcnn9", str(tmp_path / "people"), str(out), "--steps", "1", *BY_DLIB]) == 0
+    untrained = first_loss(capsys)
     entry = tomllib.loads((out / "lightcnn9.toml").read_text())["recognizers"]["lightcnn9"]
     for file, sha256 in (("file", "sha256"), ("decoys_file", "decoys_sha256")):
         assert hashlib.sha256((out / entry[file]).read_bytes()).hexdigest() == entry[sha256]
@@ -386,6 +414,7 @@ def test_the_command_trains_and_publishes_weights_that_load(
     assert "dlib-resnet is no lightcnn9" in capsys.readouterr().err
     shutil.copytree(out / "faces", tmp_path / "more" / "faces")
     assert cli.run([*going_on, "--start", "lightcnn9"]) == 0
+    assert first_loss(capsys) < untrained, "what the teacher wants of it is near where it is already"
     entry = tomllib.loads((tmp_path / "more" / "lightcnn9.toml").read_text())["recognizers"]["lightcnn9"]
     assert entry["teacher"] == ", ".join(dict.fromkeys(["dlib-resnet", *manifest()["lightcnn9"].teachers]))
     # With another teacher it does not.
@@ -393,6 +422,10 @@ def test_the_command_trains_and_publishes_weights_that_load(
     assert cli.run(command) == 2
     assert "another teacher" in capsys.readouterr().err
     assert torch.load(out / "lightcnn9.state", weights_only=True)["step"] == 2
+
+
+def first_loss(capsys: pytest.CaptureFixture[str]) -> float:
+    return float(re.findall(r"loss ([\d.]+)", "".join(capsys.readouterr()))[-1])
 
 
 def two_photos_each(lfw: Path, count: int) -> list[Path]:
