@@ -25,7 +25,8 @@ class Profile:
     others only once they failed. views: of one face that the attack has in mind at a time. unmatched: whether a
     one-to-one comparison with the clean photo must fail as well, at FAR 1e-2. exact: whether the rank is to be k, or k
     or more. beside: further surrogates, by name, for which all of this must hold. channels: 3 for a perturbation in
-    color, 1 in luma. limit: of every pixel's change (`k_a3`). away: the first rounds are a `feature_level` attack.
+    color, 1 in luma. limit: of every pixel's change (`k_a3`) in the first round; widening: by which share of that it
+    grows a round, so that only faces that need it show more. away: the first rounds are a `feature_level` attack.
     """
 
     checks: Mapping[str, Handling]
@@ -39,7 +40,11 @@ class Profile:
     beside: tuple[str, ...] = ()
     channels: int = 1
     limit: float | None = None
+    widening: float = 0.0
     away: Away | None = None
+
+    def limit_in(self, round_: int) -> float | None:
+        return None if self.limit is None else self.limit * (1 + self.widening * round_)
 
 
 _AS_PUBLISHED = {AS_PUBLISHED: HANDLINGS[AS_PUBLISHED]}
@@ -47,7 +52,7 @@ _HANDLED = {name: HANDLINGS[name] for name in (AS_PUBLISHED, JPEG_75, HALF_SIZE,
 _HANDLED["cropped by 3 %"] = cropped
 
 PROFILES = {
-    "paper": Profile(_AS_PUBLISHED, rounds=8, margin=0.15),
+    "paper": Profile(_AS_PUBLISHED, rounds=8, margin=0.15, limit=1.0, widening=0.5),
     "robust": Profile(
         _HANDLED,
         rounds=10,
@@ -55,6 +60,8 @@ PROFILES = {
         rehearsed=(HALF_SIZE_JPEG_75,),
         views=8,
         unmatched=True,
+        limit=1.2,
+        widening=0.25,
     ),
     "transfer": Profile(
         _HANDLED,

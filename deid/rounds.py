@@ -61,7 +61,8 @@ def run_rounds(
     costs = Costs()
     options, device = protector.options, torch.device(protector.device)
     profile = PROFILES[options.profile]
-    limit = profile.limit if options.max_visibility is None else options.max_visibility
+    if options.max_visibility is not None:
+        profile = replace(profile, limit=options.max_visibility, widening=0.0)
     surrogates = protector.surrogates
     chain = _chain_of(photo, found, surrogates, profile.channels)
     for row, f in enumerate(found):
@@ -71,7 +72,7 @@ def run_rounds(
     groups = torch.tensor(ks, device=device)
     enrollments = protector.enrollments_of(photo, found)
     asked = [_asked(*one, groups) for one in zip(surrogates, enrollments, strict=True)]
-    shared = _Shared(profile, options.method, limit, chain, clean, asked, groups, costs)
+    shared = _Shared(profile, options.method, chain, clean, asked, groups, costs)
     step_away = None if profile.away is None else _away_from(photo, found, profile.away, shared)
     counts = torch.zeros(len(found), dtype=torch.int64, device=device)
     faces, best, open_faces = clean.clone(), None, list(range(len(found)))
@@ -125,7 +126,6 @@ class _Shared:
 
     profile: Profile
     method: str
-    limit: float | None
     chain: FaceChain
     clean: Tensor
     asked: Sequence[Asked]
@@ -152,7 +152,7 @@ def _away_from(
             stride=away.stride,
             momentum=away.momentum,
             chroma=away.chroma,
-            limit=shared.limit,
+            limit=shared.profile.limit,
         )
 
     return step_away
@@ -173,7 +173,7 @@ def _ranked(faces: Tensor, part: Tensor, round_: int, shared: _Shared) -> tuple[
         margin=margin,
         ceiling=0.0 if profile.unmatched else None,
         exact=False if exact is None else exact,
-        limit=shared.limit,
+        limit=profile.limit_in(round_),
         steps=profile.steps,
         start=faces,
         counts=evaluations,

@@ -146,7 +146,7 @@ def change_over_limit(before: np.ndarray, after: np.ndarray) -> float:
     return float(((changed - clean).abs() / visible_limit(clean[None])[0]).quantile(0.999))
 
 
-def test_a_hard_cap_holds_where_the_profile_has_none(
+def test_a_hard_cap_holds_where_the_profile_has_a_wider_one(
     tmp_path: Path, files: tuple[Path, Path, PhotoResult, Protector]
 ) -> None:
     before, output = read_photo(files[0]).pixels, tmp_path / "out.png"
@@ -158,11 +158,23 @@ def test_a_hard_cap_holds_where_the_profile_has_none(
 def test_a_cap_too_low_protects_nothing_and_writes_nothing(
     tmp_path: Path, files: tuple[Path, Path, PhotoResult, Protector], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setitem(PROFILES, "paper", replace(PROFILES["paper"], rounds=2, steps=15))
+    # A cap that widened as the profile's own limit does would be wide enough in the third round.
+    monkeypatch.setitem(PROFILES, "paper", replace(PROFILES["paper"], rounds=3, steps=15, widening=25.0))
     free, capped = tmp_path / "free.png", tmp_path / "capped.png"
     assert protect(files[0], free, Options(seed=7, profile="paper")).outcome == "protected"
     assert protect(files[0], capped, Options(seed=7, profile="paper", max_visibility=0.02)).outcome == "failed"
     assert not capped.exists()
+
+
+def test_a_profiles_own_limit_widens_for_the_faces_that_need_it(
+    tmp_path: Path, files: tuple[Path, Path, PhotoResult, Protector], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    narrow = replace(PROFILES["paper"], rounds=3, steps=15, limit=0.02, widening=25.0)
+    monkeypatch.setitem(PROFILES, "paper", narrow)
+    assert [narrow.limit_in(round_) for round_ in range(3)] == pytest.approx([0.02, 0.52, 1.02])
+    output = tmp_path / "out.png"
+    assert protect(files[0], output, Options(seed=7, profile="paper")).outcome == "protected"
+    assert 0.1 < change_over_limit(read_photo(files[0]).pixels, read_photo(output).pixels) < 1.3
 
 
 @pytest.mark.parametrize("options", [Options(max_visibility=0), Options(max_visibility=float("nan"))])

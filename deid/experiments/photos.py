@@ -130,7 +130,7 @@ def _ask(
 
 
 def _fixed(photo: Path, k: int, protector: Protector) -> Measured | None:
-    """As the papers measure: one alignment, no file, recognized again at the same landmarks (rounded to 8 bits)."""
+    """As the papers measure: one alignment, no file, no limit, recognized again there (rounded to 8 bits)."""
     picture = read_photo(photo)
     found = protector.find(picture)
     if not found:
