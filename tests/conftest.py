@@ -6,8 +6,13 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from hypothesis import settings
 
 SHARED = Path(__file__).parents[1].parent / "shared" / "data"
+
+# The same examples in every run, and no test asserts a time: a busy machine is no defect.
+settings.register_profile("repeatable", deadline=None, derandomize=True)
+settings.load_profile("repeatable")
 
 # Where tests run side by side each has a core of its own.
 torch.set_num_threads(1 if "PYTEST_XDIST_WORKER" in os.environ else min(2, torch.get_num_threads()))

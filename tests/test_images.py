@@ -555,7 +555,7 @@ def test_damaged_png_data_is_noticed(level: int) -> None:
             np.testing.assert_array_equal(photo.pixels, array)
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 @given(st.integers(0, 5), st.lists(st.tuples(st.floats(0, 1), st.integers(0, 255)), min_size=1, max_size=8))
 def test_damaged_files_never_raise_anything_else(kind: int, changes: list[tuple[float, int]]) -> None:
     format = ("JPEG", "PNG", "WEBP", "TIFF", "BMP", "GIF")[kind]
@@ -569,7 +569,7 @@ def test_damaged_files_never_raise_anything_else(kind: int, changes: list[tuple[
     assert photo.pixels.dtype == np.uint8
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(
     st.sampled_from([b"\xff\xd8\xff", b"\x89PNG\r\n\x1a\n", b"GIF89a", b"BM", b"II*\0", b"RIFF\0\0\0\0WEBPVP8 "]),
     st.binary(max_size=200),
@@ -664,7 +664,7 @@ def small_photos() -> st.SearchStrategy[Photo]:
     return st.tuples(st.integers(1, 9), st.integers(1, 9)).flatmap(photo_of)
 
 
-@settings(max_examples=80, deadline=None)
+@settings(max_examples=80)
 @given(photo=small_photos(), format=st.sampled_from(["PNG", "TIFF"]))
 def test_lossless_round_trips_are_bit_identical(photo: Photo, format: str) -> None:
     again = decode_photo(encode_photo(photo, format=format))
@@ -675,7 +675,7 @@ def test_lossless_round_trips_are_bit_identical(photo: Photo, format: str) -> No
     assert again.exact
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(photo=small_photos(), format=st.sampled_from(["JPEG", "WEBP", "BMP"]))
 def test_lossy_round_trips_keep_the_size(photo: Photo, format: str) -> None:
     again = decode_photo(encode_photo(photo, format=format))

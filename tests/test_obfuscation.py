@@ -99,7 +99,7 @@ def rng_photo() -> np.ndarray:
     return np.random.default_rng(0).integers(0, 256, (160, 160, 3), dtype=np.uint8)
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(
     method=st.sampled_from(METHODS),
     size=st.tuples(st.integers(1, 90), st.integers(1, 90)),

@@ -33,13 +33,13 @@ def test_no_photos_and_one_rank_say_nothing():
     assert even_spread_p_value([7]) == pytest.approx(1)
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(st.lists(st.integers(0, 4), min_size=1, max_size=4).filter(lambda counts: sum(counts) <= 9))
 def test_it_is_the_sum_over_all_outcomes_as_scipy_gives_them(counts: list[int]):
     assert even_spread_p_value(counts) == pytest.approx(min(1, enumerated(counts)), rel=1e-9)
 
 
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=30)
 @given(st.lists(st.integers(0, 6), min_size=2, max_size=6), st.randoms())
 def test_which_rank_has_how_many_does_not_matter(counts: list[int], random):
     shuffled = random.sample(counts, len(counts))

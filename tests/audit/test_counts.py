@@ -108,7 +108,7 @@ class TestRanks:
         # Clean: from 0° the other photo is 30° away and 15° nearer; from 30° too, and 42° is 12° away.
         assert of_gallery["control"]["ranks"] == {"2": 1, "3": 1}
 
-    @settings(max_examples=40, deadline=None)
+    @settings(max_examples=40)
     @given(st.integers(1, 30), st.integers(1, 12), st.integers(0, 1000))
     def test_they_are_those_of_the_logits(self, faces: int, decoys: int, seed: int):
         rng = np.random.default_rng(seed)
@@ -301,7 +301,7 @@ class TestGalleries:
 
 
 class TestProperties:
-    @settings(max_examples=25, deadline=None)
+    @settings(max_examples=25)
     @given(st.integers(0, 1000), st.randoms())
     def test_the_order_of_the_photos_does_not_matter(self, seed: int, random: Any):
         known, after = some_set(seed)
@@ -310,7 +310,7 @@ class TestProperties:
         again, lines_again = count_set(known, iter(random.sample(photos, len(photos))), K, 0)
         assert (again, lines_again) == (found, lines)
 
-    @settings(max_examples=25, deadline=None)
+    @settings(max_examples=25)
     @given(st.integers(0, 1000), st.data())
     def test_the_parts_of_a_set_add_up(self, seed: int, data: Any):
         known, after = some_set(seed)

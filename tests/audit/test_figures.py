@@ -284,14 +284,14 @@ def test_a_withheld_gallery_tells_the_first_rank_only():
     assert gallery_verdicts(figures) == ["violated"]
 
 
-@settings(max_examples=50, deadline=None)
+@settings(max_examples=50)
 @given(st.integers(0, 40), st.integers(1, 40))
 def test_shares_have_scipys_intervals(successes: int, more: int):
     n = max(successes, more)
     assert_share(share(successes, n), successes, n)
 
 
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=30)
 @given(st.dictionaries(st.integers(1, 80), st.integers(1, 9), min_size=1, max_size=12), st.randoms())
 def test_figures_do_not_depend_on_the_order_of_counts(ranks: dict[int, int], random: Any):
     counts = set_counts(gallery_counts(ranks, within=[[2, 1, 0, 0, 0], [4, 0, 0, 0, 0]]))

@@ -47,7 +47,7 @@ class TestPersons:
         faces = [face("1", 0, sha256="same file"), face("1", 180, sha256="same file")]
         assert persons_of(faces, people, THRESHOLD) == ["ann", "#1"]
 
-    @settings(max_examples=40, deadline=None)
+    @settings(max_examples=40)
     @given(st.lists(st.integers(0, 5), min_size=1, max_size=20), st.randoms())
     def test_people_who_are_well_apart_are_told_apart_in_any_order(self, who: list[int], random: Any):
         faces = [face(f"{i:02d}", 60 * person + random.uniform(-5, 5)) for i, person in enumerate(who)]

@@ -9,7 +9,7 @@ from torch import Tensor
 
 from deid.losses.steerable_pyramid import Pyramid, decompose, reconstruct, subbands
 
-quick = settings(max_examples=40, deadline=None, derandomize=True)
+quick = settings(max_examples=40)
 
 
 def noise(*shape: int, seed: int = 0, dtype: torch.dtype = torch.float64) -> Tensor:
