@@ -44,6 +44,7 @@ class Profile:
     away: Away | None = None
 
     def limit_in(self, round_: int) -> float | None:
+        """Of a round, counted from 0; None: no limit."""
         return None if self.limit is None else self.limit * (1 + self.widening * round_)
 
 
