@@ -4,7 +4,6 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 
 import numpy as np
-import torch
 from safetensors.torch import save_file
 from torch import nn
 
@@ -12,6 +11,7 @@ from deid.checkpoints import CheckpointError, Recognizer, load_recognizer, manif
 from deid.faces.align import Template
 from deid.fetch import DOWNLOADS
 from deid.file_hash import file_sha256
+from deid.protector import device_for
 from deid.training.data import FaceSet, held_out_people, prepare
 from deid.training.decoys import fit_gaussian
 from deid.training.distill import Schedule, going_on, train
@@ -39,11 +39,11 @@ def train_recognizer(
     name: of RECIPES. people: a folder with a folder a person. The faces, and where the teacher (the recipe's, or
     another one by name) sees them, are found once and kept in `out`/faces. start: the name of a recognizer to begin
     with instead of an untrained one. Raises CheckpointError where the teacher is not on this machine, UsageError where
-    `start` is of another architecture.
+    `start` is of another architecture or the device is not there.
     """
     recipe = RECIPES[name]
     begins_with = None if start is None else _published(start, recipe.architecture)
-    device = ("cuda" if torch.cuda.is_available() else "cpu") if device == "auto" else device
+    device = device_for(device)
     learns_from = _teacher(teacher or recipe.teacher, device)
     out.mkdir(parents=True, exist_ok=True)
     faces = prepare(people, out / "faces")

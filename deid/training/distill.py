@@ -114,8 +114,8 @@ def training_batch(
 ) -> tuple[Tensor, np.ndarray, np.ndarray, Tensor]:
     """Crops (N, 3, 192, 192), landmarks (N, 5, 2), persons (N,) and goals (N, W): stored faces, then blended ones.
 
-    A few thousand people are soon known by heart; of blends there is no end, and the teacher tells two of them apart
-    as it does people (Beyer et al., CVPR 2022: a student that sees what its teacher sees, mixed, generalizes).
+    Of people there are a few thousand, of blends no end (mixed inputs in distillation: Beyer et al., CVPR 2022). What
+    they add was not measured on its own.
     """
 
     def drawn(picked: np.ndarray, mirrored: np.ndarray) -> tuple[Tensor, np.ndarray]:

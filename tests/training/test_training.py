@@ -239,6 +239,22 @@ def test_the_loss_is_least_where_the_teacher_was(faces: FaceSet, targets: Target
     assert losses[0] < losses[-1] - 0.3
 
 
+def test_faces_of_nobody_are_no_ones_photos(targets: Targets) -> None:
+    """They have a place, but no person to be nearest to, and two of them are no pair of one person."""
+    torch.manual_seed(0)
+    student = Student(RECIPES["lightcnn9"], targets.width)
+    persons, goals = np.array([0, 1, -1, -1]), torch.nn.functional.normalize(torch.randn(4, targets.width))
+    found = torch.nn.functional.normalize(torch.randn(4, 256))
+    with torch.no_grad():
+        loss = distill.distillation_loss(student, found, targets, persons, goals)
+        wanted, everyone = (torch.nn.functional.normalize(student.from_teacher(x)) for x in (goals, targets.prototypes))
+    away = 1 - (found * wanted).sum(1).mean()
+    logits = distill.SHARPNESS * found[:2] @ everyone.T
+    nearest = (logits.logsumexp(1) - logits[[0, 1], [0, 1]]).mean()
+    pairs = (found @ found.T - goals @ goals.T)[~torch.eye(4, dtype=torch.bool)].square().mean()
+    assert float(loss) == pytest.approx(float(away + 0.5 * nearest + 4 * pairs), rel=1e-5)
+
+
 def test_orthogonalized_momentum_has_singular_values_near_one() -> None:
     generator = torch.Generator().manual_seed(0)
     for shape in ((8, 40), (40, 8), (16, 16)):
@@ -422,6 +438,13 @@ def test_the_command_trains_and_publishes_weights_that_load(
     assert cli.run(command) == 2
     assert "another teacher" in capsys.readouterr().err
     assert torch.load(out / "lightcnn9.state", weights_only=True)["step"] == 2
+
+
+@pytest.mark.skipif(torch.cuda.is_available(), reason="there is a GPU here")
+def test_a_device_that_is_not_here_is_said_in_one_line(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert cli.run(["train", "lightcnn9", str(tmp_path), str(tmp_path / "out"), "--device", "cuda"]) == 2
+    assert "there is none here" in capsys.readouterr().err
+    assert not (tmp_path / "out").exists()
 
 
 def first_loss(capsys: pytest.CaptureFixture[str]) -> float:
