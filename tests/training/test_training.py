@@ -308,7 +308,7 @@ def test_an_interrupted_training_ends_where_an_uninterrupted_one_does(
 def test_training_goes_on_from_a_published_network_where_it_was(
     faces: FaceSet, targets: Targets, tmp_path: Path
 ) -> None:
-    """With no step at all it comes out as it went in."""
+    """With no step at all it comes out as it went in, with some halfway to where they led."""
     recipe, published = RECIPES["lightcnn9"], load_recognizer("lightcnn9")
     before = embeddings_of(published.network, faces, np.arange(24), recipe.template)
     start = load_recognizer("lightcnn9").network
@@ -319,7 +319,14 @@ def test_training_goes_on_from_a_published_network_where_it_was(
     schedule = replace(distill.going_on(1), batch=8)
     for begin_with in (None, load_recognizer("lightcnn9").network):
         state = tmp_path / f"state-{begin_with is None}"
-        distill.train(recipe, faces, schedule, targets, state, start=begin_with)
+        went_on, _ = distill.train(recipe, faces, schedule, targets, state, start=begin_with)
+    student = distill.Student(recipe, targets.width)
+    student.load_state_dict(torch.load(tmp_path / "state-False", weights_only=True)["student"])
+    recipe.finish(student.recognizer)
+    trained, begun = student.recognizer.state_dict(), published.network.state_dict()
+    for key, value in went_on.state_dict().items():
+        assert torch.allclose(value, (trained[key] + begun[key]) / 2, atol=1e-6), key
+    assert not torch.allclose(trained["fc1.filter.weight"], begun["fc1.filter.weight"], atol=1e-6)
     # All layers learn but the first: as many moments as an untrained network's, less its weight and bias.
     muon, adamw = zip(
         *(torch.load(tmp_path / f"state-{new}", weights_only=True)["optimizers"] for new in (True, False)), strict=True
