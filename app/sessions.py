@@ -1,10 +1,13 @@
 """A folder for every session, that nobody else is served from, deleted at its end and at exit.
 
+A server that is killed cannot delete its own: the next one to start does.
+
 A browser is known by a random cookie, a tab by Gradio's own random session hash. Gradio serves any file under its
 folder to whoever knows the name, so the server (`deid.app.guard`) asks here whose a file is.
 """
 
 import atexit
+import os
 import secrets
 import shutil
 import tempfile
@@ -14,9 +17,16 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
+try:
+    import fcntl
+except ImportError:  # on Windows, where a killed server's files stay
+    fcntl = None  # type: ignore[assignment]
+
+PREFIX = "deid-ui-"
 COOKIE = "deid_browser"
 NO_COOKIE = "This page needs cookies from its own address: allow them and load it again."
 UNCLAIMED = 3600  # seconds that an upload waits to be used
+SETTLED = 60  # seconds after which a server has surely locked its folder
 
 
 class Refused(Exception):  # noqa: N818
@@ -70,7 +80,9 @@ class Sessions:
     """All open pages. root: everything lives under it, uploads on their way included."""
 
     def __init__(self) -> None:
-        self.root = Path(tempfile.mkdtemp(prefix="deid-ui-")).resolve()
+        _delete_abandoned()
+        self.root = Path(tempfile.mkdtemp(prefix=PREFIX)).resolve()
+        _lock(self.root)
         self._open: dict[tuple[str, str], Session] = {}
         self._lock = threading.Lock()
         atexit.register(self.close)
@@ -137,6 +149,20 @@ class Sessions:
         for session in sessions:
             session.delete()
         shutil.rmtree(self.root, ignore_errors=True)
+
+
+def _lock(folder: Path) -> None:
+    """Mark a folder as used by this process, until it ends. Raises OSError if it is by another, or is none of ours."""
+    if fcntl is not None:
+        fcntl.flock(os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW), fcntl.LOCK_EX | fcntl.LOCK_NB)
+
+
+def _delete_abandoned() -> None:
+    for folder in Path(tempfile.gettempdir()).glob(f"{PREFIX}*"):
+        with suppress(OSError):  # in use, another user's, or gone meanwhile
+            if fcntl is not None and time.time() - folder.stat().st_mtime > SETTLED:
+                _lock(folder)
+                shutil.rmtree(folder)
 
 
 def new_token() -> str:

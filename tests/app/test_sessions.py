@@ -1,6 +1,9 @@
 """Whose files are whose, and that they go."""
 
 import os
+import subprocess
+import sys
+import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -117,3 +120,24 @@ def test_what_nobody_has_claimed_goes_with_the_last_page_or_by_its_age(sessions:
 def test_a_browser_without_a_cookie_of_ours_has_no_session(sessions: Sessions, browser: str) -> None:
     with pytest.raises(Refused, match="cookies"):
         sessions.of(browser, "page")
+
+
+def test_the_next_server_deletes_what_a_killed_one_left(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    code = "import time; from deid.app.sessions import Sessions; print(Sessions().root, flush=True); time.sleep(60)"
+    command = [sys.executable, "-c", code]
+    environment = {**os.environ, "TMPDIR": str(tmp_path)}
+    with subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, text=True) as server:
+        assert server.stdout is not None
+        root = Path(server.stdout.readline().strip())
+        (root / "photo.png").write_bytes(b"photo")
+        monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+        monkeypatch.setattr("deid.app.sessions.SETTLED", -1)
+        Sessions().close()
+        assert (root / "photo.png").exists(), "its server is alive"
+        server.kill()
+    elsewhere = tmp_path / "elsewhere"
+    elsewhere.mkdir()
+    (tmp_path / "deid-ui-link").symlink_to(elsewhere)
+    Sessions().close()
+    assert not root.exists()
+    assert elsewhere.exists()
