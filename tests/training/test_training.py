@@ -322,11 +322,15 @@ def test_training_goes_on_from_a_published_network_where_it_was(
         went_on, _ = distill.train(recipe, faces, schedule, targets, state, start=begin_with)
     student = distill.Student(recipe, targets.width)
     student.load_state_dict(torch.load(tmp_path / "state-False", weights_only=True)["student"])
-    recipe.finish(student.recognizer)
+    plain = aligned_view(*crops_of(faces, np.flatnonzero(targets.persons >= 0)), recipe.template)
+    for norm in (module for module in student.modules() if isinstance(module, torch.nn.BatchNorm2d)):
+        norm.momentum = 1.0
+    student.recognizer.train()(plain)
+    recipe.finish(student.recognizer.eval())
     trained, begun = student.recognizer.state_dict(), published.network.state_dict()
     for key, value in went_on.state_dict().items():
-        assert torch.allclose(value, (trained[key] + begun[key]) / 2, atol=1e-6), key
-    assert not torch.allclose(trained["fc1.filter.weight"], begun["fc1.filter.weight"], atol=1e-6)
+        assert torch.allclose(value, (trained[key] + begun[key]) / 2, rtol=1e-4, atol=1e-5), key
+    assert not torch.allclose(trained["fc1.filter.weight"], begun["fc1.filter.weight"], rtol=1e-3)
     # All layers learn but the first: as many moments as an untrained network's, less its weight and bias.
     muon, adamw = zip(
         *(torch.load(tmp_path / f"state-{new}", weights_only=True)["optimizers"] for new in (True, False)), strict=True
