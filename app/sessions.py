@@ -82,7 +82,7 @@ class Sessions:
     def __init__(self) -> None:
         _delete_abandoned()
         self.root = Path(tempfile.mkdtemp(prefix=PREFIX)).resolve()
-        _lock(self.root)
+        _take(self.root)
         self._open: dict[tuple[str, str], Session] = {}
         self._lock = threading.Lock()
         atexit.register(self.close)
@@ -151,17 +151,22 @@ class Sessions:
         shutil.rmtree(self.root, ignore_errors=True)
 
 
-def _lock(folder: Path) -> None:
+def _take(folder: Path) -> None:
     """Mark a folder as used by this process, until it ends. Raises OSError if it is by another, or is none of ours."""
     if fcntl is not None:
-        fcntl.flock(os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW), fcntl.LOCK_EX | fcntl.LOCK_NB)
+        handle = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW)
+        try:
+            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError:
+            os.close(handle)
+            raise
 
 
 def _delete_abandoned() -> None:
     for folder in Path(tempfile.gettempdir()).glob(f"{PREFIX}*"):
         with suppress(OSError):  # in use, another user's, or gone meanwhile
             if fcntl is not None and time.time() - folder.stat().st_mtime > SETTLED:
-                _lock(folder)
+                _take(folder)
                 shutil.rmtree(folder)
 
 
