@@ -48,10 +48,16 @@ def test_every_profile_has_a_row_beside_blur_and_mosaic() -> None:
 
 def test_a_surrogate_left_out_is_not_attacked() -> None:
     assert transfer.SURROGATES == ("lightcnn9", "dlib-resnet", "mobilenet-vggface2", "facenet-casia")
-    for name in transfer.SURROGATES:
-        protector = transfer._protector("cpu", **transfer.METHODS[f"transfer without {name}"])
+    for names in transfer.LEFT_OUT:
+        protector = transfer._protector("cpu", **transfer.METHODS[f"transfer without {' and '.join(names)}"])
         attacked = [one.recognizer.name for one in protector.surrogates]
-        assert sorted([name, *attacked]) == sorted(transfer.SURROGATES)
+        assert sorted([*names, *attacked]) == sorted(transfer.SURROGATES)
+
+
+def test_a_teacher_is_also_left_out_with_who_learned_from_it() -> None:
+    together = {names for names in transfer.LEFT_OUT if len(names) > 1}
+    learned = [(name, manifest()[name].teachers) for name in transfer.SURROGATES]
+    assert together == {(teacher, name) for name, teachers in learned for teacher in teachers}
 
 
 def test_a_row_that_is_not_there_is_named(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
