@@ -216,3 +216,12 @@ def fold_batch_norm(network: nn.Module) -> None:
         layer.weight.mul_(gain.reshape(-1, *[1] * (layer.weight.ndim - 1)))
         layer.bias.mul_(gain).add_(shift)
         module.norm = nn.Identity()
+
+
+@torch.no_grad()
+def shift_embeddings(network: LightCNN9, by: Tensor) -> None:
+    """Add a vector (256,) to every embedding, in place: max(a, b) + s = max(a + s, b + s)."""
+    bias = network.fc1.filter.bias
+    if bias is None:
+        raise ValueError("only a layer with a bias can be shifted")
+    bias.add_(by.repeat(2))

@@ -18,8 +18,8 @@ class Recipe:
     architecture: as the manifest calls it; build: the untrained network, with batch normalization; feature_map: its
     part that takes faces of any size (N, C, S, S) to features; embedding: the part that takes features of the side
     `feature_side` to embeddings (N, width). finish: makes the trained network the published one; resume: the
-    other way round, with some faces (N, C, S, S) whose statistics it takes. input: in words. teacher: the recognizer
-    it learns from.
+    other way round, with some faces (N, C, S, S) whose statistics it takes. shift: adds a vector (width,) to every
+    embedding of a published one. input: in words. teacher: the recognizer it learns from.
     """
 
     architecture: str
@@ -31,6 +31,7 @@ class Recipe:
     embedding: Callable[[Any, Tensor], Tensor]
     finish: Callable[[Any], None]
     resume: Callable[[Any, Tensor], None]
+    shift: Callable[[Any, Tensor], None]
     input: str
     teacher: str
 
@@ -58,6 +59,7 @@ RECIPES = {
         embedding=lambda network, features: network.fc1(features.flatten(1)),
         finish=lightcnn.fold_batch_norm,
         resume=_resume_lightcnn9,
+        shift=lightcnn.shift_embeddings,
         input="luma 128×128, eye line horizontal, eye center (64, 40), eye to mouth 48 px",
         teacher="mobilenet-vggface2",
     ),
@@ -72,6 +74,7 @@ RECIPES = {
         embedding=lambda network, features: network.embedding(features),
         finish=lambda network: None,
         resume=lambda network, faces: None,
+        shift=lambda network, by: network.bn.bias.add_(by),
         input="RGB 112×112, five landmarks to MOBILEFACENET_TEMPLATE",
         teacher="mobilenet-vggface2",
     ),

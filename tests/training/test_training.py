@@ -308,13 +308,17 @@ def test_an_interrupted_training_ends_where_an_uninterrupted_one_does(
 def test_training_goes_on_from_a_published_network_where_it_was(
     faces: FaceSet, targets: Targets, tmp_path: Path
 ) -> None:
-    """With no step at all it comes out as it went in, with some halfway to where they led."""
+    """With no step at all it comes out as it went in, with some halfway to where they led, but for the mean."""
     recipe, published = RECIPES["lightcnn9"], load_recognizer("lightcnn9")
     before = embeddings_of(published.network, faces, np.arange(24), recipe.template)
     start = load_recognizer("lightcnn9").network
     same, _ = distill.train(recipe, faces, distill.going_on(0), targets, tmp_path / "state", start=start)
     after = embeddings_of(same, faces, np.arange(24), recipe.template)
-    assert torch.allclose(before, after, atol=1e-3 * float(before.abs().max()))
+    moved = after - before
+    assert torch.allclose(moved, moved[:1].expand_as(moved), atol=1e-3 * float(before.abs().max()))
+    mean = after[TRAINED_ON].mean(0)
+    spread = (after[TRAINED_ON] - mean).square().sum(1).mean().sqrt()
+    assert float(mean.norm() / spread) == pytest.approx(distill.OFFSET, abs=1e-3)
     assert same.state_dict().keys() == LightCNN9().state_dict().keys()
     schedule = replace(distill.going_on(1), batch=8)
     for begin_with in (None, load_recognizer("lightcnn9").network):
@@ -329,6 +333,8 @@ def test_training_goes_on_from_a_published_network_where_it_was(
     recipe.finish(student.recognizer.eval())
     trained, begun = student.recognizer.state_dict(), published.network.state_dict()
     for key, value in went_on.state_dict().items():
+        if key == "fc1.filter.bias":  # where the mean is set
+            continue
         assert torch.allclose(value, (trained[key] + begun[key]) / 2, rtol=1e-4, atol=1e-5), key
     assert not torch.allclose(trained["fc1.filter.weight"], begun["fc1.filter.weight"], rtol=1e-3)
     # All layers learn but the first: as many moments as an untrained network's, less its weight and bias.
@@ -338,6 +344,19 @@ def test_training_goes_on_from_a_published_network_where_it_was(
     assert [len(optimizer["state"]) for optimizer in muon] == [8, 8]
     from_nothing, going_on = (len(optimizer["state"]) for optimizer in adamw)
     assert going_on == from_nothing - 2
+
+
+@pytest.mark.parametrize("name", RECIPES)
+def test_a_shift_moves_every_embedding_alike(name: str) -> None:
+    recipe = RECIPES[name]
+    network = recipe.build()
+    recipe.finish(network.eval())
+    faces = torch.rand(3, recipe.template.channels, recipe.template.size, recipe.template.size)
+    by = torch.randn(recipe.width)
+    with torch.no_grad():
+        before = network(faces)
+        recipe.shift(network, by)
+        assert torch.allclose(network(faces), before + by, atol=1e-4)
 
 
 @pytest.mark.parametrize("name", RECIPES)
