@@ -9,8 +9,8 @@ distances, 0.947 and 0.777.
 
 What a student makes of a face is noisy, and a mean of weights less so. At FAR 1e-2 LightCNN-9, which dlib's network had
 taught, had 0.876 on held-out people; after 2,800 further batches 0.875, halfway between the two 0.907, and after 600
-gentler ones from there 0.866. Who is who has to be said: 1,000 batches that only followed the teacher, three quarters of
-each blended, went from 0.876 to 0.700, halfway 0.842. The length of the mean embedding (`OFFSET`) counts as well.
+gentler ones from there 0.866. Who is who has to be said: 1,000 batches that only followed the teacher, three quarters
+of each blended, went from 0.876 to 0.700, halfway 0.842. The length of the mean embedding (`OFFSET`) counts as well.
 
 Convolutions are trained with Muon: after 16,000 faces at 64 pixels 0.40 at FAR 1e-2 on held-out people, against 0.35
 with AdamW.
