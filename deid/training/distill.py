@@ -226,7 +226,7 @@ def train(
 def _begin_with(start: nn.Module, student: Student, faces: FaceSet, targets: Targets, chosen: np.ndarray) -> None:
     """Make a finished network the student's, and turn the goals to where it sees the faces already."""
     template = student.recipe.template
-    some = _enough(chosen)
+    some = _evenly(chosen, ENOUGH)
     found = F.normalize(embeddings_of(start, faces, some, template))
     left, _, right = torch.linalg.svd(found.T @ targets.goals[some, 0], full_matrices=False)
     student.from_teacher.weight.copy_(left @ right)
@@ -237,7 +237,7 @@ def _begin_with(start: nn.Module, student: Student, faces: FaceSet, targets: Tar
 
 def _plain(faces: FaceSet, chosen: np.ndarray, count: int, template: Template) -> Tensor:
     """Some of the chosen faces, at most `count`, as a recognizer will see them."""
-    return aligned_view(*crops_of(faces, chosen[:: -(-len(chosen) // count)]), template)
+    return aligned_view(*crops_of(faces, _evenly(chosen, count)), template)
 
 
 @torch.no_grad()
@@ -264,15 +264,15 @@ def _bring_halfway(network: nn.Module, begun: dict[str, Tensor]) -> None:
 @torch.no_grad()
 def _set_offset(network: nn.Module, recipe: Recipe, faces: FaceSet, chosen: np.ndarray) -> None:
     """Bring the mean embedding to the length that `OFFSET` asks for, in its own direction."""
-    found = embeddings_of(network, faces, _enough(chosen), recipe.template)
+    found = embeddings_of(network, faces, _evenly(chosen, ENOUGH), recipe.template)
     mean = found.mean(0)
     spread = (found - mean).square().sum(1).mean().sqrt()
     recipe.shift(network, (OFFSET * spread / mean.norm() - 1) * mean)
 
 
-def _enough(chosen: np.ndarray) -> np.ndarray:
-    """Some of the chosen faces, fewer than `ENOUGH` unless there are just so many."""
-    return chosen[:: len(chosen) // ENOUGH + 1]
+def _evenly(chosen: np.ndarray, count: int) -> np.ndarray:
+    """At most `count` of the chosen faces, at even distances."""
+    return chosen[:: -(-len(chosen) // count)]
 
 
 def _optimizers(student: Student, schedule: Schedule) -> list[torch.optim.Optimizer]:
