@@ -1,0 +1,219 @@
+"""What each part of `transfer` is worth: one change at a time, seen by a surrogate that was left out.
+
+    python tests/slow/transfer_variants.py LFW mobilenet-vggface2 24
+    python tests/slow/transfer_variants.py LFW mobilenet-vggface2,lightcnn9 24 "no stranger"
+
+The first of the networks left out looks at the files: settings are chosen by such, never by an independent recognizer.
+The command goes on where it stopped.
+"""
+
+import hashlib
+import sys
+from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager, nullcontext
+from dataclasses import replace
+from functools import partial
+from itertools import pairwise
+from pathlib import Path
+from typing import Any
+from unittest import mock
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+from torchvision.transforms import InterpolationMode
+from torchvision.transforms.functional import rotate
+
+import deid.attacks.feature_level as attack
+from deid import likeness, rounds
+from deid.checkpoints import load_recognizer
+from deid.experiments import transfer
+from deid.experiments.kept import measured, profile_key
+from deid.handling import AS_PUBLISHED
+from deid.losses.local_contrast import tolerance
+from deid.profiles import PROFILES
+from deid.scores import Passes
+
+DEPTH = 0.6  # of the convolutions, which one's output counts as an intermediate feature
+BILINEAR = InterpolationMode.BILINEAR
+rng = np.random.default_rng(0)
+
+
+def _shuffled(faces: Tensor) -> Tensor:
+    """Block shuffle and rotation (BSR; Wang et al., CVPR 2024): halves turned by up to 24° and exchanged."""
+    for side in (2, 3):
+        size = faces.shape[side]
+        cut = int(rng.integers(size // 6, size - size // 6))
+        halves = [rotate(half, rng.uniform(-24, 24), BILINEAR) for half in faces.split([cut, size - cut], side)]
+        faces = torch.cat([halves[at] for at in rng.permutation(2)], side)
+    return faces
+
+
+def _block_changed(block: Tensor) -> Tensor:
+    """As it is, shifted down or aside, mirrored, darker, noisy or coarse."""
+    shift = int(rng.integers(-6, 7))
+    coarse = [max(1, side * 3 // 5) for side in block.shape[2:]]
+    changes: list[Callable[[], Tensor]] = [
+        lambda: block,
+        lambda: block.roll(shift, 2),
+        lambda: block.roll(shift, 3),
+        lambda: block.flip(3),
+        lambda: block * float(rng.uniform(0.6, 1)),
+        lambda: (block + torch.randn_like(block) * 0.06).clamp(0, 1),
+        lambda: F.interpolate(F.interpolate(block, size=coarse, mode="bilinear"), block.shape[2:], mode="bilinear"),
+    ]
+    return changes[rng.integers(len(changes))]()
+
+
+def _structure_kept(faces: Tensor) -> Tensor:
+    """Structure-invariant views (SIA; Wang, Zhang, Zhang, ICCV 2023): each of nine blocks changed in its own way."""
+    rows, columns = ([0, *sorted(rng.choice(np.arange(1, side), 2, replace=False).tolist()), side]
+                     for side in faces.shape[2:])  # fmt: skip
+    bands = [[_block_changed(faces[:, :, top:bottom, left:right]) for left, right in pairwise(columns)]
+             for top, bottom in pairwise(rows)]  # fmt: skip
+    return torch.cat([torch.cat(band, 3) for band in bands], 2)
+
+
+def _seen_as(change: Callable[[Tensor], Tensor]) -> type[Passes]:
+    """Surrogates that are shown every face after a change."""
+
+    class Changed(Passes):
+        def embed(self, surrogate: Any, faces: Tensor) -> Tensor:
+            return super().embed(surrogate, change(faces))
+
+    return Changed
+
+
+def _variance_tuned(
+    likeness_fn: attack.LikenessFn,
+    faces: Tensor,
+    *,
+    steps: int,
+    stride: float,
+    momentum: float,
+    chroma: float,
+    limit: float,
+    start: Tensor,
+) -> Tensor:
+    """VMI (Wang, He, CVPR 2021): each gradient and how it varied around the last place; two evaluations a step."""
+    largest = limit * attack.visible_limit(faces)
+    perturbed, direction, variance = start.clone(), torch.zeros_like(faces), torch.zeros_like(faces)
+
+    def gradient_at(place: Tensor) -> Tensor:
+        x = place.detach().requires_grad_(True)
+        losses = [loss.sum() for loss in likeness_fn(x)]
+        parts = [torch.autograd.grad(one, x, retain_graph=one is not losses[-1])[0] for one in losses]
+        gradient = sum((attack._unit(one) for one in parts), torch.zeros_like(faces))
+        gray = gradient.mean(1, keepdim=True)
+        return attack._unit(gray + chroma * (gradient - gray))
+
+    for _ in range(steps // 2):
+        gradient = gradient_at(perturbed)
+        direction = momentum * direction + (1 - momentum) * attack._unit(gradient + variance)
+        around = torch.empty_like(faces).uniform_(-1.5, 1.5) * largest
+        variance = gradient_at(perturbed + around) - gradient
+        noise = (perturbed - 2 * stride * attack._unit(direction) - faces).clamp(-largest, largest)
+        perturbed = (faces + noise).clamp(0, 1)
+    return perturbed
+
+
+def _where_hidden(likeness_fn: attack.LikenessFn, faces: Tensor, **settings: Any) -> Tensor:
+    """Gradients weighed by what a pixel's surroundings hide."""
+    weight = tolerance(faces)
+    return attack.feature_level(lambda x: likeness_fn(x.detach() + weight * (x - x.detach())), faces, **settings)
+
+
+def _with_features(chain: Any, clean: Tensor, wanted: Any, asked: Any, chosen: Tensor, *others: Any) -> Any:
+    """Beside the embedding an intermediate feature's cosine to the clean face's on the same view."""
+    likeness_fn = likeness_on_random_views(chain, clean, wanted, asked, chosen, *others)
+    draws = others[1]
+    modules = [
+        [module for module in one.surrogate.recognizer.network.modules() if isinstance(module, nn.Conv2d)]
+        for one in asked
+    ]
+
+    def features_of(faces: Tensor) -> tuple[list[Tensor], list[Tensor]]:
+        outputs: list[Tensor] = []
+        hooks = [
+            convolutions[int(DEPTH * len(convolutions))].register_forward_hook(lambda *call: outputs.append(call[2]))
+            for convolutions in modules
+        ]
+        values = likeness_fn(faces)
+        for hook in hooks:
+            hook.remove()
+        return values, [output.flatten(1) for output in outputs]
+
+    def with_features(faces: Tensor) -> list[Tensor]:
+        drawn = draws.bit_generator.state
+        with torch.no_grad():
+            _, before = features_of(clean[chosen])
+        draws.bit_generator.state = drawn
+        values, after = features_of(faces)
+        return [
+            value + F.cosine_similarity(now - now.mean(1, keepdim=True), then - then.mean(1, keepdim=True))
+            for value, now, then in zip(values, after, before, strict=True)
+        ]
+
+    return with_features
+
+
+def _profile(**changed: Any) -> AbstractContextManager[Any]:
+    return mock.patch.dict(PROFILES, transfer=replace(PROFILES["transfer"], **changed))
+
+
+def _steps(**changed: Any) -> AbstractContextManager[Any]:
+    away = PROFILES["transfer"].away
+    if away is None:
+        raise RuntimeError("transfer has no feature-level attack any more")
+    return _profile(away=replace(away, **changed))
+
+
+likeness_on_random_views = likeness.likeness_on_random_views
+instead = mock.patch.object
+VARIANTS: dict[str, AbstractContextManager[Any]] = {
+    "as it is": nullcontext(),
+    "limit 1.0 instead of 0.92": _profile(limit=1.0),
+    "the gradient's signs instead of its values (FGSM)": instead(attack, "_unit", torch.sign),
+    "no momentum (MI)": _steps(momentum=0.0),
+    "all of the gradient's color": _steps(chroma=1.0),
+    "no turned views (DI)": instead(likeness, "jittered", lambda landmarks, _: landmarks),
+    "no handled views": instead(likeness, "HANDLED_SHARE", 0.0),
+    "no stranger": instead(likeness, "TOWARD_STRANGER", 0.0),
+    "block shuffle and rotation (BSR)": instead(likeness, "Passes", _seen_as(_shuffled)),
+    "structure-invariant views (SIA)": instead(likeness, "Passes", _seen_as(_structure_kept)),
+    "variance tuning (VMI), half the steps": instead(rounds, "feature_level", _variance_tuned),
+    "intermediate features as well": instead(rounds, "likeness_on_random_views", _with_features),
+    "steps weighed by what hides them": instead(rounds, "feature_level", _where_hidden),
+}
+
+
+def main(lfw: Path, without: Sequence[str], count: int, names: Sequence[str]) -> None:
+    asked = without[0]
+    recognizer = load_recognizer(asked, "cpu")
+    known = transfer._people(lfw, count, [recognizer])
+    clean = np.mean([person.embeddings[asked][0] @ person.embeddings[asked][1] for person in known])
+    print(
+        f"| {len(known)} people, seen by {asked} | similarity left of {clean:.2f} | SSIM | FLIP | change / limit | s |"
+    )
+    print("|" + "---|" * 6, flush=True)
+    for name in names or VARIANTS:
+        with VARIANTS[name]:
+            protector = transfer._protector("cpu", profile="transfer", without=without)
+            items = (
+                (person.photo.name, partial(transfer._carried, person, 2 + at % 5, protector, [recognizer]))
+                for at, person in enumerate(known)
+            )
+            here = hashlib.sha256(Path(__file__).read_bytes()).hexdigest()
+            settings = [name, list(without), here, profile_key("transfer")]
+            lines = list(measured("transfer-variants", settings, items, transfer.Carried, lambda _: None))
+        left = np.mean([line.similarity[asked][AS_PUBLISHED] for line in lines])
+        medians = [np.median([getattr(line, of) for line in lines]) for of in ("ssim", "flip", "over_limit", "seconds")]
+        ssim, flip, over_limit, seconds = medians
+        print(f"| {name} | {left:.3f} | {ssim:.3f} | {flip:.3f} | {over_limit:.2f} | {seconds:.1f} |", flush=True)
+
+
+if __name__ == "__main__":
+    torch.set_num_threads(1)
+    torch.manual_seed(0)
+    main(Path(sys.argv[1]), sys.argv[2].split(","), int(sys.argv[3]), sys.argv[4:])
