@@ -22,7 +22,13 @@ else:
     torch.set_num_threads(min(2, torch.get_num_threads()))
 
 
+# They start first: a worker that came to one of them at last would keep the others waiting.
+LONGEST_FILES = ("test_robust.py", "test_pipeline.py", "test_demo.py", "test_training.py", "test_cli_runs.py",
+                 "test_page.py", "test_page_folder.py")  # fmt: skip
+
+
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    items.sort(key=lambda item: item.path.name not in LONGEST_FILES)
     for item in items:
         if item.get_closest_marker("shared_data") and not SHARED.is_dir():
             item.add_marker(pytest.mark.skip(reason="../shared/data is not here"))
