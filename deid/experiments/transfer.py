@@ -9,9 +9,9 @@ import io
 import json
 import sys
 import tempfile
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from functools import partial
+from functools import cache, partial
 from pathlib import Path
 from typing import Any
 
@@ -38,6 +38,7 @@ from deid.types import Options, UsageError
 
 SURROGATES = (Options().recognizer, *PROFILES["transfer"].beside)
 HANDLED = (AS_PUBLISHED, JPEG_75, HALF_SIZE, HALF_SIZE_JPEG_75)
+SEARCHED = ("protected", "clean")  # the order of `Carried.ranks`
 # Surrogates left out to see how far the others carry: each, and LightCNN-9's teachers together with it.
 LEFT_OUT = (
     *((name,) for name in SURROGATES),
@@ -53,6 +54,7 @@ METHODS: dict[str, dict[str, Any]] = {
     **{f"blur {s:g}": {"profile": "paper", "method": "blur", "strength": s} for s in (2.0, 4.0, 6.0)},
     **{f"mosaic {s:g}": {"profile": "paper", "method": "pixelate", "strength": s} for s in (6.0, 10.0)},
 }
+GALLERY = 1000  # people who are none of those measured, a photo each
 # What is told as a median, and how.
 MEDIANS = {"ssim": ".3f", "psnr": ".1f", "flip": ".3f", "over_limit": ".2f", "seconds": ".1f"}
 
@@ -61,8 +63,9 @@ MEDIANS = {"ssim": ".3f", "psnr": ".1f", "flip": ".3f", "over_limit": ".2f", "se
 class Carried:
     """One photo. similarity: recognizer → handling → cosine between the handled face and the other photo's.
 
-    flip: mean of FLIP (Andersson et al., HPG 2020) over the aligned face; over_limit: the 99.9th percentile of its
-    changes in units of `visible_limit`.
+    ranks: recognizer → place of the other photo in a search for the face as published, and for the clean one. flip:
+    mean of FLIP (Andersson et al., HPG 2020) over the aligned face; over_limit: the 99.9th percentile of its changes in
+    units of `visible_limit`.
     """
 
     ssim: float
@@ -71,6 +74,7 @@ class Carried:
     over_limit: float
     seconds: float
     similarity: Mapping[str, Mapping[str, float]]
+    ranks: Mapping[str, Sequence[int]]
 
 
 @dataclass(frozen=True, eq=False)
@@ -97,13 +101,15 @@ def reproduce_transfer(people: Path, out: Path, *, count: int, methods: Sequence
     recognizers = [load_recognizer(name, next(iter(protectors.values())).device) for name in entries]
     known = _people(people, count, recognizers)
     thresholds = {one.name: _threshold(known, one.name) for one in recognizers}
+    gallery = cache(partial(_gallery, people, recognizers))
     rows = []
     for method, protector in protectors.items():
         items = (
-            (person.photo.name, partial(_carried, person, 2 + at % 5, protector, recognizers))
+            (person.photo.name, partial(_carried, person, 2 + at % 5, protector, recognizers, gallery))
             for at, person in enumerate(known)
         )
-        settings = [method, profile_key(protector.options.profile), sorted(entry.sha256 for entry in entries.values())]
+        weights = sorted(entry.sha256 for entry in entries.values())
+        settings = [method, GALLERY, profile_key(protector.options.profile), weights]
         lines = list(measured("transfer", settings, items, Carried, lambda text: print(text, file=sys.stderr)))
         attacked = [] if protector.options.method in OBFUSCATIONS else protector.surrogates
         surrogates = [entries[one.recognizer.name] for one in attacked]
@@ -127,7 +133,7 @@ def _protector(device: str, *, without: Sequence[str] = (), **options: Any) -> P
 
 
 def _row(lines: Sequence[Carried], thresholds: Mapping[str, float]) -> dict[str, Any]:
-    """Medians, and for each recognizer and handling the share still matched."""
+    """Medians; for each recognizer and handling the share still matched, and the share first in a search."""
     medians = {name: vars(median_interval([getattr(line, name) for line in lines])) for name in MEDIANS}
     matched = {
         name: {
@@ -136,7 +142,12 @@ def _row(lines: Sequence[Carried], thresholds: Mapping[str, float]) -> dict[str,
         }
         for name, threshold in thresholds.items()
     }
-    return {"n": len(lines), **medians, "matched": matched}
+    first = {
+        name: {when: vars(proportion(sum(line.ranks[name][at] == 1 for line in lines), len(lines)))
+               for at, when in enumerate(SEARCHED)}
+        for name in thresholds
+    }  # fmt: skip
+    return {"n": len(lines), **medians, "matched": matched, "first": first}
 
 
 def _people(folder: Path, count: int, recognizers: Sequence[Recognizer]) -> list[Person]:
@@ -165,6 +176,20 @@ def _people(folder: Path, count: int, recognizers: Sequence[Recognizer]) -> list
     return found
 
 
+def _gallery(folder: Path, recognizers: Sequence[Recognizer]) -> dict[str, np.ndarray]:
+    """Of each recognizer (G, D): a photo each of people who are never held out, so none of those measured."""
+    names = sorted(path.name for path in folder.iterdir() if path.is_dir())
+    strangers = [name for name in names if name not in held_out_people(names)]
+    embeddings: dict[str, list[np.ndarray]] = {one.name: [] for one in recognizers}
+    for name in strangers[:: len(strangers) // GALLERY or 1][:GALLERY]:
+        pixels = read_photo(min((folder / name).glob("*.jpg"))).pixels
+        face = central_face(detect_faces(pixels), pixels.shape[:2])
+        if face is not None:
+            for one in recognizers:
+                embeddings[one.name].append(_embed(one, pixels, face.landmarks))
+    return {name: np.stack(found) for name, found in embeddings.items()}
+
+
 def _threshold(people: Sequence[Person], name: str) -> float:
     """The cosine that one in a hundred clean pairs of strangers exceeds."""
     embeddings = torch.from_numpy(np.concatenate([person.embeddings[name] for person in people]))
@@ -175,7 +200,13 @@ def _share(similarities: Sequence[float], threshold: float) -> Any:
     return proportion(sum(similarity >= threshold for similarity in similarities), len(similarities))
 
 
-def _carried(person: Person, k: int, protector: Protector, recognizers: Sequence[Recognizer]) -> Carried | None:
+def _carried(
+    person: Person,
+    k: int,
+    protector: Protector,
+    recognizers: Sequence[Recognizer],
+    gallery: Callable[[], Mapping[str, np.ndarray]],
+) -> Carried | None:
     with tempfile.TemporaryDirectory() as folder:
         processed = process_photo(person.photo, Path(folder) / "out.png", protector, lambda found: [k] * len(found))
     if processed.data is None:
@@ -185,13 +216,19 @@ def _carried(person: Person, k: int, protector: Protector, recognizers: Sequence
     saved = decode_photo(processed.data).pixels
     flip, over_limit = _seen(read_photo(person.photo).pixels, saved, person.face.landmarks)
     similarity: dict[str, dict[str, float]] = {one.name: {} for one in recognizers}
+    ranks: dict[str, list[int]] = {}
     for handling in HANDLED:
         pixels = HANDLINGS[handling](saved)
         face = same_face(person.face, detect_faces(pixels, device=protector.device)) or person.face
         for one in recognizers:
             embedding = _embed(one, pixels, face.landmarks)
-            similarity[one.name][handling] = float(embedding @ person.embeddings[one.name][1])
-    return Carried(result.ssim or 0.0, result.psnr or 0.0, flip, over_limit, processed.result.seconds, similarity)
+            clean, other = person.embeddings[one.name]
+            similarity[one.name][handling] = float(embedding @ other)
+            if handling == AS_PUBLISHED:
+                strangers = gallery()[one.name]
+                ranks[one.name] = [1 + int((strangers @ seen > seen @ other).sum()) for seen in (embedding, clean)]
+    seconds = processed.result.seconds
+    return Carried(result.ssim or 0.0, result.psnr or 0.0, flip, over_limit, seconds, similarity, ranks)
 
 
 def _seen(clean: np.ndarray, saved: np.ndarray, landmarks: np.ndarray) -> tuple[float, float]:
@@ -212,7 +249,10 @@ def _embed(recognizer: Recognizer, pixels: np.ndarray, landmarks: np.ndarray) ->
 
 
 def as_table(document: Mapping[str, Any]) -> str:
-    """Markdown: who is still matched at FAR 1e-2, with an interval; then after JPEG 75, half size, and both."""
+    """Markdown: who is still matched at FAR 1e-2, with an interval; then after JPEG 75, half size, and both.
+
+    And a second table, who is still first in a search.
+    """
     names = list(document["thresholds"])
     clean = [f"{100 * document['clean'][name]['value']:.0f} %" for name in names]
     lines = [
@@ -224,12 +264,20 @@ def as_table(document: Mapping[str, Any]) -> str:
         cells = []
         for name in names:
             published, *rest = (row["matched"][name][handling] for handling in HANDLED)
-            interval = f"({100 * published['low']:.0f}–{100 * published['high']:.0f})"
             after = " / ".join(f"{100 * one['value']:.0f}" for one in rest)
-            cells.append(f"{100 * published['value']:.0f} % {interval} · {after}, {row['classes'][name]}")
+            cells.append(f"{_percent(published)} · {after}, {row['classes'][name]}")
         head = [row["method"], str(row["n"]), *(format(row[name]["value"], how) for name, how in MEDIANS.items())]
         lines.append("| " + " | ".join([*head, *cells]) + " |")
+    lines += ["", f"| first among {GALLERY} others: clean, protected | N | " + " | ".join(names) + " |"]
+    lines.append("|" + "---|" * (2 + len(names)))
+    for row in document["rows"]:
+        cells = [", ".join(_percent(row["first"][name][when]) for when in reversed(SEARCHED)) for name in names]
+        lines.append("| " + " | ".join([row["method"], str(row["n"]), *cells]) + " |")
     return "\n".join(lines) + "\n"
+
+
+def _percent(share: Mapping[str, float]) -> str:
+    return f"{100 * share['value']:.0f} % ({100 * share['low']:.0f}–{100 * share['high']:.0f})"
 
 
 def plot(document: Mapping[str, Any]) -> bytes:

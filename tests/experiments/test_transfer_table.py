@@ -13,6 +13,7 @@ from deid.handling import AS_PUBLISHED
 def test_the_table_tells_blur_from_nothing_and_goes_on_where_it_was(
     shared_data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
+    monkeypatch.setattr(transfer, "GALLERY", 5)
     people = str(shared_data / "lfw")
     command = ["reproduce", "transfer", "--people", people, "--out", str(tmp_path), "--count", "2"]
     command += ["--method", "blur 2", "--method", "blur 6"]
@@ -31,6 +32,9 @@ def test_the_table_tells_blur_from_nothing_and_goes_on_where_it_was(
         assert document["clean"][name]["n"] == 2
         assert strong["matched"][name][AS_PUBLISHED]["value"] <= document["clean"][name]["value"]
         assert strong["classes"][name] in ("independent", "unknown")  # a blur follows nobody's gradients
+        searched = strong["first"][name]
+        assert searched["protected"]["value"] <= searched["clean"]["value"] == 1
+    assert "| blur 2 | 2 | 100 % (16–100), " in first.split("first among 5 others")[1]
     assert (tmp_path / "transfer.svg").read_bytes().startswith(b"<?xml")
 
     def not_again(*_: object) -> None:
