@@ -179,14 +179,16 @@ def _people(folder: Path, count: int, recognizers: Sequence[Recognizer]) -> list
 def _gallery(folder: Path, recognizers: Sequence[Recognizer]) -> dict[str, np.ndarray]:
     """Of each recognizer (G, D): a photo each of people who are never held out, so none of those measured."""
     names = sorted(path.name for path in folder.iterdir() if path.is_dir())
-    strangers = [name for name in names if name not in held_out_people(names)]
+    strangers = sorted(set(names) - held_out_people(names))
     embeddings: dict[str, list[np.ndarray]] = {one.name: [] for one in recognizers}
-    for name in strangers[:: len(strangers) // GALLERY or 1][:GALLERY]:
+    for name in strangers[:: len(strangers) // GALLERY or 1]:
         pixels = read_photo(min((folder / name).glob("*.jpg"))).pixels
         face = central_face(detect_faces(pixels), pixels.shape[:2])
         if face is not None:
             for one in recognizers:
                 embeddings[one.name].append(_embed(one, pixels, face.landmarks))
+        if min(map(len, embeddings.values())) == GALLERY:
+            break
     return {name: np.stack(found) for name, found in embeddings.items()}
 
 
