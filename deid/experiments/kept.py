@@ -1,14 +1,17 @@
-"""Measured lines, kept in the user's cache so that an interrupted table goes on where it was."""
+"""What was measured, kept in the user's cache so that an interrupted table goes on where it was."""
 
 import hashlib
 import json
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any, TypeVar
 
+import numpy as np
 import platformdirs
+from safetensors.numpy import load_file, save
 
+from deid.atomic_files import write_atomically
 from deid.profiles import PROFILES
 
 Line = TypeVar("Line")
@@ -26,9 +29,7 @@ def measured(
     settings: the method, and what else the lines depend on beside the code. items: a name and what measures it; None is
     left out.
     """
-    name = hashlib.sha256(json.dumps([*settings, _code_sha256()]).encode()).hexdigest()[:16]
-    file = Path(platformdirs.user_cache_dir("face-deid")) / "reproduce" / f"{table}-{name}.jsonl"
-    file.parent.mkdir(parents=True, exist_ok=True)
+    file = _file(table, settings, "jsonl")
     known = {}
     if file.is_file():
         known = {key: read(**fields) for key, fields in map(json.loads, file.read_text().splitlines())}
@@ -45,6 +46,21 @@ def measured(
             if at % 20 == 0:
                 note(f"{table}, {settings[0]}: {at} photos")
             yield line
+
+
+def kept_arrays(table: str, settings: list[Any], make: Callable[[], dict[str, np.ndarray]]) -> Mapping[str, np.ndarray]:
+    """What `make` makes, made once; settings: what it depends on beside the code."""
+    file = _file(table, settings, "safetensors")
+    if not file.is_file():
+        write_atomically(save(make()), file, overwrite=True)
+    return load_file(file)
+
+
+def _file(table: str, settings: list[Any], ending: str) -> Path:
+    name = hashlib.sha256(json.dumps([*settings, _code_sha256()]).encode()).hexdigest()[:16]
+    file = Path(platformdirs.user_cache_dir("face-deid")) / "reproduce" / f"{table}-{name}.{ending}"
+    file.parent.mkdir(parents=True, exist_ok=True)
+    return file
 
 
 def profile_key(name: str) -> list[Any]:

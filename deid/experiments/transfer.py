@@ -22,7 +22,7 @@ from deid.anonymity.intervals import median_interval, proportion
 from deid.atomic_files import write_atomically
 from deid.audit.classes import class_of
 from deid.checkpoints import Recognizer, load_recognizer, manifest
-from deid.experiments.kept import measured, profile_key
+from deid.experiments.kept import kept_arrays, measured, profile_key
 from deid.faces.align import MOBILEFACENET_TEMPLATE, align_face
 from deid.faces.detect import Face, detect_faces
 from deid.handling import AS_PUBLISHED, HALF_SIZE, HALF_SIZE_JPEG_75, HANDLINGS, JPEG_75
@@ -101,14 +101,15 @@ def reproduce_transfer(people: Path, out: Path, *, count: int, methods: Sequence
     recognizers = [load_recognizer(name, next(iter(protectors.values())).device) for name in entries]
     known = _people(people, count, recognizers)
     thresholds = {one.name: _threshold(known, one.name) for one in recognizers}
-    gallery = cache(partial(_gallery, people, recognizers))
+    weights = sorted(entry.sha256 for entry in entries.values())
+    found = partial(_gallery, people, recognizers)
+    gallery = cache(partial(kept_arrays, "gallery", [GALLERY, str(people.resolve()), weights], found))
     rows = []
     for method, protector in protectors.items():
         items = (
             (person.photo.name, partial(_carried, person, 2 + at % 5, protector, recognizers, gallery))
             for at, person in enumerate(known)
         )
-        weights = sorted(entry.sha256 for entry in entries.values())
         settings = [method, GALLERY, profile_key(protector.options.profile), weights]
         lines = list(measured("transfer", settings, items, Carried, lambda text: print(text, file=sys.stderr)))
         attacked = [] if protector.options.method in OBFUSCATIONS else protector.surrogates
