@@ -27,7 +27,7 @@ from torchvision.transforms.functional import rotate
 
 import deid.attacks.feature_level as attack
 from deid import likeness, rounds
-from deid.checkpoints import load_recognizer
+from deid.checkpoints import Recognizer, load_recognizer
 from deid.experiments import transfer
 from deid.experiments.kept import measured, profile_key
 from deid.handling import AS_PUBLISHED
@@ -188,33 +188,43 @@ VARIANTS: dict[str, AbstractContextManager[Any]] = {
 }
 
 
+def lines_with(
+    change: AbstractContextManager[Any],
+    settings: list[Any],
+    known: Sequence[transfer.Person],
+    recognizer: Recognizer,
+    **options: Any,
+) -> list[transfer.Carried]:
+    """What `deid reproduce transfer` would measure with a change, kept under these settings. options: of a row."""
+    nobody = {recognizer.name: known[0].embeddings[recognizer.name][:0]}  # a search is not measured here
+    here = [hashlib.sha256(file.read_bytes()).hexdigest() for file in sorted(Path(__file__).parent.glob("*.py"))]
+    with change:
+        protector = transfer._protector("cpu", **options)
+        carried = partial(transfer._carried, protector=protector, recognizers=[recognizer], gallery=lambda: nobody)
+        items = ((person.photo.name, partial(carried, person, 2 + at % 5)) for at, person in enumerate(known))
+        settings = [*settings, here, profile_key(options["profile"])]
+        return list(measured("one-change", settings, items, transfer.Carried, lambda _: None))
+
+
+def row(name: str, first: float, lines: Sequence[transfer.Carried]) -> str:
+    """Medians, and SSIM at worst. first: what stands before them."""
+    medians = [np.median([getattr(line, of) for line in lines]) for of in ("ssim", "flip", "over_limit", "seconds")]
+    ssim, flip, over_limit, seconds = medians
+    worst = min(line.ssim for line in lines)
+    return f"| {name} | {first:.3f} | {ssim:.3f}, {worst:.3f} | {flip:.4f} | {over_limit:.2f} | {seconds:.1f} |"
+
+
 def main(lfw: Path, without: Sequence[str], count: int, names: Sequence[str]) -> None:
     asked = without[0]
     recognizer = load_recognizer(asked, "cpu")
     known = transfer._people(lfw, count, [recognizer])
-    nobody = {asked: known[0].embeddings[asked][:0]}  # a search is not what is measured here
     clean = np.mean([person.embeddings[asked][0] @ person.embeddings[asked][1] for person in known])
-    print(
-        f"| {len(known)} people, seen by {asked} | similarity left of {clean:.2f} | SSIM | FLIP | change / limit | s |"
-    )
-    print("|" + "---|" * 6, flush=True)
+    head = f"| {len(known)} people, seen by {asked} | similarity left of {clean:.2f} | SSIM: median, worst | FLIP |"
+    print(head + " change / limit | s |\n" + "|" + "---|" * 6, flush=True)
     for name in names or VARIANTS:
-        with VARIANTS[name]:
-            protector = transfer._protector("cpu", profile="transfer", without=without)
-            items = (
-                (
-                    person.photo.name,
-                    partial(transfer._carried, person, 2 + at % 5, protector, [recognizer], lambda: nobody),
-                )
-                for at, person in enumerate(known)
-            )
-            here = hashlib.sha256(Path(__file__).read_bytes()).hexdigest()
-            settings = [name, list(without), here, profile_key("transfer")]
-            lines = list(measured("transfer-variants", settings, items, transfer.Carried, lambda _: None))
+        lines = lines_with(VARIANTS[name], [name, *without], known, recognizer, profile="transfer", without=without)
         left = np.mean([line.similarity[asked][AS_PUBLISHED] for line in lines])
-        medians = [np.median([getattr(line, of) for line in lines]) for of in ("ssim", "flip", "over_limit", "seconds")]
-        ssim, flip, over_limit, seconds = medians
-        print(f"| {name} | {left:.3f} | {ssim:.3f} | {flip:.3f} | {over_limit:.2f} | {seconds:.1f} |", flush=True)
+        print(row(name, float(left), lines), flush=True)
 
 
 if __name__ == "__main__":

@@ -1,0 +1,61 @@
+"""What K-A³'s visual terms are worth: CW-SSIM, MS-SSIM beside it or instead, and neither.
+
+    python tests/slow/visual_terms.py LFW paper 24
+
+The command goes on where it stopped.
+"""
+
+import sys
+from collections.abc import Callable
+from contextlib import AbstractContextManager, nullcontext
+from pathlib import Path
+from typing import Any
+from unittest import mock
+
+import numpy as np
+import torch
+from pytorch_msssim import ms_ssim
+from torch import Tensor
+from transfer_variants import lines_with, row
+
+from deid.attacks import ATTACKS
+from deid.checkpoints import load_recognizer
+from deid.experiments import transfer
+from deid.losses.cw_ssim import cw_ssim_of_subbands
+from deid.losses.steerable_pyramid import subbands
+from deid.types import Options
+
+attack = sys.modules[ATTACKS["k-a3"].__module__]  # the package's `k_a3` is the function
+
+
+def _structure(x: Tensor, y: Tensor) -> Tensor:
+    return ms_ssim(x, y, data_range=1.0, win_size=7, size_average=False)
+
+
+def _scored_by(score: Callable[[tuple[Tensor, ...], tuple[Tensor, ...]], Tensor]) -> AbstractContextManager[Any]:
+    """K-A³ with another score in CW-SSIM's place. score: two batches' subbands, the images themselves last → (N,)."""
+    with_images = {"subbands": lambda images: [*subbands(images), images], "cw_ssim_of_subbands": score}
+    return mock.patch.multiple(attack, **with_images)
+
+
+VARIANTS: dict[str, AbstractContextManager[Any]] = {
+    "CW-SSIM, as it is": nullcontext(),
+    "CW-SSIM and MS-SSIM": _scored_by(lambda x, y: cw_ssim_of_subbands(x[:-1], y[:-1]) + _structure(x[-1], y[-1])),
+    "MS-SSIM": _scored_by(lambda x, y: _structure(x[-1], y[-1])),
+    "neither, ‖n‖ alone": _scored_by(lambda x, y: 0 * (x[-1] + y[-1]).sum((1, 2, 3))),
+}
+
+
+def main(lfw: Path, profile: str, count: int) -> None:
+    recognizer = load_recognizer(Options().recognizer, "cpu")
+    known = transfer._people(lfw, count, [recognizer])
+    head = f"| `{profile}`, {len(known)} photos | PSNR, dB | SSIM: median, worst | FLIP |"
+    print(head + " change / limit | s |\n" + "|" + "---|" * 6, flush=True)
+    for name, change in VARIANTS.items():
+        lines = lines_with(change, [name], known, recognizer, profile=profile)
+        print(row(name, float(np.median([line.psnr for line in lines])), lines), flush=True)
+
+
+if __name__ == "__main__":
+    torch.set_num_threads(1)
+    main(Path(sys.argv[1]), sys.argv[2], int(sys.argv[3]))
