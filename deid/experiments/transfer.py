@@ -5,7 +5,6 @@ more at the same SSIM.
 """
 
 import importlib.util
-import io
 import json
 import sys
 import tempfile
@@ -23,6 +22,7 @@ from deid.atomic_files import write_atomically
 from deid.audit.classes import class_of
 from deid.checkpoints import Recognizer, load_recognizer, manifest
 from deid.experiments.kept import kept_arrays, measured, profile_key
+from deid.experiments.transfer_table import MEDIANS, as_table, plot
 from deid.faces.align import MOBILEFACENET_TEMPLATE, align_face
 from deid.faces.detect import Face, detect_faces
 from deid.handling import AS_PUBLISHED, HALF_SIZE, HALF_SIZE_JPEG_75, HANDLINGS, JPEG_75
@@ -50,13 +50,12 @@ METHODS: dict[str, dict[str, Any]] = {
     "paper": {"profile": "paper"},
     "robust": {"profile": "robust"},
     "transfer": {"profile": "transfer"},
+    **{f"transfer, limit {x:g}": {"profile": "transfer", "max_visibility": x} for x in (0.6, 1.4)},
     **{f"transfer without {' and '.join(names)}": {"profile": "transfer", "without": names} for names in LEFT_OUT},
     **{f"blur {s:g}": {"profile": "paper", "method": "blur", "strength": s} for s in (2.0, 4.0, 6.0)},
     **{f"mosaic {s:g}": {"profile": "paper", "method": "pixelate", "strength": s} for s in (6.0, 10.0)},
 }
 GALLERY = 1000  # people who are none of those measured, a photo each
-# What is told as a median, and how.
-MEDIANS = {"ssim": ".3f", "psnr": ".1f", "flip": ".3f", "over_limit": ".2f", "seconds": ".1f"}
 
 
 @dataclass(frozen=True)
@@ -118,7 +117,12 @@ def reproduce_transfer(people: Path, out: Path, *, count: int, methods: Sequence
         rows.append({"method": method, "classes": classes, **_row(lines, thresholds)})
     clean = {name: _share([float(p.embeddings[name][0] @ p.embeddings[name][1]) for p in known], t)
              for name, t in thresholds.items()}  # fmt: skip
-    document = {"thresholds": thresholds, "clean": {name: vars(one) for name, one in clean.items()}, "rows": rows}
+    document = {
+        "thresholds": thresholds,
+        "gallery": GALLERY,
+        "clean": {name: vars(one) for name, one in clean.items()},
+        "rows": rows,
+    }
     table = as_table(document)
     write_atomically(json.dumps(document, indent=2).encode(), out / "transfer.json", overwrite=True)
     write_atomically(table.encode(), out / "transfer.md", overwrite=True)
@@ -249,55 +253,3 @@ def _seen(clean: np.ndarray, saved: np.ndarray, landmarks: np.ndarray) -> tuple[
 def _embed(recognizer: Recognizer, pixels: np.ndarray, landmarks: np.ndarray) -> np.ndarray:
     face = align_face(pixels, landmarks, recognizer.template)[None].to(recognizer.device)
     return recognizer.embed(face)[0].cpu().numpy()
-
-
-def as_table(document: Mapping[str, Any]) -> str:
-    """Markdown: who is still matched at FAR 1e-2, with an interval; then after JPEG 75, half size, and both.
-
-    And a second table, who is still first in a search.
-    """
-    names = list(document["thresholds"])
-    clean = [f"{100 * document['clean'][name]['value']:.0f} %" for name in names]
-    lines = [
-        "| | N | SSIM | PSNR, dB | FLIP | change / limit | s | " + " | ".join(names) + " |",
-        "|" + "---|" * (7 + len(names)),
-        "| clean photo | | 1 | | 0 | 0 | | " + " | ".join(clean) + " |",
-    ]
-    for row in document["rows"]:
-        cells = []
-        for name in names:
-            published, *rest = (row["matched"][name][handling] for handling in HANDLED)
-            after = " / ".join(f"{100 * one['value']:.0f}" for one in rest)
-            cells.append(f"{_percent(published)} · {after}, {row['classes'][name]}")
-        head = [row["method"], str(row["n"]), *(format(row[name]["value"], how) for name, how in MEDIANS.items())]
-        lines.append("| " + " | ".join([*head, *cells]) + " |")
-    lines += ["", f"| first among {GALLERY} others: clean, protected | N | " + " | ".join(names) + " |"]
-    lines.append("|" + "---|" * (2 + len(names)))
-    for row in document["rows"]:
-        cells = [", ".join(_percent(row["first"][name][when]) for when in reversed(SEARCHED)) for name in names]
-        lines.append("| " + " | ".join([row["method"], str(row["n"]), *cells]) + " |")
-    return "\n".join(lines) + "\n"
-
-
-def _percent(share: Mapping[str, float]) -> str:
-    return f"{100 * share['value']:.0f} % ({100 * share['low']:.0f}–{100 * share['high']:.0f})"
-
-
-def plot(document: Mapping[str, Any]) -> bytes:
-    """SVG: share not matched any more against SSIM, a panel for each recognizer."""
-    from matplotlib.figure import Figure
-
-    names = list(document["thresholds"])
-    figure = Figure(figsize=(4 * len(names), 3.6), layout="constrained")
-    for panel, name in zip(figure.subplots(1, len(names), squeeze=False)[0], names, strict=True):
-        for row in document["rows"]:
-            published = row["matched"][name][AS_PUBLISHED]
-            marker = "s" if row["method"].split()[0] in ("blur", "mosaic") else "o"
-            panel.plot(row["ssim"]["value"], 100 * (1 - published["value"]), marker)
-            panel.annotate(row["method"], (row["ssim"]["value"], 100 * (1 - published["value"])), fontsize=7)
-        panel.set(
-            title=name, xlabel="SSIM of the aligned face, median", ylabel="not matched any more, %", ylim=(-4, 104)
-        )
-    with io.BytesIO() as file:
-        figure.savefig(file, format="svg", metadata={"Date": None})
-        return file.getvalue()
