@@ -85,6 +85,33 @@ def _seen_as(change: Callable[[Tensor], Tensor]) -> type[Passes]:
     return Changed
 
 
+def _with_branches(change: Callable[[Tensor], Tensor]) -> type[Passes]:
+    """Surrogates with residual blocks (dlib's network, FaceNets) whose branches' outputs are changed."""
+
+    class Changed(Passes):
+        def embed(self, surrogate: Any, faces: Tensor) -> Tensor:
+            modules = dict(surrogate.recognizer.network.named_modules())
+            last = [one for name, one in modules.items() if name.endswith((".conv2", ".conv2d"))]
+            hooks = [one.register_forward_hook(lambda *call: change(call[2])) for one in last]
+            try:
+                return super().embed(surrogate, faces)
+            finally:
+                for hook in hooks:
+                    hook.remove()
+
+    return Changed
+
+
+def _half_the_gradient(branch: Tensor) -> Tensor:
+    """Skip gradient method (SGM; Wu et al., ICLR 2020)."""
+    return 0.5 * (branch + branch.detach())
+
+
+def _scaled(branch: Tensor) -> Tensor:
+    """Ghost networks (Li et al., AAAI 2020): each time another network near the one that is known."""
+    return branch * float(rng.uniform(0.7, 1.3))
+
+
 def _variance_tuned(
     likeness_fn: attack.LikenessFn,
     faces: Tensor,
@@ -182,6 +209,8 @@ VARIANTS: dict[str, AbstractContextManager[Any]] = {
     "no stranger": instead(likeness, "TOWARD_STRANGER", 0.0),
     "block shuffle and rotation (BSR)": instead(likeness, "Passes", _seen_as(_shuffled)),
     "structure-invariant views (SIA)": instead(likeness, "Passes", _seen_as(_structure_kept)),
+    "gradients rather through the skips (SGM)": instead(likeness, "Passes", _with_branches(_half_the_gradient)),
+    "branches scaled at random (ghost networks)": instead(likeness, "Passes", _with_branches(_scaled)),
     "variance tuning (VMI), half the steps": instead(rounds, "feature_level", _variance_tuned),
     "intermediate features as well": instead(rounds, "likeness_on_random_views", _with_features),
     "steps weighed by what hides them": instead(rounds, "feature_level", _where_hidden),
