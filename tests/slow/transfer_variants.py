@@ -166,9 +166,11 @@ def _with_features(chain: Any, clean: Tensor, wanted: Any, asked: Any, chosen: T
             convolutions[int(DEPTH * len(convolutions))].register_forward_hook(lambda *call: outputs.append(call[2]))
             for convolutions in modules
         ]
-        values = likeness_fn(faces)
-        for hook in hooks:
-            hook.remove()
+        try:
+            values = likeness_fn(faces)
+        finally:
+            for hook in hooks:
+                hook.remove()
         return values, [output.flatten(1) for output in outputs]
 
     def with_features(faces: Tensor) -> list[Tensor]:
