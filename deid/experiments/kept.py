@@ -12,6 +12,7 @@ import platformdirs
 from safetensors.numpy import load_file, save
 
 from deid.atomic_files import write_atomically
+from deid.checkpoints import shipped_folder
 from deid.profiles import PROFILES
 
 Line = TypeVar("Line")
@@ -70,11 +71,12 @@ def profile_key(name: str) -> list[Any]:
 
 
 def _code_sha256() -> str:
-    """Of the code that decides the figures: what an older version measured is not counted."""
+    """Of the code that decides the figures, and the manifest: what an older version measured is not counted."""
     package = Path(__file__).parents[1]
+    manifest = shipped_folder() / "manifest.toml"
     single = [
         package / f"{name}.py"
         for name in ("handling", "likeness", "looks", "obfuscation", "rounds", "scores", "surrogates")
     ]
     rooms = [file for room in ("attacks", "faces", "losses") for file in sorted((package / room).glob("*.py"))]
-    return hashlib.sha256(b"".join(file.read_bytes() for file in [*single, *rooms])).hexdigest()
+    return hashlib.sha256(b"".join(file.read_bytes() for file in [*single, *rooms, manifest])).hexdigest()

@@ -93,7 +93,8 @@ def publish(
     save_file(halves, weights)
     one_each = _one_face_each(faces, held_out)
     save_file(fit_gaussian(embeddings_of(network, faces, one_each, template)), decoys)
-    thresholds = ", ".join(f'"{_far(far)}" = {t:.4f}' for far, t in zip(FARS, figures.thresholds, strict=True))
+    by_person = zip(FARS, figures.thresholds_by_person, strict=True)
+    thresholds = ", ".join(f'"{_far(far)}" = {t:.4f}' for far, t in by_person)
     said = "\n".join(f'{key} = "{value}"' for key, value in details.items())
     (out / f"{name}.toml").write_text(f"""\
 [recognizers.{name}]

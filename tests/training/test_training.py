@@ -63,6 +63,20 @@ def test_every_person_weighs_the_same_whatever_the_number_of_photos() -> None:
     assert more.rates_by_person[1] == pytest.approx((1 + 0) / 2)
 
 
+def test_a_threshold_by_person_does_not_hang_on_whose_photos_are_many() -> None:
+    people = torch.randn(40, 8, generator=torch.Generator().manual_seed(0))
+    names = [f"p{i:02d}" for i in range(40)]
+    twice, often = (
+        verify(torch.cat([people, people[:1].repeat(more, 1)]), (*names, *names[:1] * more)) for more in (1, 60)
+    )
+    assert often.thresholds_by_person == pytest.approx(twice.thresholds_by_person)
+    assert often.thresholds != pytest.approx(twice.thresholds)
+    unit = torch.nn.functional.normalize(people)
+    strangers = (unit @ unit.T)[tuple(torch.triu_indices(40, 40, 1))]
+    above = int((strangers > twice.thresholds_by_person[0]).sum())
+    assert above == int(0.01 * len(strangers))
+
+
 def test_every_tenth_person_is_held_out_whatever_the_order() -> None:
     names = [f"person{i:03d}" for i in range(100)]
     held_out = held_out_people(names)
