@@ -40,7 +40,7 @@ BATCH = 16  # faces attacked at a time: more are slower on a CPU, and memory doe
 GROWTH = 0.15  # of the margin, a round
 # After so many rounds a handled face need not be exactly at k any more, only not recognized: being at k and not
 # matching one to one pull against each other, for a threshold that some of the strangers pass.
-STRICT_ROUNDS = 3
+STRICT_ROUNDS = 6
 
 
 @dataclass(frozen=True, eq=False)
