@@ -3,11 +3,14 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cache
+from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
-from facenet_pytorch import MTCNN
 from PIL import Image
+
+if TYPE_CHECKING:
+    from facenet_pytorch import MTCNN
 
 MIN_FACE_SIZE = 20  # pixels of the searched picture
 MAX_SEARCHED_SIDE = 2048  # larger photos are searched at this size: a 100-megapixel pyramid does not fit in memory
@@ -34,7 +37,9 @@ class Face:
 
 
 @cache
-def _mtcnn(device: str) -> MTCNN:
+def _mtcnn(device: str) -> "MTCNN":
+    from facenet_pytorch import MTCNN  # brings torchvision, seconds for who mistyped a photo's name
+
     mtcnn = MTCNN(keep_all=True, min_face_size=MIN_FACE_SIZE, device=torch.device(device)).eval()
     # A CPU pools such maps several times faster: 37 ms instead of 52 for a photo of 250×250.
     return mtcnn.to(memory_format=torch.channels_last)

@@ -14,7 +14,6 @@ from deid.faces.align import (
     Template,
 )
 from deid.recognizers.dlib_resnet import DlibResNet
-from deid.recognizers.facenet import FaceNet
 from deid.recognizers.lightcnn import LightCNN9, LightCNN29, LightCNN29V2
 from deid.recognizers.mobilefacenet import MobileFaceNet
 from deid.recognizers.mobilenet import MobileNet
@@ -29,6 +28,12 @@ class Architecture:
     classifier: tuple[str, ...] = ()
 
 
+def _facenet() -> nn.Module:
+    from deid.recognizers.facenet import FaceNet  # brings torchvision, seconds for who uses another network
+
+    return FaceNet()
+
+
 _CLASSIFIER = ("fc2.weight", "fc2.bias")
 
 RECOGNIZERS: dict[str, Architecture] = {
@@ -38,5 +43,5 @@ RECOGNIZERS: dict[str, Architecture] = {
     "dlib-resnet": Architecture(DlibResNet, DLIB_TEMPLATE),
     "mobilefacenet": Architecture(MobileFaceNet, MOBILEFACENET_TEMPLATE),
     "mobilenet": Architecture(MobileNet, MOBILENET_TEMPLATE),
-    "facenet": Architecture(FaceNet, FACENET_TEMPLATE, ("logits.weight", "logits.bias")),
+    "facenet": Architecture(_facenet, FACENET_TEMPLATE, ("logits.weight", "logits.bias")),
 }

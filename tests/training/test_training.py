@@ -13,14 +13,15 @@ from safetensors.torch import load_file
 
 from deid import cli
 from deid.checkpoints import RECOGNIZERS, Entry, draw_decoys, load_recognizer, manifest
-from deid.faces.align import DLIB_TEMPLATE, LIGHTCNN_TEMPLATE, MOBILEFACENET_TEMPLATE, to_luma
+from deid.faces.align import DLIB_TEMPLATE, LIGHTCNN_TEMPLATE, MOBILEFACENET_TEMPLATE, align_face, to_luma
 from deid.faces.detect import detect_faces
+from deid.images import read_photo
 from deid.maintenance import Trainable
 from deid.recognizers.lightcnn import LightCNN9
 from deid.training import distill
 from deid.training.augment import aligned_view, bent, blended, erased, light, mirror, student_view, tinted
 from deid.training.command import publish
-from deid.training.data import CROP, MARGIN, FaceSet, crops_of, cut, held_out_people
+from deid.training.data import CROP, MARGIN, FaceSet, central_face, crops_of, cut, held_out_people
 from deid.training.decoys import fit_gaussian
 from deid.training.muon import Muon, orthogonalized
 from deid.training.students import RECIPES, Student
@@ -417,23 +418,23 @@ def test_a_gaussian_is_recovered_from_its_samples(tmp_path: Path) -> None:
     assert torch.allclose(fitted["factor"] @ fitted["factor"].T, torch.cov(base.T), atol=1e-5)
 
 
+@pytest.fixture(scope="module")
+def strangers_photos(shared_data: Path) -> list[tuple[np.ndarray, np.ndarray]]:
+    """Of every fourth held-out person a photo's pixels and the landmarks of the face in its middle."""
+    people = sorted(held_out_people(path.name for path in (shared_data / "lfw").iterdir() if path.is_dir()))[::4]
+    photos = [read_photo(min((shared_data / "lfw" / person).glob("*.jpg"))).pixels for person in people]
+    faces = [central_face(detect_faces(pixels), pixels.shape[:2]) for pixels in photos]
+    return [(pixels, face.landmarks) for pixels, face in zip(photos, faces, strict=True) if face is not None]
+
+
 @pytest.mark.shared_data
 @pytest.mark.parametrize("name", ["lightcnn9", "dlib-resnet", "mobilenet-vggface2", "facenet-casia"])
-def test_decoys_have_the_similarities_of_real_strangers(name: str, shared_data: Path) -> None:
+def test_decoys_have_the_similarities_of_real_strangers(
+    name: str, strangers_photos: list[tuple[np.ndarray, np.ndarray]]
+) -> None:
     """Held-out people against each other and against decoys: the same mean and spread, and no decoy nearer."""
-    from PIL import Image
-
-    from deid.faces.align import align_face
-    from deid.training.data import central_face
-
-    people = sorted(held_out_people(path.name for path in (shared_data / "lfw").iterdir() if path.is_dir()))[::4]
     recognizer = load_recognizer(name)
-    aligned = []
-    for person in people:
-        pixels = np.asarray(Image.open(min((shared_data / "lfw" / person).glob("*.jpg"))).convert("RGB"))
-        face = central_face(detect_faces(pixels), pixels.shape[:2])
-        if face is not None:
-            aligned.append(align_face(pixels, face.landmarks, recognizer.template))
+    aligned = [align_face(*photo, recognizer.template) for photo in strangers_photos]
     with torch.no_grad():
         real = torch.cat([recognizer.embed(part) for part in torch.stack(aligned).split(16)])
     strangers = (real @ real.T)[~torch.eye(len(real), dtype=torch.bool)]

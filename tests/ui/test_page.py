@@ -91,6 +91,8 @@ def test_a_real_photo_from_upload_to_proof(
     Image.fromarray(astronaut[:300, 50:400]).save(photo)
     upload(page, photo)
     said(page, "holiday.png: one face found")
+    page.get_by_role("button", name="Settings (good as they are)").filter(visible=True).click()
+    page.get_by_role("radio", name="Paper: least noise").filter(visible=True).check()
     protect(page)
     said(page, re.compile(r"round \d, step \d+ · now face 1"))
     said(page, "One face protected against lightcnn9", ATTACK)
