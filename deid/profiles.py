@@ -61,8 +61,8 @@ PROFILES = {
         rehearsed=(HALF_SIZE_JPEG_75,),
         views=8,
         unmatched=True,
-        limit=1.2,
-        widening=0.25,
+        limit=1.0,
+        widening=0.2,
     ),
     "transfer": Profile(
         _HANDLED,
