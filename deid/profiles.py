@@ -62,7 +62,7 @@ PROFILES = {
         views=8,
         unmatched=True,
         limit=1.0,
-        widening=0.2,
+        widening=0.3,
     ),
     "transfer": Profile(
         _HANDLED,
