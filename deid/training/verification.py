@@ -19,7 +19,7 @@ class Verification:
 
     The same by person: every two strangers weigh the same, and every person with two photos or more. Of LFW's held-out
     people two have 72 % of all genuine pairs, and a few are in most impostor pairs: among all pairs of photos the
-    threshold is that of these few. Who compares two faces knows nothing of photos: by person is what ships.
+    threshold is that of these few. What ships goes by person.
     """
 
     accuracy: float
