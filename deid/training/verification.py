@@ -50,7 +50,8 @@ def verify(embeddings: Tensor, names: tuple[str, ...]) -> Verification:
     genuine, impostor = scores[same & upper], scores[~same & upper]
     thresholds = tuple(float(np.quantile(impostor, 1 - far)) for far in FARS)
     weight = 1 / photos[people]
-    by_person = _thresholds(impostor, np.outer(weight, weight)[~same & upper])
+    weights = np.outer(weight, weight)[~same & upper]
+    by_person = tuple(float(np.quantile(impostor, 1 - far, weights=weights, method="inverted_cdf")) for far in FARS)
     grid = np.quantile(np.concatenate([genuine, impostor]), np.linspace(0, 1, 4001))
     accuracy = max((np.mean(genuine >= t) + np.mean(impostor < t)) / 2 for t in grid)
     of_person = [np.flatnonzero(people == person) for person in range(len(photos))]
@@ -66,13 +67,6 @@ def verify(embeddings: Tensor, names: tuple[str, ...]) -> Verification:
         impostor_mean=float(impostor.mean()),
         impostor_sd=float(impostor.std()),
     )
-
-
-def _thresholds(impostor: np.ndarray, weights: np.ndarray) -> tuple[float, ...]:
-    """The scores above which a share of FARS of the weights lies."""
-    falling = np.argsort(-impostor)
-    above = np.cumsum(weights[falling]) / weights.sum()
-    return tuple(float(impostor[falling][np.searchsorted(above, far)]) for far in FARS)
 
 
 def evaluate(recognizer: nn.Module, faces: FaceSet, people: set[str], template: Template) -> Verification:

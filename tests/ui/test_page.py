@@ -91,10 +91,6 @@ def test_a_real_photo_from_upload_to_proof(
     Image.fromarray(astronaut[:300, 50:400]).save(photo)
     upload(page, photo)
     said(page, "holiday.png: one face found")
-    picture = os.environ.get("DEID_README_PICTURE")
-    if not picture:  # the README shows the default, which takes many times as long
-        page.get_by_role("button", name="Settings (good as they are)").filter(visible=True).click()
-        page.get_by_role("radio", name="Paper: least noise").filter(visible=True).check()
     protect(page)
     said(page, re.compile(r"round \d, step \d+ · now face 1"))
     said(page, "One face protected against lightcnn9", ATTACK)
@@ -120,7 +116,7 @@ def test_a_real_photo_from_upload_to_proof(
     expect(page.get_by_text(re.compile(r"dlib-resnet \(not attacked, but related"))).to_be_visible()
     page.get_by_label("Show what was added").check()
     expect(page.get_by_text("What was added, × 10")).to_be_visible()
-    if picture:
+    if picture := os.environ.get("DEID_README_PICTURE"):
         page.get_by_label("Show what was added").uncheck()
         page.get_by_text("Figures for each face").click()
         page.evaluate("window.scrollTo(0, 0)")
