@@ -19,6 +19,7 @@ from torch.nn import functional as F
 
 from deid.faces.align import Template
 from deid.file_hash import file_sha256
+from deid.precision import reduced
 from deid.recognizers import RECOGNIZERS
 from deid.recognizers.dlib_resnet import load_dlib_resnet, weights_file
 
@@ -51,7 +52,7 @@ class Recognizer:
     """A loaded recognizer: aligned faces (N, C, S, S) in [0, 1] as `template` says → unit embeddings (N, D).
 
     thresholds: cosine at a false-accept rate, keyed "1e-2" and "1e-3", on people outside training (may be empty).
-    decoys: (1000, D) unit embeddings of synthetic identities.
+    decoys: (1000, D) unit embeddings of synthetic identities. reduces: see `Architecture`.
     """
 
     name: str
@@ -60,10 +61,18 @@ class Recognizer:
     sha256: str
     thresholds: Mapping[str, float]
     decoys: Tensor
+    reduces: bool = False
 
     def embed(self, faces: Tensor) -> Tensor:
         # A CPU convolves a channels-last batch about twice as fast.
-        return F.normalize(self.network(faces.contiguous(memory_format=torch.channels_last)))
+        return F.normalize(self.network(faces.contiguous(memory_format=torch.channels_last)).float())
+
+    def embed_roughly(self, faces: Tensor) -> Tensor:
+        """As `embed`, for an attack's gradients: where bfloat16 is faster, in that. No check may rest on it."""
+        if not self.reduces:
+            return self.embed(faces)
+        with reduced(self.device):
+            return self.embed(faces)
 
     @property
     def device(self) -> torch.device:
@@ -143,6 +152,7 @@ def load_recognizer(name: str, device: str = "cpu") -> Recognizer:
         sha256=entry.sha256,
         thresholds=entry.details.get("thresholds", {}),
         decoys=draw_decoys(entry).to(device),
+        reduces=architecture.reduces,
     )
 
 

@@ -94,7 +94,7 @@ class Passes:
 
     def embed(self, surrogate: Surrogate, seen: Tensor) -> Tensor:
         with self.costs.timed("network"):
-            embeddings = surrogate.recognizer.embed(seen)
+            embeddings = surrogate.recognizer.embed_roughly(seen)
         if embeddings.requires_grad:
             embeddings.register_hook(self._begin)  # backward starts at the network's end
             seen.register_hook(self._end)

@@ -1,12 +1,14 @@
 import hashlib
 import json
 import os
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
 import torch
 from safetensors.torch import save_file
+from torch.nn import functional as F
 
 from deid import checkpoints, cli
 from deid.checkpoints import (
@@ -36,6 +38,26 @@ def test_everything_shipped_is_as_the_manifest_says_and_loads_strictly() -> None
         assert torch.allclose(embeddings.norm(dim=1), torch.ones(2), atol=1e-5)
         assert recognizer.decoys.shape == (1000, embeddings.shape[1])
         assert recognizer.thresholds["1e-2"] < recognizer.thresholds["1e-3"]
+
+
+@pytest.mark.parametrize("name", manifest())
+def test_an_attack_s_gradients_keep_their_direction_in_bfloat16(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Also on a CPU that would not take bfloat16 by itself."""
+    monkeypatch.setattr(torch.cpu, "_is_amx_tile_supported", lambda: True)
+    recognizer = load_recognizer(name)
+    side, channels = recognizer.template.size, recognizer.template.channels
+    torch.manual_seed(0)
+    faces, others = torch.rand(2, 2, channels, side, side)
+    toward = recognizer.embed(others)
+
+    def gradient(embed: Callable[[torch.Tensor], torch.Tensor]) -> torch.Tensor:
+        x = faces.clone().requires_grad_(True)
+        return torch.autograd.grad((embed(x) * toward).sum(), x)[0].flatten(1)
+
+    exact, rough = gradient(recognizer.embed), gradient(recognizer.embed_roughly)
+    assert F.cosine_similarity(exact, rough).min() > 0.9
+    assert torch.equal(exact, rough) != recognizer.reduces
+    assert (recognizer.embed(faces) * recognizer.embed_roughly(faces)).sum(1).min() > 0.9999
 
 
 def test_a_changed_or_missing_file_is_refused(tmp_path: Path) -> None:

@@ -30,10 +30,10 @@ from torch.nn import functional as F
 
 from deid.atomic_files import write_atomically
 from deid.faces.align import Template
+from deid.precision import reduced
 from deid.training.augment import aligned_view, blended, mirror, student_view
 from deid.training.data import FaceSet, crops_of, held_out_people
 from deid.training.muon import Muon
-from deid.training.precision import reduced
 from deid.training.students import Recipe, Student
 from deid.training.targets import Targets
 from deid.training.verification import Verification, embeddings_of, evaluate

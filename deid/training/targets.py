@@ -11,9 +11,9 @@ from torch.nn import functional as F
 
 from deid.atomic_files import write_atomically
 from deid.checkpoints import Recognizer
+from deid.precision import reduced
 from deid.training.augment import aligned_view
 from deid.training.data import FaceSet
-from deid.training.precision import reduced
 from deid.training.verification import embeddings_of
 
 

@@ -1,9 +1,9 @@
-"""In what numbers networks are run for training."""
+"""In what numbers networks are run where only a gradient is wanted: attacks and training."""
 
 import torch
 
 
-def reduced(device: str) -> torch.autocast:
+def reduced(device: str | torch.device) -> torch.autocast:
     """bfloat16 where the hardware multiplies it; elsewhere it is emulated, and slower than float32."""
     kind = torch.device(device).type
     return torch.autocast(kind, torch.bfloat16, enabled=kind != "cpu" or torch.cpu._is_amx_tile_supported())
