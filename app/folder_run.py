@@ -13,6 +13,7 @@ from PIL import Image
 
 from deid.app.sessions import Session
 from deid.app.uploads import Unpacked
+from deid.display import HIDDEN
 from deid.types import FolderResult, Options, PhotoResult
 
 THUMBNAIL = 72  # pixels
@@ -84,7 +85,9 @@ def row_of(result: PhotoResult, run: FolderRun) -> tuple[str, str, str, str]:
     outcome = "protected" if result.outcome == "skipped" else result.outcome
     worked = sum(face.rank_after is not None for face in result.faces)
     faces = f"{worked} face{'' if worked == 1 else 's'}" if worked else ""
-    message = "" if outcome == "protected" else result.message.removeprefix(f"{path}: ")
+    hidden = [HIDDEN[face.fallback] for face in result.faces if face.fallback is not None]
+    instead = f"{len(hidden)} {hidden[0]} instead" if hidden else ""
+    message = instead if outcome == "protected" else result.message.removeprefix(f"{path}: ")
     return _thumbnail(path, run), name, outcome, " · ".join(part for part in (faces, message) if part)
 
 

@@ -11,7 +11,7 @@ from gradio.components import Component
 
 from deid.app import words
 from deid.app.folder_run import At, FolderRun, begin, results_zip, row_of, table
-from deid.app.page import followed, reason_of, said, session_of, settings_of
+from deid.app.page import asked_of, followed, reason_of, said, session_of, settings_of
 from deid.app.people import people_of
 from deid.app.service import Service
 from deid.app.sessions import Session
@@ -69,8 +69,8 @@ class FolderTab:
         }
 
     def on_start(
-        self, photos: Unpacked | None, run: FolderRun | None, k: int, way: str, how: str, risky: bool, plain: bool,
-        request: gr.Request,
+        self, photos: Unpacked | None, run: FolderRun | None, k: int, way: str, how: str, instead: str, risky: bool,
+        plain: bool, request: gr.Request,
     ) -> Iterator[Update]:  # fmt: skip
         if photos is None:
             yield {self.status: said("Choose photos first.", alert=True)}
@@ -86,9 +86,7 @@ class FolderTab:
             self.start: gr.update(interactive=False),
             self.status: said("Starting …", busy=True),
         }
-        asked = {
-            "k_level": int(k), "method": way, "profile": how, "write_unverified": risky, "people": people_of(session),
-        }  # fmt: skip
+        asked = {**asked_of(k, way, how, instead), "write_unverified": risky, "people": people_of(session)}
         try:
             result = yield from followed(
                 self.service.desk,

@@ -49,7 +49,7 @@ def reason_of(error: Exception) -> str:
 
 
 def settings_of() -> list[gr.components.Component]:
-    """K, method and profile, folded: the defaults are sensible."""
+    """K, method, profile and fallback, folded: the defaults are sensible. `asked_of` takes their values."""
     with gr.Accordion("Settings (good as they are)", open=False):
         return [
             gr.Slider(1, 20, 5, step=1, label="K", info=words.K_LEVEL),
@@ -59,7 +59,19 @@ def settings_of() -> list[gr.components.Component]:
                 value=next(iter(words.PROFILES)),
                 label="Profile",
             ),
+            gr.Radio(
+                [(text, name) for name, text in words.FALLBACKS.items()],
+                value="",
+                label="If a face cannot be protected",
+                info=words.FALLBACK,
+            ),
         ]
+
+
+def asked_of(k: int, method: str, profile: str, fallback: str) -> dict[str, Any]:
+    """Fields of `Options` from the values of `settings_of`; a blurred or pixelated photo needs no fallback."""
+    hides = method in words.HIDING
+    return {"k_level": int(k), "method": method, "profile": profile, "fallback": None if hides else fallback or None}
 
 
 def said(text: str, *, busy: bool = False, alert: bool = False, share: float | None = None) -> str:

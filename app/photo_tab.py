@@ -12,7 +12,7 @@ from gradio.components import Component
 from deid.app import people, photo_result, words
 from deid.app.drawing import face_at, with_boxes
 from deid.app.handlers import FoundPhoto
-from deid.app.page import followed, reason_of, said, session_of, settings_of
+from deid.app.page import asked_of, followed, reason_of, said, session_of, settings_of
 from deid.app.service import Service
 from deid.app.sessions import Refused, Session
 from deid.app.uploads import too_large
@@ -96,15 +96,16 @@ class PhotoTab:
         return {self.faces: numbers, **self.on_faces(numbers, photo)}
 
     def on_start(
-        self, photo: FoundPhoto | None, numbers: list[int], k: int, way: str, how: str, request: gr.Request
-    ) -> Iterator[Update]:
+        self, photo: FoundPhoto | None, numbers: list[int], k: int, way: str, how: str, instead: str,
+        request: gr.Request,
+    ) -> Iterator[Update]:  # fmt: skip
         if photo is None or not numbers:
             yield {self.status: said("Choose a photo and at least one face first.", alert=True)}
             return
         session = session_of(self.service, request)
         stop = session.begin("photo")
         yield {**self.running(True), self.results: gr.update(visible=False), self.status: said("Starting …", busy=True)}
-        asked = {"k_level": int(k), "method": way, "profile": how, "people": people.people_of(session)}
+        asked = {**asked_of(k, way, how, instead), "people": people.people_of(session)}
         chosen = sorted(numbers)
         try:
             done = yield from followed(

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from deid.display import listed
+from deid.display import HIDDEN, listed
 from deid.types import FaceResult, PhotoResult
 
 if TYPE_CHECKING:  # it loads torch
@@ -28,6 +28,8 @@ PROFILES = {
         "Paper: least noise, several times faster – one to one it mostly still matches, and recompressing may undo it"
     ),
 }
+FALLBACKS = {"": "Make no file and say why (recommended)", "blur": "Blur it", "pixelate": "Pixelate it"}
+FALLBACK = "Such faces are mostly cut off by the photo's edge, or small. The others keep their faint pattern."
 # What was looked at before a photo counted as protected.
 CHECKED = {
     "robust": "in the saved file, and after a recompression, at half size and with a small crop",
@@ -76,6 +78,8 @@ def headline(result: PhotoResult) -> str:
         left = len(result.faces) - worked
         rest = f" {number(left).capitalize()} left as {'it was' if left == 1 else 'they were'}." if left else ""
         how = "hidden from" if result.method in HIDING else "protected against"
+        if hidden := [HIDDEN[face.fallback] for face in result.faces if face.fallback is not None]:
+            rest = f" {number(len(hidden)).capitalize()} had to be {hidden[0]}.{rest}"
         return f"{_faces(worked).capitalize()} {how} {listed(list(result.weights))}, checked in the saved file.{rest}"
     if result.outcome == "failed":
         return f"Not protected: {number(failed)} of {_faces(worked)} could not be verified, so no file was made."
@@ -99,7 +103,9 @@ def face_sentence(face: FaceResult, at: int, k_level: int, size: int | None) -> 
     if face.outcome == "not-recognized":
         before += " already (it did not recognize this person even in the original)"
     text = f"**Face {at}**: a recognizer that knew this person {before}; now **{ordinal(face.rank_after)}**{among}."
-    if face.k is None:
+    if face.fallback is not None:
+        text += f" The method could not protect it, so it is **{HIDDEN[face.fallback]}** instead; its place is chance."
+    elif face.k is None:
         text += " The place is chance: this method does not control it."
     elif face.rank_after <= k_level + 1:
         text += f" They are still among its first {number(k_level + 1)} guesses, by design."
@@ -164,8 +170,8 @@ def still_matched_by(names: Sequence[str]) -> str:
 def why_not(result: PhotoResult) -> str:
     """Why a photo was not protected, and what can be done."""
     return (
-        f"Why: {result.message}. Try again (the draw is new each time), a larger version of the photo, or another "
-        "profile or method."
+        f"Why: {result.message}. Try again (the draw is new each time), a larger version of the photo, another profile "
+        "or method, or let what cannot be protected be blurred (Settings)."
     )
 
 

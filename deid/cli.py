@@ -42,6 +42,9 @@ Strength = Annotated[float | None, typer.Option(metavar="X", help="Of blur (4 by
 MaxVisibility = Annotated[
     float | None, typer.Option(metavar="X", help="Change no pixel by more than X times what its surroundings hide.")
 ]
+Fallback = Annotated[
+    str | None, typer.Option(metavar="NAME", help="Hide faces that cannot be protected: blur or pixelate.")
+]
 Profile = Annotated[str, typer.Option(metavar="NAME", help="paper, robust, or transfer (for other recognizers).")]
 People = Annotated[Path | None, typer.Option(metavar="DIR", help="Known people, a folder of photos each.")]
 Faces = Annotated[str, typer.Option(metavar="WHICH", help="all, largest, or numbers from the left: 1,3.")]
@@ -94,6 +97,7 @@ def photo(
     method: Method = "k-a3",
     strength: Strength = None,
     max_visibility: MaxVisibility = None,
+    fallback: Fallback = None,
     profile: Profile = "robust",
     people: People = None,
     faces: Faces = "all",
@@ -139,6 +143,7 @@ def folder(
     method: Method = "k-a3",
     strength: Strength = None,
     max_visibility: MaxVisibility = None,
+    fallback: Fallback = None,
     profile: Profile = "robust",
     people: People = None,
     faces: Faces = "all",

@@ -4,6 +4,7 @@ import json
 import os
 import statistics
 import sys
+from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from typing import Any, Protocol, TextIO
@@ -20,6 +21,7 @@ class Progress(Protocol):
     def __call__(self, done: int, total: int, what: str, problem: str = "") -> None: ...
 
 
+HIDDEN = {"blur": "blurred", "pixelate": "pixelated"}
 _ORDER = ("protected", "failed", "no-face", "unreadable", "skipped")
 
 
@@ -80,6 +82,9 @@ def folder_summary(result: FolderResult) -> list[str]:
     faces = [face for photo in result.photos for face in photo.faces]
     if ssim := [face.ssim for face in faces if face.ssim is not None]:
         lines.append(f"SSIM of the faces: median {statistics.median(ssim):.3f}, worst {min(ssim):.3f}")
+    if hidden := Counter(face.fallback for face in faces if face.fallback is not None):
+        counts = ", ".join(f"{count} {HIDDEN[method]}" for method, count in hidden.items())
+        lines.append(f"faces that {result.photos[0].method} could not protect: {counts} instead")
     compared = [face.matches_at_far_1e_2 for face in faces if face.matches_at_far_1e_2 is not None]
     if compared:
         lines.append(
@@ -104,7 +109,8 @@ def limits(results: Sequence[PhotoResult]) -> list[str]:
     if max(face.rank_after or 1 for result in results for face in result.faces) > last:
         ranks = f"Some true identities are not among the first {last} candidates any more, others are"
     if _uncontrolled(results):
-        ranks = f"Ranks are not controlled by {results[0].method}"
+        methods = {face.fallback or result.method for result in results for face in result.faces if face.rank_after}
+        ranks = f"Ranks are not controlled by {listed(sorted(methods))}"
     return [f"{ranks}; protection is against {listed(list(weights[0]))}, other recognizers may still match."]
 
 
@@ -161,6 +167,8 @@ def _face_line(face: FaceResult, gallery: int | None) -> str:
         parts[0] += f" (asked for {face.k})"
     elif face.k is not None and not face.exact:
         parts[0] += ", elsewhere after handling"
+    if face.fallback is not None:
+        parts.insert(0, HIDDEN[face.fallback] + " instead")
     if face.outcome == "failed":
         parts.insert(0, "NOT PROTECTED")
     if face.outcome == "not-recognized":

@@ -26,9 +26,10 @@ from deid.faces.align import (
 from deid.faces.paste import paste_over
 
 WEAKEST, STRONGEST = 0.5, 64.0  # strengths: from what changes next to nothing to half the face's frame
+STRENGTHS = {"blur": 4.0, "pixelate": 10.0}  # where nobody asked for another
 
 
-def blur(pixels: np.ndarray, landmarks: np.ndarray, *, strength: float = 4.0) -> None:
+def blur(pixels: np.ndarray, landmarks: np.ndarray, *, strength: float = STRENGTHS["blur"]) -> None:
     """Gaussian blur of standard deviation `strength`, as Pillow approximates it: three box filters."""
     transform = lightcnn_transform(landmarks)
     sigma = strength / scale_of(transform)
@@ -39,7 +40,7 @@ def blur(pixels: np.ndarray, landmarks: np.ndarray, *, strength: float = 4.0) ->
     _replace(pixels, transform, math.ceil(3 * sigma), blurred)  # three boxes together reach 3σ
 
 
-def pixelate(pixels: np.ndarray, landmarks: np.ndarray, *, strength: float = 10.0) -> None:
+def pixelate(pixels: np.ndarray, landmarks: np.ndarray, *, strength: float = STRENGTHS["pixelate"]) -> None:
     """Mosaic of upright square cells of side `strength`, each its pixels' mean.
 
     The cells start between the eyes, and their sides are whole pixels only on average, so that a face of another size

@@ -12,6 +12,7 @@ from torch import Tensor
 from deid.anonymity.conditions import rank_of
 from deid.anonymity.groups import draw_groups, secret_rng, seeded_rng
 from deid.atomic_files import same_file, write_atomically
+from deid.hiding import fall_back, obfuscate
 from deid.image_errors import OutputExists, UnreadableImage
 from deid.image_formats import output_format
 from deid.images import read_photo
@@ -20,7 +21,7 @@ from deid.losses.cw_ssim import cw_ssim
 from deid.obfuscation import OBFUSCATIONS
 from deid.profiles import PROFILES
 from deid.protector import FoundFace, Protector
-from deid.rounds import Attempt, is_exact, obfuscate, run_rounds, shortcoming
+from deid.rounds import Attempt, is_exact, run_rounds, shortcoming
 from deid.types import FaceOutcome, FaceResult, Options, Outcome, PhotoResult, UsageError
 
 __all__ = ["Draw", "FoundFace", "Processed", "Protector", "process_photo", "protect"]
@@ -102,7 +103,10 @@ def process_photo(input: Path, output: Path, protector: Protector, draw: Draw) -
         ks, attempt = [None] * len(wanted), obfuscate(photo, wanted, protector, format)
     else:
         drawn = draw(wanted)
-        ks, attempt = drawn, run_rounds(photo, wanted, drawn, protector, format)
+        attempt = run_rounds(photo, wanted, drawn, protector, format)
+        if options.fallback is not None:
+            attempt = fall_back(photo, wanted, attempt, options.fallback, protector, format)
+        ks = [None if at in attempt.hidden else k for at, k in enumerate(drawn)]
     records = [_untouched(f) for f in found]
     for at, i in enumerate(chosen):
         records[i] = _face_result(found[i], ks[at], attempt, at, protector)
@@ -114,13 +118,13 @@ def process_photo(input: Path, output: Path, protector: Protector, draw: Draw) -
         if faces[i].outcome == "failed"
     ]
     if not failed:
-        return Processed(result("protected", "", faces, costs=attempt.costs), attempt.data, tuple(found))
+        return Processed(result("protected", "", faces, costs=attempt.costs.seconds), attempt.data, tuple(found))
     message = f"{input}: {'; '.join(failed)}"
     if options.write_unverified:
         written = f"{message}; written all the same, as asked"
-        return Processed(result("failed", written, faces, costs=attempt.costs), attempt.data, tuple(found))
+        return Processed(result("failed", written, faces, costs=attempt.costs.seconds), attempt.data, tuple(found))
     return Processed(
-        result("failed", f"{message}, so nothing was written", faces, costs=attempt.costs), None, tuple(found)
+        result("failed", f"{message}, so nothing was written", faces, costs=attempt.costs.seconds), None, tuple(found)
     )
 
 
@@ -129,7 +133,7 @@ def _untouched(found: FoundFace) -> FaceResult:
 
 
 def _face_result(found: FoundFace, k: int | None, attempt: Attempt, row: int, protector: Protector) -> FaceResult:
-    """The record of one chosen face, k None if none was drawn, from the last look at the encoded file."""
+    """The record of one chosen face, from the last look at the encoded file. k: None if it was to stand at no rank."""
     enrollments = protector.enrollments(found)
     shown, look = enrollments[0], attempt.looks[row]
     published = look.published
@@ -152,6 +156,7 @@ def _face_result(found: FoundFace, k: int | None, attempt: Attempt, row: int, pr
         cw_ssim=float(cw_ssim(clean, after)),
         psnr=_psnr(clean, after),
         gradient_evaluations=attempt.evaluations[row],
+        fallback=protector.options.fallback if row in attempt.hidden else None,
     )
 
 

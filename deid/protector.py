@@ -46,6 +46,10 @@ class Protector:
             raise UsageError(f"no method called {options.method}: there are {', '.join(ATTACKS | OBFUSCATIONS)}")
         if options.strength is not None and options.method not in OBFUSCATIONS:
             raise UsageError(f"strength is for {' and '.join(OBFUSCATIONS)}, not for {options.method}")
+        if options.fallback is not None and options.fallback not in OBFUSCATIONS:
+            raise UsageError(f"no fallback called {options.fallback}: there are {', '.join(OBFUSCATIONS)}")
+        if options.fallback is not None and options.method in OBFUSCATIONS:
+            raise UsageError(f"a fallback is for {' and '.join(ATTACKS)}, not for {options.method}")
         if options.max_visibility is not None and options.method in OBFUSCATIONS:
             raise UsageError(f"max-visibility is for {' and '.join(ATTACKS)}, not for {options.method}")
         if options.max_visibility is not None and not 0 < options.max_visibility < math.inf:

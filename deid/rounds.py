@@ -5,8 +5,8 @@ added to the views on which the attack must hold: the newly found alignment, and
 """
 
 import zlib
-from collections.abc import Callable, Collection, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Collection, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 import torch
@@ -28,7 +28,6 @@ from deid.handling import AS_PUBLISHED
 from deid.images import Photo, decode_photo, encode_photo
 from deid.likeness import Wanted, likeness_on_random_views
 from deid.looks import Look, Sight, look_again
-from deid.obfuscation import OBFUSCATIONS
 from deid.profiles import PROFILES, Away, Profile
 from deid.protector import FoundFace, Protector
 from deid.recognizers.gallery import Enrollment
@@ -45,13 +44,19 @@ STRICT_ROUNDS = 6
 
 @dataclass(frozen=True, eq=False)
 class Attempt:
-    """The best the rounds came to, or an obfuscation. looks and evaluations: one for each chosen face."""
+    """The best the rounds came to, or an obfuscation. looks and evaluations: one for each chosen face.
+
+    clean, noise: the aligned faces and their perturbations (N, C, S, S). hidden: the faces, by their rows, that were
+    blurred or pixelated instead, and how strongly.
+    """
 
     data: bytes
     looks: tuple[Look, ...]
     evaluations: tuple[int, ...]
     clean: Tensor
-    costs: dict[str, float]
+    noise: Tensor
+    costs: Costs
+    hidden: Mapping[int, float] = field(default_factory=dict)
 
 
 def run_rounds(
@@ -64,7 +69,7 @@ def run_rounds(
     if options.max_visibility is not None:
         profile = replace(profile, limit=options.max_visibility, widening=0.0)
     surrogates = protector.surrogates
-    chain = _chain_of(photo, found, surrogates, profile.channels)
+    chain = chain_of(photo, found, surrogates, profile.channels)
     for row, f in enumerate(found):
         for handling in profile.rehearsed:
             chain.add_view(row, View(f.face.landmarks, handling=handling), profile.views)
@@ -91,9 +96,9 @@ def run_rounds(
             pixels = photo.pixels.copy()
             for row, (patch, transform) in enumerate(zip(chain.patches, chain.transforms, strict=True)):
                 paste(pixels, faces[row] - clean[row], transform, patch.region)
-            data, saved = _encoded(photo, pixels, format, options)
+            data, saved = encoded(photo, pixels, format, options)
         looks = look_again(saved, [f.face for f in found], enrollments, surrogates, chain, profile.checks, costs)
-        attempt = Attempt(data, tuple(looks), tuple(counts.tolist()), clean, costs.seconds)
+        attempt = Attempt(data, tuple(looks), tuple(counts.tolist()), clean, faces - clean, costs)
         if best is None or _score(attempt, ks, profile) > _score(best, ks, profile):
             best = attempt
         failed = [
@@ -190,27 +195,7 @@ def _keep_in_mind(failed: Sequence[Sight], row: int, noise: Tensor, chain: FaceC
         chain.add_view(row, View(sight.landmarks, _residual(sight.patch, shown), sight.handling), views)
 
 
-def obfuscate(photo: Photo, found: Sequence[FoundFace], protector: Protector, format: str) -> Attempt:
-    """Blur or pixelate the chosen faces, as strongly as the options say; one look at the encoded file, no round."""
-    costs, options = Costs(), protector.options
-    change = OBFUSCATIONS[options.method]
-    strength = {} if options.strength is None else {"strength": options.strength}
-    with costs.timed(options.method):
-        pixels = photo.pixels.copy()
-        for f in found:
-            change(pixels, f.face.landmarks, **strength)
-    with costs.timed("codec"):
-        data, saved = _encoded(photo, pixels, format, options)
-    chain = _chain_of(photo, found, protector.surrogates)
-    faces, enrollments = [f.face for f in found], protector.enrollments_of(photo, found)
-    checks = PROFILES[options.profile].checks
-    looks = look_again(saved, faces, enrollments, protector.surrogates, chain, checks, costs)
-    return Attempt(data, tuple(looks), (0,) * len(found), chain.clean_faces(), costs.seconds)
-
-
-def _chain_of(
-    photo: Photo, found: Sequence[FoundFace], surrogates: Sequence[Surrogate], channels: int = 1
-) -> FaceChain:
+def chain_of(photo: Photo, found: Sequence[FoundFace], surrogates: Sequence[Surrogate], channels: int = 1) -> FaceChain:
     landmarks = [f.face.landmarks for f in found]
     first, *others = [surrogate.recognizer.template for surrogate in surrogates]
     device = surrogates[0].recognizer.device
@@ -219,7 +204,7 @@ def _chain_of(
     )
 
 
-def _encoded(photo: Photo, pixels: np.ndarray, format: str, options: Options) -> tuple[bytes, np.ndarray]:
+def encoded(photo: Photo, pixels: np.ndarray, format: str, options: Options) -> tuple[bytes, np.ndarray]:
     """The file of a photo with these pixels instead of its own, and the pixels that the file shows."""
     changed = replace(photo, pixels=pixels)
     data = encode_photo(changed, format=format, quality=options.quality, keep_metadata=options.keep_metadata)

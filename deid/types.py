@@ -22,6 +22,7 @@ class Options:
     method: str = "k-a3"
     strength: float | None = None  # of blur and pixelate, in pixels of a 128-pixel face; None: the method's own
     max_visibility: float | None = None  # of any pixel's change, in units of `visible_limit`; None: the profile's own
+    fallback: str | None = None  # blur or pixelate, for faces that the method cannot protect; None: write nothing
     profile: str = "robust"
     recognizer: str = "lightcnn9"
     faces: str = "all"  # "all", "largest", or numbers left to right such as "1,3"
@@ -40,7 +41,8 @@ class FaceResult:
 
     box: (x0, y0, x1, y1) in pixels of the upright photo. identity: the enrolled person, or the face's own enrolment.
     Ranks are in the gallery of `identity` (1 = recognized); similarities are cosines with its prototype; ssim, cw_ssim
-    and psnr (dB) compare the aligned face before and in the saved file. Values are None for a face left alone.
+    and psnr (dB) compare the aligned face before and in the saved file. fallback: by what the face was hidden because
+    the method did not protect it; its k is None then. Values are None for a face left alone.
     """
 
     box: tuple[float, float, float, float]
@@ -57,6 +59,7 @@ class FaceResult:
     cw_ssim: float | None = None
     psnr: float | None = None
     gradient_evaluations: int = 0
+    fallback: str | None = None
 
     def to_json(self) -> dict[str, Any]:
         record = asdict(self)

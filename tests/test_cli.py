@@ -166,6 +166,12 @@ def test_a_hard_cap_arrives(protect) -> None:
     assert calls[0][2] == Options(max_visibility=0.8)
 
 
+def test_a_fallback_arrives(protect) -> None:
+    calls = protect(a_result())
+    assert cli.run(["photo", "in.png", "--fallback", "blur"]) == 0
+    assert calls[0][2] == Options(fallback="blur")
+
+
 def test_defaults_are_those_of_the_api(protect) -> None:
     calls = protect(a_result())
     cli.run(["photo", "in.png"])

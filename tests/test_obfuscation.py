@@ -1,6 +1,5 @@
 """Blur and mosaic: on arrays first, then as methods of the main job, on a real photo with real weights."""
 
-import inspect
 import io
 import json
 from pathlib import Path
@@ -15,7 +14,7 @@ from deid import cli
 from deid.batch.folder import protect_folder
 from deid.faces.align import LIGHTCNN_TEMPLATE, align_face, lightcnn_transform, scale_of
 from deid.faces.detect import Face, detect_faces
-from deid.obfuscation import OBFUSCATIONS, STRONGEST, WEAKEST, blur, pixelate
+from deid.obfuscation import OBFUSCATIONS, STRENGTHS, STRONGEST, WEAKEST
 from deid.pipeline import process_photo, protect
 from deid.protector import Protector
 from deid.types import Options, UsageError
@@ -219,8 +218,7 @@ def test_the_help_knows_the_methods_and_their_strengths(capsys) -> None:
     cli.run(["photo", "--help"])
     words = " ".join(capsys.readouterr().out.split())
     assert "k-a3, i-fgvm, blur or pixelate" in words
-    defaults = [inspect.signature(method).parameters["strength"].default for method in (blur, pixelate)]
-    assert "blur ({:g} by default) or pixelate ({:g})".format(*defaults) in words
+    assert "blur ({blur:g} by default) or pixelate ({pixelate:g})".format(**STRENGTHS) in words
 
 
 def test_strength_is_measured_in_the_template() -> None:

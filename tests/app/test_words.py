@@ -5,6 +5,7 @@ import pytest
 from deid.app import words
 from deid.attacks import ATTACKS
 from deid.audit.classes import CLASSES
+from deid.display import HIDDEN
 from deid.live import Step
 from deid.obfuscation import OBFUSCATIONS
 from deid.protector import PROFILES
@@ -17,6 +18,7 @@ DONE = FaceResult(BOX, "itself", "protected", 4, True, 1, 4, 1.0, 0.6, False)
 def test_every_choice_of_the_program_has_its_line() -> None:
     assert set(words.METHODS) == set(ATTACKS | OBFUSCATIONS)
     assert set(words.PROFILES) == set(words.CHECKED) == set(PROFILES)
+    assert set(words.FALLBACKS) == {"", *OBFUSCATIONS} == {"", *HIDDEN}
     assert set(words.CLASSES) == set(CLASSES)
 
 
@@ -91,6 +93,15 @@ def test_a_blur_promises_no_place() -> None:
     result = PhotoResult("in", "out", "protected", "robust", "blur", 5, (face,), weights={"lightcnn9": "0"})
     assert words.headline(result) == "One face hidden from lightcnn9, checked in the saved file."
     assert "people" not in words.limits(result)  # it does hide from them
+
+
+def test_a_fallback_is_said() -> None:
+    hidden = FaceResult(BOX, "itself", "protected", None, False, 1, 40, 1.0, 0.3, False, fallback="blur")
+    assert "The method could not protect it, so it is **blurred** instead" in words.face_sentence(hidden, 1, 5, 1001)
+    result = PhotoResult("in", "out", "protected", "robust", "k-a3", 5, (DONE, hidden), weights={"one": "1"})
+    assert words.headline(result) == (
+        "Two faces protected against one, checked in the saved file. One had to be blurred."
+    )
 
 
 def test_faces_left_alone_are_named() -> None:

@@ -82,6 +82,22 @@ def test_nothing_is_asked_of_other_hosts(page: Page, watched: Watched, serving: 
 
 
 @pytest.mark.timeout(600)
+def test_what_cannot_be_protected_is_hidden_where_the_user_asks_for_it(page: Page, tmp_path: Path, work: Work) -> None:
+    upload(page, pair(tmp_path / "pair.png"))
+    said(page, "2 faces found")
+    page.get_by_role("button", name="Settings (good as they are)").filter(visible=True).click()
+    page.get_by_role("radio", name="Blur it").filter(visible=True).check()
+    protect(page)
+    said(page, "protected against")
+    assert (work.settings["method"], work.settings["fallback"]) == ("k-a3", "blur")
+    upload(page, pair(tmp_path / "pair.png"))
+    said(page, "2 faces found")
+    page.get_by_role("radio", name="Pixelate – ").filter(visible=True).check()
+    protect(page)
+    said(page, "checked in the saved file")
+    assert (work.settings["method"], work.settings["fallback"]) == ("pixelate", None)
+
+
 def test_a_real_photo_from_upload_to_proof(
     page: Page, serving: tuple[Serving, Work], monkeypatch: pytest.MonkeyPatch, tmp_path: Path, astronaut: np.ndarray
 ) -> None:

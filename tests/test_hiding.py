@@ -1,0 +1,142 @@
+"""Faces that no attack protects, blurred or pixelated instead where the user asks for that."""
+
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+from matplotlib.cbook import get_sample_data
+from PIL import Image
+
+from deid import cli, hiding
+from deid.batch.folder import protect_folder
+from deid.hiding import fall_back
+from deid.images import Photo, decode_photo, read_photo
+from deid.looks import Look
+from deid.obfuscation import OBFUSCATIONS, STRENGTHS, STRONGEST
+from deid.pipeline import FoundFace, protect
+from deid.profiles import PROFILES
+from deid.protector import Protector
+from deid.rounds import Attempt, run_rounds
+from deid.types import Options, UsageError
+
+Two = tuple[Photo, list[FoundFace], Attempt, Protector]
+
+
+@pytest.fixture(scope="module")
+def two(tmp_path_factory: pytest.TempPathFactory, astronaut: np.ndarray) -> Two:
+    """Two protected people."""
+    path = tmp_path_factory.mktemp("two") / "two.png"
+    hopper = Image.open(get_sample_data("grace_hopper.jpg", asfileobj=False)).resize((300, 353))
+    pixels = np.full((400, 650, 3), 90, np.uint8)
+    pixels[:353, :300], pixels[:, 350:] = hopper, astronaut[:400, 50:350]
+    Image.fromarray(pixels).save(path)
+    protector = Protector(Options(profile="paper"))
+    photo = read_photo(path)
+    found = protector.find(photo)
+    return photo, found, run_rounds(photo, found, [2, 3], protector, "PNG"), protector
+
+
+@pytest.fixture
+def hopeless(monkeypatch: pytest.MonkeyPatch) -> None:
+    """No attack gets anywhere."""
+    monkeypatch.setitem(PROFILES, "paper", replace(PROFILES["paper"], rounds=1, steps=0))
+
+
+@pytest.fixture
+def photo(tmp_path: Path, astronaut: np.ndarray) -> Path:
+    path = tmp_path / "photo.png"
+    Image.fromarray(astronaut[:300, 50:400]).save(path)
+    return path
+
+
+def recognized(look: Look) -> Look:
+    return replace(look, sights=tuple(replace(sight, ranks=((1,),)) for sight in look.sights))
+
+
+def test_only_what_failed_is_hidden_and_the_others_keep_their_perturbation(two: Two) -> None:
+    photo, found, attempt, protector = two
+    assert fall_back(photo, found, attempt, "blur", protector, "PNG") is attempt
+    failed = replace(attempt, looks=(attempt.looks[0], recognized(attempt.looks[1])))
+    hidden = fall_back(photo, found, failed, "blur", protector, "PNG")
+    assert list(hidden.hidden) == [1]
+    assert hidden.looks[0].published.ranks == ((2,),)
+    assert hidden.looks[1].published.ranks[0][0] > 1
+    before, after = decode_photo(attempt.data).pixels, decode_photo(hidden.data).pixels
+    assert np.array_equal(after[:, :320], before[:, :320])
+    blurred = photo.pixels.copy()
+    OBFUSCATIONS["blur"](blurred, found[1].face.landmarks, strength=hidden.hidden[1])
+    assert np.array_equal(after[:, 350:], blurred[:, 350:])
+
+
+def test_it_grows_to_the_strongest_and_tells_what_still_fails(two: Two, monkeypatch: pytest.MonkeyPatch) -> None:
+    photo, found, attempt, protector = two
+    used: list[dict[int, float]] = []
+    monkeypatch.setitem(OBFUSCATIONS, "pixelate", lambda pixels, landmarks, *, strength: used.append(strength))
+    monkeypatch.setattr(hiding, "look_again", lambda *_: [attempt.looks[0], recognized(attempt.looks[1])])
+    failed = replace(attempt, looks=(attempt.looks[0], recognized(attempt.looks[1])))
+    ended = fall_back(photo, found, failed, "pixelate", protector, "PNG")
+    assert used == [10, 20, 40, STRONGEST]
+    assert ended.hidden == {1: STRONGEST}
+    assert ended.looks[1].published.ranks == ((1,),)
+
+
+def test_a_face_that_fails_beside_a_hidden_one_is_hidden_too(two: Two, monkeypatch: pytest.MonkeyPatch) -> None:
+    photo, found, attempt, protector = two
+    first, second = attempt.looks
+    answers = iter([[recognized(first), second], [first, second]])
+    monkeypatch.setattr(hiding, "look_again", lambda *_: next(answers))
+    failed = replace(attempt, looks=(first, recognized(second)))
+    ended = fall_back(photo, found, failed, "blur", protector, "PNG")
+    assert ended.hidden == dict.fromkeys((1, 0), STRENGTHS["blur"])
+
+
+def test_a_photo_that_failed_is_written_with_its_face_blurred(photo: Path, capsys, hopeless: None) -> None:
+    output, command = photo.with_name("out.png"), ["photo", str(photo), "--profile", "paper"]
+    assert cli.run([*command, "-o", str(output)]) == 4
+    assert not output.exists()
+    capsys.readouterr()
+    assert cli.run([*command, "-o", str(output), "--fallback", "blur"]) == 0
+    out = capsys.readouterr().out
+    assert "face 1: blurred instead, rank 1 → " in out
+    assert "Ranks are not controlled by blur; protection is against" in out
+    assert np.any(np.asarray(Image.open(output)) != np.asarray(Image.open(photo)))
+
+
+def test_the_record_names_the_fallback_and_claims_no_rank(photo: Path, hopeless: None) -> None:
+    result = protect(photo, photo.with_name("out.png"), Options(profile="paper", fallback="pixelate"))
+    (face,) = result.to_json()["faces"]
+    assert (result.outcome, result.method) == ("protected", "k-a3")
+    assert (face["fallback"], face["k"], face["exact"]) == ("pixelate", None, False)
+    assert face["rank_after"] > 1
+
+
+def test_a_protected_face_needs_no_fallback(photo: Path) -> None:
+    options = Options(profile="paper", seed=7, fallback="blur")
+    (face,) = protect(photo, photo.with_name("out.png"), options).faces
+    assert (face.outcome, face.fallback, face.exact) == ("protected", None, True)
+
+
+def test_a_folder_run_again_with_a_fallback_repairs_what_failed(
+    photo: Path, tmp_path: Path, capsys, hopeless: None
+) -> None:
+    photos, out = tmp_path / "photos", tmp_path / "published"
+    photos.mkdir()
+    photo.rename(photos / "one.png")
+    assert protect_folder(photos, out, Options(profile="paper")).counts == {"failed": 1}
+    command = ["folder", str(photos), str(out), "--profile", "paper"]
+    assert cli.run([*command, "--fallback", "blur"]) == 0
+    assert "faces that k-a3 could not protect: 1 blurred instead" in capsys.readouterr().out
+    assert protect_folder(photos, out, Options(profile="paper")).counts == {"skipped": 1}
+
+
+@pytest.mark.parametrize(
+    ("options", "why"),
+    [
+        (Options(fallback="paint"), "no fallback called paint: there are blur, pixelate"),
+        (Options(method="blur", fallback="pixelate"), "a fallback is for k-a3 and i-fgvm, not for blur"),
+    ],
+)
+def test_fallbacks_that_make_no_sense_are_refused(options: Options, why: str) -> None:
+    with pytest.raises(UsageError, match=why):
+        Protector(options)
