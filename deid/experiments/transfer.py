@@ -50,7 +50,7 @@ METHODS: dict[str, dict[str, Any]] = {
     "paper": {"profile": "paper"},
     "robust": {"profile": "robust"},
     "transfer": {"profile": "transfer"},
-    "transfer, limit 1.4": {"profile": "transfer", "max_visibility": 1.4},
+    **{f"transfer, limit {limit:g}": {"profile": "transfer", "max_visibility": limit} for limit in (1.1, 1.2, 1.4)},
     **{f"transfer without {' and '.join(names)}": {"profile": "transfer", "without": names} for names in LEFT_OUT},
     **{f"blur {s:g}": {"profile": "paper", "method": "blur", "strength": s} for s in (2.0, 4.0, 6.0)},
     **{f"mosaic {s:g}": {"profile": "paper", "method": "pixelate", "strength": s} for s in (6.0, 10.0)},
