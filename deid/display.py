@@ -65,7 +65,8 @@ def photo_summary(result: PhotoResult, gallery: int | None) -> list[str]:
         return []
     lines = [f"face {n}: {_face_line(face, gallery)}" for n, face in enumerate(result.faces, 1)]
     if result.output is None:
-        return [*lines, "nothing was written"]
+        hint = "; --fallback hides a face that cannot be protected, --faces leaves one out"
+        return [*lines, "nothing was written" + ("" if _uncontrolled([result]) else hint)]
     how = "written although not verified" if result.outcome == "failed" else "saved and verified"
     return [*lines, f"{how}: {result.output}"]
 

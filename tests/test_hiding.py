@@ -95,7 +95,7 @@ def test_a_photo_that_failed_is_written_with_its_face_blurred(photo: Path, capsy
     output, command = photo.with_name("out.png"), ["photo", str(photo), "--profile", "paper"]
     assert cli.run([*command, "-o", str(output)]) == 4
     assert not output.exists()
-    capsys.readouterr()
+    assert "nothing was written; --fallback hides a face that cannot be protected" in capsys.readouterr().out
     assert cli.run([*command, "-o", str(output), "--fallback", "blur"]) == 0
     out = capsys.readouterr().out
     assert "face 1: blurred instead, rank 1 → " in out
