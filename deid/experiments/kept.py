@@ -17,6 +17,11 @@ from deid.profiles import PROFILES
 
 Line = TypeVar("Line")
 
+# Modules of `deid` that decide the figures, beside whole rooms.
+DECISIVE = (
+    "handling", "hiding", "likeness", "looks", "obfuscation", "precision", "rounds", "scores", "surrogates",
+)  # fmt: skip
+
 
 def measured(
     table: str,
@@ -74,9 +79,6 @@ def _code_sha256() -> str:
     """Of the code that decides the figures, and the manifest: what an older version measured is not counted."""
     package = Path(__file__).parents[1]
     manifest = shipped_folder() / "manifest.toml"
-    single = [
-        package / f"{name}.py"
-        for name in ("handling", "likeness", "looks", "obfuscation", "rounds", "scores", "surrogates")
-    ]
+    single = [package / f"{name}.py" for name in DECISIVE]
     rooms = [file for room in ("attacks", "faces", "losses") for file in sorted((package / room).glob("*.py"))]
     return hashlib.sha256(b"".join(file.read_bytes() for file in [*single, *rooms, manifest])).hexdigest()
