@@ -140,13 +140,16 @@ def reproduce_transfer(
     out: Annotated[Path, typer.Option(metavar="DIR", help="Where the table, its JSON and its plot go.")],
     count: Annotated[int, typer.Option(min=1, metavar="N", help="People to measure on.")] = 200,
     method: Annotated[
-        list[str] | None, typer.Option(metavar="NAME", help="Only this row, or these. Default: all.")
+        list[str] | None, typer.Option(metavar="NAME", help="This row, or these. Default: what takes an hour.")
     ] = None,
     device: OnDevice = Device.auto,
 ) -> None:
-    """How far each profile carries, to other recognizers and through handling, beside blur and mosaic."""
+    """How far `transfer` carries, to other recognizers and through handling, beside blur and mosaic.
+
+    Further rows: paper, robust, other limits, and transfer without a network; a name that is none lists them all.
+    """
     from deid.experiments import transfer
 
-    methods = method or list(transfer.METHODS)
+    methods = method or transfer.USUAL
     table = transfer.reproduce_transfer(people, out, count=count, methods=methods, device=device.value)
     display.show(table.rstrip())

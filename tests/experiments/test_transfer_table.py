@@ -68,3 +68,16 @@ def test_a_row_that_is_not_there_is_named(tmp_path: Path, capsys: pytest.Capture
     command = ["reproduce", "transfer", "--people", str(tmp_path), "--out", str(tmp_path), "--method", "magic"]
     assert cli.run(command) == 2
     assert "no method called magic" in capsys.readouterr().err
+
+
+def test_without_a_choice_it_measures_the_curve_beside_blur_and_mosaic(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: list[list[str]] = []
+    monkeypatch.setattr(transfer, "reproduce_transfer", lambda *_, methods, **__: asked.append(list(methods)) or "")
+    command = ["reproduce", "transfer", "--people", str(tmp_path), "--out", str(tmp_path)]
+    assert cli.run(command) == 0
+    assert cli.run([*command, "--method", "paper"]) == 0
+    usual = ["transfer", "transfer, limit 1.2", "blur 2", "blur 4", "blur 6", "mosaic 6", "mosaic 10"]
+    assert asked == [usual, ["paper"]]
+    assert set(usual) <= transfer.METHODS.keys()
