@@ -29,7 +29,10 @@ PROFILES = {
     ),
 }
 FALLBACKS = {"": "Make no file and say why (recommended)", "blur": "Blur it", "pixelate": "Pixelate it"}
-FALLBACK = "Such faces are mostly cut off by the photo's edge, or small. The others keep their faint pattern."
+FALLBACK = (
+    "Such faces are mostly cut off by the photo's edge, or small. The others keep their faint pattern. Look at the result: "
+    "of a face that is cut off, parts may stay in sight."
+)
 # What was looked at before a photo counted as protected.
 CHECKED = {
     "robust": "in the saved file, and after a recompression, at half size and with a small crop",
@@ -169,9 +172,11 @@ def still_matched_by(names: Sequence[str]) -> str:
 
 def why_not(result: PhotoResult) -> str:
     """Why a photo was not protected, and what can be done."""
+    hides = result.method in HIDING or any(face.fallback for face in result.faces)
     return (
-        f"Why: {result.message}. Try again (the draw is new each time), a larger version of the photo, another profile "
-        "or method, or let what cannot be protected be blurred (Settings)."
+        f"Why: {result.message}. Try again (the draw is new each time), a larger version of the photo, "
+        + ("" if hides else "let what cannot be protected be blurred (Settings), ")
+        + "or another profile or method."
     )
 
 

@@ -65,8 +65,10 @@ def photo_summary(result: PhotoResult, gallery: int | None) -> list[str]:
         return []
     lines = [f"face {n}: {_face_line(face, gallery)}" for n, face in enumerate(result.faces, 1)]
     if result.output is None:
-        hint = "; --fallback hides a face that cannot be protected, --faces leaves one out"
-        return [*lines, "nothing was written" + ("" if _uncontrolled([result]) else hint)]
+        hint = "--faces leaves one out"
+        if not _uncontrolled([result]) and not any(face.fallback for face in result.faces):
+            hint = f"--fallback hides a face that cannot be protected, {hint}"
+        return [*lines, f"nothing was written; {hint}"]
     how = "written although not verified" if result.outcome == "failed" else "saved and verified"
     return [*lines, f"{how}: {result.output}"]
 

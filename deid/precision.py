@@ -6,4 +6,8 @@ import torch
 def reduced(device: str | torch.device) -> torch.autocast:
     """bfloat16 where the hardware multiplies it; elsewhere it is emulated, and slower than float32."""
     kind = torch.device(device).type
-    return torch.autocast(kind, torch.bfloat16, enabled=kind != "cpu" or torch.cpu._is_amx_tile_supported())
+    if kind == "cuda":
+        multiplies = torch.cuda.is_bf16_supported(including_emulation=False)
+    else:
+        multiplies = kind == "cpu" and torch.cpu._is_amx_tile_supported()
+    return torch.autocast(kind, torch.bfloat16, enabled=multiplies)

@@ -9,7 +9,9 @@ from matplotlib.cbook import get_sample_data
 from PIL import Image
 
 from deid import cli, hiding
+from deid.app import words
 from deid.batch.folder import protect_folder
+from deid.display import photo_summary
 from deid.hiding import fall_back
 from deid.images import Photo, decode_photo, read_photo
 from deid.looks import Look
@@ -18,7 +20,7 @@ from deid.pipeline import FoundFace, protect
 from deid.profiles import PROFILES
 from deid.protector import Protector
 from deid.rounds import Attempt, run_rounds
-from deid.types import Options, UsageError
+from deid.types import FaceResult, Options, PhotoResult, UsageError
 
 Two = tuple[Photo, list[FoundFace], Attempt, Protector]
 
@@ -140,3 +142,15 @@ def test_a_folder_run_again_with_a_fallback_repairs_what_failed(
 def test_fallbacks_that_make_no_sense_are_refused(options: Options, why: str) -> None:
     with pytest.raises(UsageError, match=why):
         Protector(options)
+
+
+def test_what_was_tried_is_not_suggested_again() -> None:
+    box = (0.0, 0.0, 9.0, 9.0)
+    fine = FaceResult(box, "itself", "protected", 3, True, 1, 3)
+    failed, hidden = (
+        FaceResult(box, "itself", "failed", k, False, 1, 1, fallback=by) for k, by in ((4, None), (None, "blur"))
+    )
+    for second, hinted in ((failed, True), (hidden, False)):
+        result = PhotoResult("in", None, "failed", "robust", "k-a3", 5, (fine, second), message="in: face 2")
+        assert ("--fallback" in photo_summary(result, None)[-1]) == hinted
+        assert ("be blurred" in words.why_not(result)) == hinted
