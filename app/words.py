@@ -29,10 +29,7 @@ PROFILES = {
     ),
 }
 FALLBACKS = {"": "Make no file and say why (recommended)", "blur": "Blur it", "pixelate": "Pixelate it"}
-FALLBACK = (
-    "Such faces are mostly cut off by the photo's edge, or small. The others keep their faint pattern. Look at the "
-    "result: of a face that is cut off, parts may stay in sight."
-)
+FALLBACK = "Such faces are mostly cut off by the photo's edge, or small. The others keep their faint pattern."
 # What was looked at before a photo counted as protected.
 CHECKED = {
     "robust": "in the saved file, and after a recompression, at half size and with a small crop",

@@ -3,14 +3,20 @@
 from collections.abc import Sequence
 from dataclasses import replace
 
+import numpy as np
+
 from deid.costs import Costs
-from deid.faces.paste import paste
+from deid.faces.align import LIGHTCNN_TEMPLATE
+from deid.faces.paste import FEATHER, paste
 from deid.images import Photo
 from deid.looks import look_again
 from deid.obfuscation import OBFUSCATIONS, STRENGTHS, STRONGEST
 from deid.profiles import PROFILES
 from deid.protector import FoundFace, Protector
 from deid.rounds import Attempt, chain_of, encoded, shortcoming
+
+# Eyes, nose and corners of the mouth in LightCNN's frame.
+UPRIGHT = np.array([[47.0, 40.0], [81.0, 40.0], [64.0, 64.0], [50.0, 88.0], [78.0, 88.0]])
 
 
 def obfuscate(photo: Photo, found: Sequence[FoundFace], protector: Protector, format: str) -> Attempt:
@@ -43,6 +49,16 @@ def fall_back(
         attempt = _hidden(photo, found, attempt, method, strengths, protector, format)
 
 
+def upright_in(box: Sequence[float]) -> np.ndarray:
+    """Landmarks (5, 2) of an upright face whose mask covers all of a box (x0, y0, x1, y1).
+
+    Those found of a face that the photo's edge cuts off are guesses, and a mask by them may leave an eye in sight.
+    """
+    x0, y0, x1, y1 = box
+    scale = max(x1 - x0, y1 - y0) / (1 - 2 * FEATHER) / LIGHTCNN_TEMPLATE.size
+    return np.array([(x0 + x1) / 2, (y0 + y1) / 2]) + (UPRIGHT - LIGHTCNN_TEMPLATE.size / 2) * scale
+
+
 def _hidden(
     photo: Photo,
     found: Sequence[FoundFace],
@@ -58,7 +74,10 @@ def _hidden(
     pixels = photo.pixels.copy()
     with costs.timed(method):
         for row, strength in strengths.items():
-            OBFUSCATIONS[method](pixels, found[row].face.landmarks, strength=strength)
+            face = found[row].face
+            OBFUSCATIONS[method](pixels, face.landmarks, strength=strength)
+            if options.fallback is not None:
+                OBFUSCATIONS[method](pixels, upright_in(face.box), strength=strength)
     with costs.timed("codec"):
         for row, (patch, transform) in enumerate(zip(chain.patches, chain.transforms, strict=True)):
             if row not in strengths:
