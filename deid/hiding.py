@@ -7,13 +7,13 @@ import numpy as np
 
 from deid.costs import Costs
 from deid.faces.align import LIGHTCNN_TEMPLATE
-from deid.faces.paste import FEATHER, paste
+from deid.faces.paste import FEATHER, FaceChain, paste
 from deid.images import Photo
 from deid.looks import look_again
 from deid.obfuscation import OBFUSCATIONS, STRENGTHS, STRONGEST
 from deid.profiles import PROFILES
 from deid.protector import FoundFace, Protector
-from deid.rounds import Attempt, chain_of, encoded, shortcoming
+from deid.rounds import Attempt, attack_rows, chain_of, encoded, shortcoming
 
 # Eyes, nose and corners of the mouth in LightCNN's frame.
 UPRIGHT = np.array([[47.0, 40.0], [81.0, 40.0], [64.0, 64.0], [50.0, 88.0], [78.0, 88.0]])
@@ -34,19 +34,18 @@ def fall_back(
 ) -> Attempt:
     """The attempt with every face that it does not protect blurred or pixelated, the more the longer one still fails.
 
-    A face that fails only now, beside a hidden one, is hidden as well. Some may fail even at the greatest strength.
+    A face that fails only now, beside a hidden one, is hidden as well. What is left of one that fails even at the
+    greatest strength is attacked.
     """
     profile, strengths = PROFILES[protector.options.profile], dict[int, float]()
-    while True:
-        weak = {
-            row: min(2 * strengths[row], STRONGEST) if row in strengths else STRENGTHS[method]
-            for row, look in enumerate(attempt.looks)
-            if shortcoming(look, profile) and strengths.get(row) != STRONGEST
+    while failing := [row for row, look in enumerate(attempt.looks) if shortcoming(look, profile)]:
+        if all(strengths.get(row) == STRONGEST for row in failing):
+            return _attacked(photo, found, attempt, failing, method, protector, format)
+        strengths |= {
+            row: min(2 * strengths[row], STRONGEST) if row in strengths else STRENGTHS[method] for row in failing
         }
-        if not weak:
-            return attempt
-        strengths |= weak
         attempt = _hidden(photo, found, attempt, method, strengths, protector, format)
+    return attempt
 
 
 def upright_in(box: Sequence[float]) -> np.ndarray:
@@ -71,18 +70,52 @@ def _hidden(
     """The attempt encoded with these faces, by their rows, hidden instead, and looked at again."""
     options, costs = protector.options, attempt.costs
     chain = chain_of(photo, found, protector.surrogates, attempt.clean.shape[1])
-    pixels = photo.pixels.copy()
-    with costs.timed(method):
-        for row, strength in strengths.items():
-            face = found[row].face
-            OBFUSCATIONS[method](pixels, face.landmarks, strength=strength)
-            if options.fallback is not None:
-                OBFUSCATIONS[method](pixels, upright_in(face.box), strength=strength)
+    attempt = replace(attempt, hidden=dict(strengths))
+    pixels = _pixels(photo, found, attempt, chain, method, options.fallback is not None)
     with costs.timed("codec"):
-        for row, (patch, transform) in enumerate(zip(chain.patches, chain.transforms, strict=True)):
-            if row not in strengths:
-                paste(pixels, attempt.noise[row], transform, patch.region)
         data, saved = encoded(photo, pixels, format, options)
     faces, enrollments = [f.face for f in found], protector.enrollments_of(photo, found)
     looks = look_again(saved, faces, enrollments, protector.surrogates, chain, PROFILES[options.profile].checks, costs)
-    return replace(attempt, data=data, looks=tuple(looks), hidden=strengths)
+    return replace(attempt, data=data, looks=tuple(looks))
+
+
+def _attacked(
+    photo: Photo,
+    found: Sequence[FoundFace],
+    attempt: Attempt,
+    rows: Sequence[int],
+    method: str,
+    protector: Protector,
+    format: str,
+) -> Attempt:
+    """The attempt with an attack on top of these hidden faces: to be recognized no more is enough, and nothing limits
+    how much may be seen.
+
+    Where most of an aligned face lies outside the photo, a recognizer finds even its blur alike. Nothing detects that
+    any more, so the alignment stays.
+    """
+    chain = chain_of(photo, found, protector.surrogates, attempt.clean.shape[1])
+    covered = replace(photo, pixels=_pixels(photo, found, attempt, chain, method, True))
+    profile = replace(PROFILES[protector.options.profile], exact=False, limit=None, widening=0.0)
+    enrollments = protector.enrollments_of(photo, found)
+    after = attack_rows(covered, found, [2] * len(found), rows, enrollments, profile, protector, format, attempt.costs)
+    evaluations = tuple(map(sum, zip(attempt.evaluations, after.evaluations, strict=True)))
+    return replace(attempt, data=after.data, looks=after.looks, evaluations=evaluations)
+
+
+def _pixels(
+    photo: Photo, found: Sequence[FoundFace], attempt: Attempt, chain: FaceChain, method: str, box: bool
+) -> np.ndarray:
+    """The attempt's photo, before it is encoded. box: hide all of the box in which a face was found, too."""
+    pixels = photo.pixels.copy()
+    with attempt.costs.timed(method):
+        for row, strength in attempt.hidden.items():
+            face = found[row].face
+            OBFUSCATIONS[method](pixels, face.landmarks, strength=strength)
+            if box:
+                OBFUSCATIONS[method](pixels, upright_in(face.box), strength=strength)
+    with attempt.costs.timed("codec"):
+        for row, (patch, transform) in enumerate(zip(chain.patches, chain.transforms, strict=True)):
+            if row not in attempt.hidden:
+                paste(pixels, attempt.noise[row], transform, patch.region)
+    return pixels

@@ -63,31 +63,47 @@ def run_rounds(
     photo: Photo, found: Sequence[FoundFace], ks: Sequence[int], protector: Protector, format: str
 ) -> Attempt:
     """Attack the chosen faces, each of its rank group k, until all hold in the encoded file or the rounds end."""
-    costs = Costs()
-    options, device = protector.options, torch.device(protector.device)
-    profile = PROFILES[options.profile]
-    if options.max_visibility is not None:
-        profile = replace(profile, limit=options.max_visibility, widening=0.0)
-    surrogates = protector.surrogates
+    profile, limit = PROFILES[protector.options.profile], protector.options.max_visibility
+    if limit is not None:
+        profile = replace(profile, limit=limit, widening=0.0)
+    enrollments = protector.enrollments_of(photo, found)
+    return attack_rows(photo, found, ks, range(len(found)), enrollments, profile, protector, format, Costs())
+
+
+def attack_rows(
+    photo: Photo,
+    found: Sequence[FoundFace],
+    ks: Sequence[int],
+    rows: Sequence[int],
+    enrollments: Sequence[list[list[Enrollment]]],
+    profile: Profile,
+    protector: Protector,
+    format: str,
+    costs: Costs,
+) -> Attempt:
+    """As `run_rounds`, of a photo in which only these faces, by their rows, are to be changed.
+
+    enrollments: see `Protector.enrollments_of`. They may be of another version of the photo.
+    """
+    options, device, surrogates = protector.options, torch.device(protector.device), protector.surrogates
     chain = chain_of(photo, found, surrogates, profile.channels)
     for row, f in enumerate(found):
         for handling in profile.rehearsed:
             chain.add_view(row, View(f.face.landmarks, handling=handling), profile.views)
     clean = chain.clean_faces()
     groups = torch.tensor(ks, device=device)
-    enrollments = protector.enrollments_of(photo, found)
     asked = [_asked(*one, groups) for one in zip(surrogates, enrollments, strict=True)]
     shared = _Shared(profile, options.method, chain, clean, asked, groups, costs)
     step_away = None if profile.away is None else _away_from(photo, found, profile.away, shared)
     counts = torch.zeros(len(found), dtype=torch.int64, device=device)
-    faces, best, open_faces = clean.clone(), None, list(range(len(found)))
+    faces, best, open_faces = clean.clone(), None, list(rows)
     pressed = [frozenset[int]()] * len(found)
     for round_ in range(profile.rounds):
-        for rows in _batches(open_faces, pressed):
-            part = torch.tensor(rows, device=device)
+        for batch in _batches(open_faces, pressed):
+            part = torch.tensor(batch, device=device)
             with costs.timed("attack"):
                 if step_away is not None and profile.away is not None and round_ < len(profile.away.steps):
-                    faces[part] = step_away(faces[part], part, profile.away.steps[round_], pressed[rows[0]])
+                    faces[part] = step_away(faces[part], part, profile.away.steps[round_], pressed[batch[0]])
                     counts[part] += profile.away.steps[round_]
                 else:
                     faces[part], evaluations = _ranked(faces[part], part, round_, shared)
@@ -105,7 +121,7 @@ def run_rounds(
             [sight for sight in look.sights if not _holds(sight, ks[row], profile, round_ < STRICT_ROUNDS - 1)]
             for row, look in enumerate(looks)
         ]
-        open_faces = [row for row, sights in enumerate(failed) if sights]
+        open_faces = [row for row in rows if failed[row]]
         if not open_faces:
             return attempt
         for row in open_faces:

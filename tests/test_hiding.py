@@ -12,6 +12,7 @@ from deid import cli, hiding
 from deid.app import words
 from deid.batch.folder import protect_folder
 from deid.display import photo_summary
+from deid.faces.detect import Face, detect_faces
 from deid.hiding import fall_back, upright_in
 from deid.images import Photo, decode_photo, read_photo
 from deid.looks import Look
@@ -72,16 +73,47 @@ def test_only_what_failed_is_hidden_and_the_others_keep_their_perturbation(two: 
     assert np.array_equal(after[:, 350:], blurred[:, 350:])
 
 
-def test_it_grows_to_the_strongest_and_tells_what_still_fails(two: Two, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_it_grows_to_the_strongest_and_then_attacks_what_still_fails(two: Two, monkeypatch: pytest.MonkeyPatch) -> None:
     photo, found, attempt, protector = two
-    used: list[dict[int, float]] = []
+    used: list[float] = []
     monkeypatch.setitem(OBFUSCATIONS, "pixelate", lambda pixels, landmarks, *, strength: used.append(strength))
-    monkeypatch.setattr(hiding, "look_again", lambda *_: [attempt.looks[0], recognized(attempt.looks[1])])
     failed = replace(attempt, looks=(attempt.looks[0], recognized(attempt.looks[1])))
+    monkeypatch.setattr(hiding, "look_again", lambda *_: failed.looks)
     ended = fall_back(photo, found, failed, "pixelate", protector, "PNG")
-    assert used[::2] == used[1::2] == [10, 20, 40, STRONGEST]
+    assert used[::2] == used[1::2] == [10, 20, 40, STRONGEST, STRONGEST]
     assert ended.hidden == {1: STRONGEST}
-    assert ended.looks[1].published.ranks == ((1,),)
+    assert ended.looks[1].published.ranks[0][0] > 1
+    assert ended.evaluations[0] == attempt.evaluations[0]
+    assert ended.evaluations[1] > attempt.evaluations[1]
+    before, after = decode_photo(attempt.data).pixels, decode_photo(ended.data).pixels
+    assert np.array_equal(after[:, :320], before[:, :320])
+
+
+def test_the_blur_of_a_face_cut_off_by_the_edge_is_attacked(
+    tmp_path: Path, astronaut: np.ndarray, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Most of the aligned face lies outside the photo, and what little is inside looks alike when it is blurred."""
+    left, top = 262, 40
+    Image.fromarray(astronaut[top:320, left:480]).save(tmp_path / "edge.png")
+    photo, protector = read_photo(tmp_path / "edge.png"), Protector(Options(profile="paper", fallback="blur"))
+    (whole,) = detect_faces(astronaut)
+    landmarks, box = whole.landmarks - (left, top), tuple(np.subtract(whole.box, (left, top, left, top)))
+    face = Face(box, landmarks, whole.probability)
+    found = [FoundFace(face, protector.surrogates[0].embed(photo.pixels, [landmarks])[0], None)]
+    with monkeypatch.context() as at_first:
+        at_first.setitem(PROFILES, "paper", replace(PROFILES["paper"], rounds=1, steps=0))
+        failed = run_rounds(photo, found, [3], protector, "PNG")
+    assert (failed.looks[0].published.ranks, failed.evaluations) == (((1,),), (0,))
+    hidden = fall_back(photo, found, failed, "blur", protector, "PNG")
+    assert hidden.hidden == {0: STRONGEST}
+    assert hidden.looks[0].published.ranks[0][0] > 1
+    assert hidden.evaluations[0] > 0
+    covered, after = photo.pixels.copy(), decode_photo(hidden.data).pixels.astype(int)
+    for points in (landmarks, upright_in(box)):
+        OBFUSCATIONS["blur"](covered, points, strength=STRONGEST)
+    inside = np.any(covered != photo.pixels, 2)
+    assert np.array_equal(after[:, 100:], photo.pixels[:, 100:])
+    assert np.abs(after - covered)[inside].mean() < 0.2 * np.abs(after - photo.pixels)[inside].mean()
 
 
 def test_a_face_that_fails_beside_a_hidden_one_is_hidden_too(two: Two, monkeypatch: pytest.MonkeyPatch) -> None:
