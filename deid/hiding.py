@@ -11,9 +11,9 @@ from deid.faces.paste import FEATHER, FaceChain, paste
 from deid.images import Photo
 from deid.looks import look_again
 from deid.obfuscation import OBFUSCATIONS, STRENGTHS, STRONGEST
-from deid.profiles import PROFILES
+from deid.profiles import PROFILES, Profile
 from deid.protector import FoundFace, Protector
-from deid.rounds import Attempt, attack_rows, chain_of, encoded, shortcoming
+from deid.rounds import Attempt, attack_rows, chain_of, encoded, profile_of, shortcoming
 
 # Eyes, nose and corners of the mouth in LightCNN's frame.
 UPRIGHT = np.array([[47.0, 40.0], [81.0, 40.0], [64.0, 64.0], [50.0, 88.0], [78.0, 88.0]])
@@ -30,21 +30,36 @@ def obfuscate(photo: Photo, found: Sequence[FoundFace], protector: Protector, fo
 
 
 def fall_back(
-    photo: Photo, found: Sequence[FoundFace], attempt: Attempt, method: str, protector: Protector, format: str
+    photo: Photo,
+    found: Sequence[FoundFace],
+    ks: Sequence[int],
+    attempt: Attempt,
+    method: str,
+    protector: Protector,
+    format: str,
 ) -> Attempt:
     """The attempt with every face that it does not protect blurred or pixelated, the more the longer one still fails.
 
-    A face that fails only now, beside a hidden one, is hidden as well. What is left of one that fails even at the
-    greatest strength is attacked.
+    A face that fails only now, beside a hidden one, is attacked once more, and hidden if that does not help. What is
+    left of one that fails even at the greatest strength is attacked: to be recognized no more is enough then, and
+    nothing limits how much may be seen. (Where most of an aligned face lies outside the photo, a recognizer finds even
+    its blur alike. Nothing detects that any more, so the alignment stays.)
     """
-    profile, strengths = PROFILES[protector.options.profile], dict[int, float]()
+    profile, strengths, again = profile_of(protector.options), dict[int, float](), set[int]()
     while failing := [row for row, look in enumerate(attempt.looks) if shortcoming(look, profile)]:
-        if all(strengths.get(row) == STRONGEST for row in failing):
-            return _attacked(photo, found, attempt, failing, method, protector, format)
-        strengths |= {
-            row: min(2 * strengths[row], STRONGEST) if row in strengths else STRENGTHS[method] for row in failing
-        }
-        attempt = _hidden(photo, found, attempt, method, strengths, protector, format)
+        beside = [row for row in failing if strengths and row not in strengths and row not in again]
+        weak = [row for row in failing if row not in beside and strengths.get(row) != STRONGEST]
+        if weak:
+            strengths |= {
+                row: min(2 * strengths[row], STRONGEST) if row in strengths else STRENGTHS[method] for row in weak
+            }
+            attempt = _hidden(photo, found, attempt, method, strengths, protector, format)
+        elif beside:
+            again |= set(beside)
+            attempt = _attacked(photo, found, ks, attempt, beside, profile, method, protector, format)
+        else:
+            free, anywhere = replace(profile, exact=False, limit=None, widening=0.0), [2] * len(found)
+            return _attacked(photo, found, anywhere, attempt, failing, free, method, protector, format)
     return attempt
 
 
@@ -82,25 +97,24 @@ def _hidden(
 def _attacked(
     photo: Photo,
     found: Sequence[FoundFace],
+    ks: Sequence[int],
     attempt: Attempt,
     rows: Sequence[int],
+    profile: Profile,
     method: str,
     protector: Protector,
     format: str,
 ) -> Attempt:
-    """The attempt with an attack on top of these hidden faces: to be recognized no more is enough, and nothing limits
-    how much may be seen.
-
-    Where most of an aligned face lies outside the photo, a recognizer finds even its blur alike. Nothing detects that
-    any more, so the alignment stays.
-    """
+    """The attempt with these rows attacked anew, each as it is shown now: hidden, or clean beside a hidden one."""
     chain = chain_of(photo, found, protector.surrogates, attempt.clean.shape[1])
-    covered = replace(photo, pixels=_pixels(photo, found, attempt, chain, method, True))
-    profile = replace(PROFILES[protector.options.profile], exact=False, limit=None, widening=0.0)
+    noise = attempt.noise.clone()
+    noise[list(rows)] = 0
+    shown = replace(photo, pixels=_pixels(photo, found, replace(attempt, noise=noise), chain, method, box=True))
     enrollments = protector.enrollments_of(photo, found)
-    after = attack_rows(covered, found, [2] * len(found), rows, enrollments, profile, protector, format, attempt.costs)
+    after = attack_rows(shown, found, ks, rows, enrollments, profile, protector, format, attempt.costs)
+    noise[list(rows)] = after.noise[list(rows)]
     evaluations = tuple(map(sum, zip(attempt.evaluations, after.evaluations, strict=True)))
-    return replace(attempt, data=after.data, looks=after.looks, evaluations=evaluations)
+    return replace(attempt, data=after.data, looks=after.looks, noise=noise, evaluations=evaluations)
 
 
 def _pixels(

@@ -105,7 +105,7 @@ def process_photo(input: Path, output: Path, protector: Protector, draw: Draw) -
         drawn = draw(wanted)
         attempt = run_rounds(photo, wanted, drawn, protector, format)
         if options.fallback is not None:
-            attempt = fall_back(photo, wanted, attempt, options.fallback, protector, format)
+            attempt = fall_back(photo, wanted, drawn, attempt, options.fallback, protector, format)
         ks = [None if at in attempt.hidden else k for at, k in enumerate(drawn)]
     records = [_untouched(f) for f in found]
     for at, i in enumerate(chosen):

@@ -63,11 +63,14 @@ def run_rounds(
     photo: Photo, found: Sequence[FoundFace], ks: Sequence[int], protector: Protector, format: str
 ) -> Attempt:
     """Attack the chosen faces, each of its rank group k, until all hold in the encoded file or the rounds end."""
-    profile, limit = PROFILES[protector.options.profile], protector.options.max_visibility
-    if limit is not None:
-        profile = replace(profile, limit=limit, widening=0.0)
-    enrollments = protector.enrollments_of(photo, found)
-    return attack_rows(photo, found, ks, range(len(found)), enrollments, profile, protector, format, Costs())
+    rows, enrollments = range(len(found)), protector.enrollments_of(photo, found)
+    profile = profile_of(protector.options)
+    return attack_rows(photo, found, ks, rows, enrollments, profile, protector, format, Costs())
+
+
+def profile_of(options: Options) -> Profile:
+    profile, limit = PROFILES[options.profile], options.max_visibility
+    return profile if limit is None else replace(profile, limit=limit, widening=0.0)
 
 
 def attack_rows(

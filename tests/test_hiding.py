@@ -5,6 +5,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 from matplotlib.cbook import get_sample_data
 from PIL import Image
 
@@ -13,6 +14,7 @@ from deid.app import words
 from deid.batch.folder import protect_folder
 from deid.display import photo_summary
 from deid.faces.detect import Face, detect_faces
+from deid.faces.paste import paste
 from deid.hiding import fall_back, upright_in
 from deid.images import Photo, decode_photo, read_photo
 from deid.looks import Look
@@ -20,7 +22,7 @@ from deid.obfuscation import OBFUSCATIONS, STRENGTHS, STRONGEST
 from deid.pipeline import FoundFace, protect
 from deid.profiles import PROFILES
 from deid.protector import Protector
-from deid.rounds import Attempt, run_rounds
+from deid.rounds import Attempt, chain_of, run_rounds
 from deid.types import FaceResult, Options, PhotoResult, UsageError
 
 Two = tuple[Photo, list[FoundFace], Attempt, Protector]
@@ -59,9 +61,9 @@ def recognized(look: Look) -> Look:
 
 def test_only_what_failed_is_hidden_and_the_others_keep_their_perturbation(two: Two) -> None:
     photo, found, attempt, protector = two
-    assert fall_back(photo, found, attempt, "blur", protector, "PNG") is attempt
+    assert fall_back(photo, found, [2, 3], attempt, "blur", protector, "PNG") is attempt
     failed = replace(attempt, looks=(attempt.looks[0], recognized(attempt.looks[1])))
-    hidden = fall_back(photo, found, failed, "blur", protector, "PNG")
+    hidden = fall_back(photo, found, [2, 3], failed, "blur", protector, "PNG")
     assert list(hidden.hidden) == [1]
     assert hidden.looks[0].published.ranks == ((2,),)
     assert hidden.looks[1].published.ranks[0][0] > 1
@@ -79,7 +81,7 @@ def test_it_grows_to_the_strongest_and_then_attacks_what_still_fails(two: Two, m
     monkeypatch.setitem(OBFUSCATIONS, "pixelate", lambda pixels, landmarks, *, strength: used.append(strength))
     failed = replace(attempt, looks=(attempt.looks[0], recognized(attempt.looks[1])))
     monkeypatch.setattr(hiding, "look_again", lambda *_: failed.looks)
-    ended = fall_back(photo, found, failed, "pixelate", protector, "PNG")
+    ended = fall_back(photo, found, [2, 3], failed, "pixelate", protector, "PNG")
     assert used[::2] == used[1::2] == [10, 20, 40, STRONGEST, STRONGEST]
     assert ended.hidden == {1: STRONGEST}
     assert ended.looks[1].published.ranks[0][0] > 1
@@ -104,7 +106,7 @@ def test_the_blur_of_a_face_cut_off_by_the_edge_is_attacked(
         at_first.setitem(PROFILES, "paper", replace(PROFILES["paper"], rounds=1, steps=0))
         failed = run_rounds(photo, found, [3], protector, "PNG")
     assert (failed.looks[0].published.ranks, failed.evaluations) == (((1,),), (0,))
-    hidden = fall_back(photo, found, failed, "blur", protector, "PNG")
+    hidden = fall_back(photo, found, [3], failed, "blur", protector, "PNG")
     assert hidden.hidden == {0: STRONGEST}
     assert hidden.looks[0].published.ranks[0][0] > 1
     assert hidden.evaluations[0] > 0
@@ -116,13 +118,31 @@ def test_the_blur_of_a_face_cut_off_by_the_edge_is_attacked(
     assert np.abs(after - covered)[inside].mean() < 0.2 * np.abs(after - photo.pixels)[inside].mean()
 
 
-def test_a_face_that_fails_beside_a_hidden_one_is_hidden_too(two: Two, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_face_that_fails_beside_a_hidden_one_is_attacked_anew(two: Two, monkeypatch: pytest.MonkeyPatch) -> None:
+    photo, found, attempt, protector = two
+    first, second = attempt.looks
+    monkeypatch.setattr(hiding, "look_again", lambda *_: [recognized(first), second])
+    failed = replace(attempt, looks=(first, recognized(second)))
+    ended = fall_back(photo, found, [4, 3], failed, "blur", protector, "PNG")
+    assert list(ended.hidden) == [1]
+    assert ended.looks[0].published.ranks == ((4,),)
+    chain, expected = chain_of(photo, found, protector.surrogates), photo.pixels.copy()
+    paste(expected, ended.noise[0], chain.transforms[0], chain.patches[0].region)
+    assert np.array_equal(decode_photo(ended.data).pixels[:, :320], expected[:, :320])
+    assert not torch.equal(ended.noise[0], attempt.noise[0])
+    assert ended.looks[1].published.ranks[0][0] > 1
+    assert ended.evaluations[1] == attempt.evaluations[1]
+
+
+def test_and_hidden_too_if_that_does_not_help(two: Two, monkeypatch: pytest.MonkeyPatch) -> None:
     photo, found, attempt, protector = two
     first, second = attempt.looks
     answers = iter([[recognized(first), second], [first, second]])
     monkeypatch.setattr(hiding, "look_again", lambda *_: next(answers))
+    in_vain = replace(attempt, looks=(recognized(first), second))
+    monkeypatch.setattr(hiding, "attack_rows", lambda *_: in_vain)
     failed = replace(attempt, looks=(first, recognized(second)))
-    ended = fall_back(photo, found, failed, "blur", protector, "PNG")
+    ended = fall_back(photo, found, [2, 3], failed, "blur", protector, "PNG")
     assert ended.hidden == dict.fromkeys((1, 0), STRENGTHS["blur"])
 
 
