@@ -9,7 +9,7 @@ from deid.costs import Costs
 from deid.faces.align import LIGHTCNN_TEMPLATE
 from deid.faces.paste import FEATHER, FaceChain, paste
 from deid.images import Photo
-from deid.looks import look_again
+from deid.looks import Look, look_again
 from deid.obfuscation import OBFUSCATIONS, STRENGTHS, STRONGEST
 from deid.profiles import PROFILES, Profile
 from deid.protector import FoundFace, Protector
@@ -40,15 +40,17 @@ def fall_back(
 ) -> Attempt:
     """The attempt with every face that it does not protect blurred or pixelated, the more the longer one still fails.
 
-    A face that fails only now, beside a hidden one, is attacked once more, and hidden if that does not help. What is
-    left of one that fails even at the greatest strength is attacked: to be recognized no more is enough then, and
-    nothing limits how much may be seen. (Where most of an aligned face lies outside the photo, a recognizer finds even
-    its blur alike. Nothing detects that any more, so the alignment stays.)
+    A face that fails or leaves its k only now, beside a hidden one, is attacked once more, and hidden if it fails all
+    the same. What is left of one that fails even at the greatest strength is attacked: to be recognized no more is
+    enough then, and nothing limits how much may be seen. (Where most of an aligned face lies outside the photo, a
+    recognizer finds even its blur alike. Nothing detects that any more, so the alignment stays.)
     """
     profile, strengths, again = profile_of(protector.options), dict[int, float](), set[int]()
-    while failing := [row for row, look in enumerate(attempt.looks) if shortcoming(look, profile)]:
-        beside = [row for row in failing if strengths and row not in strengths and row not in again]
-        weak = [row for row in failing if row not in beside and strengths.get(row) != STRONGEST]
+    while True:
+        failing = {row for row, look in enumerate(attempt.looks) if shortcoming(look, profile)}
+        left_k = {row for row, look in enumerate(attempt.looks) if not _at_k(look, ks[row], profile)}
+        beside = sorted((failing | left_k) - strengths.keys() - again) if strengths else []
+        weak = [row for row in sorted(failing - set(beside)) if strengths.get(row) != STRONGEST]
         if weak:
             strengths |= {
                 row: min(2 * strengths[row], STRONGEST) if row in strengths else STRENGTHS[method] for row in weak
@@ -57,10 +59,17 @@ def fall_back(
         elif beside:
             again |= set(beside)
             attempt = _attacked(photo, found, ks, attempt, beside, profile, method, protector, format)
-        else:
+        elif failing:
             free, anywhere = replace(profile, exact=False, limit=None, widening=0.0), [2] * len(found)
-            return _attacked(photo, found, anywhere, attempt, failing, free, method, protector, format)
-    return attempt
+            return _attacked(photo, found, anywhere, attempt, sorted(failing), free, method, protector, format)
+        else:
+            return attempt
+
+
+def _at_k(look: Look, k: int, profile: Profile) -> bool:
+    """Whether a face stands, as it is published, where the profile wants it."""
+    ranks = look.published.ranks[0]
+    return all(rank == k for rank in ranks) if profile.exact else min(ranks) >= k
 
 
 def upright_in(box: Sequence[float]) -> np.ndarray:
