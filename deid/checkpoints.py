@@ -19,7 +19,7 @@ from torch.nn import functional as F
 
 from deid.faces.align import Template
 from deid.file_hash import file_sha256
-from deid.precision import reduced
+from deid.precision import is_reduced, reduced, with_reduced_weights
 from deid.recognizers import RECOGNIZERS
 from deid.recognizers.dlib_resnet import load_dlib_resnet, weights_file
 
@@ -64,15 +64,19 @@ class Recognizer:
     reduces: bool = False
 
     def embed(self, faces: Tensor) -> Tensor:
-        # A CPU convolves a channels-last batch about twice as fast.
-        return F.normalize(self.network(faces.contiguous(memory_format=torch.channels_last)).float())
+        return _embedded(self.network, faces)
 
     def embed_roughly(self, faces: Tensor) -> Tensor:
         """As `embed`, for an attack's gradients: where bfloat16 is faster, in that. No check may rest on it."""
-        if not self.reduces:
+        if self.attacked is self.network:
             return self.embed(faces)
         with reduced(self.device):
-            return self.embed(faces)
+            return _embedded(self.attacked, faces)
+
+    @cached_property
+    def attacked(self) -> nn.Module:
+        """The network that `embed_roughly` runs."""
+        return with_reduced_weights(self.network) if self.reduces and is_reduced(self.device) else self.network
 
     @property
     def device(self) -> torch.device:
@@ -83,6 +87,11 @@ class Recognizer:
         """How much strangers' similarities vary: the standard deviation over all pairs of decoys."""
         similarities = self.decoys @ self.decoys.T
         return float(similarities[similarities < 0.9999].std())
+
+
+def _embedded(network: nn.Module, faces: Tensor) -> Tensor:
+    # A CPU convolves a channels-last batch about twice as fast.
+    return F.normalize(network(faces.contiguous(memory_format=torch.channels_last)).float())
 
 
 def shipped_folder() -> Path:

@@ -90,7 +90,7 @@ def _with_branches(change: Callable[[Tensor], Tensor]) -> type[Passes]:
 
     class Changed(Passes):
         def embed(self, surrogate: Any, faces: Tensor) -> Tensor:
-            modules = dict(surrogate.recognizer.network.named_modules())
+            modules = dict(surrogate.recognizer.attacked.named_modules())
             last = [one for name, one in modules.items() if name.endswith((".conv2", ".conv2d"))]
             hooks = [one.register_forward_hook(lambda *call: change(call[2])) for one in last]
             try:
@@ -156,7 +156,7 @@ def _with_features(chain: Any, clean: Tensor, wanted: Any, asked: Any, chosen: T
     likeness_fn = likeness_on_random_views(chain, clean, wanted, asked, chosen, *others)
     draws = others[1]
     modules = [
-        [module for module in one.surrogate.recognizer.network.modules() if isinstance(module, nn.Conv2d)]
+        [module for module in one.surrogate.recognizer.attacked.modules() if isinstance(module, nn.Conv2d)]
         for one in asked
     ]
 
