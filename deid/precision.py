@@ -4,6 +4,7 @@ import copy
 
 import torch
 from torch import nn
+from torch.nn.utils.fusion import fuse_conv_bn_eval
 
 
 def reduced(device: str | torch.device) -> torch.autocast:
@@ -19,9 +20,16 @@ def is_reduced(device: str | torch.device) -> bool:
 
 
 def with_reduced_weights(network: nn.Module) -> nn.Module:
-    """A copy for `reduced`, which converts a frozen network's weights again at every call: a tenth of the time."""
+    """A copy for `reduced`, which would convert frozen weights again at every call, with normalizations folded.
+
+    LightCNN-9 and dlib's network take 0.95 of the time, FaceNet 0.75.
+    """
     network = copy.deepcopy(network)
+    for module in network.modules():
+        conv, norm = getattr(module, "conv", None), getattr(module, "bn", None)
+        if isinstance(conv, nn.Conv2d) and isinstance(norm, nn.BatchNorm2d):  # FaceNet's layers
+            module.conv, module.bn = fuse_conv_bn_eval(conv, norm), nn.Identity()
     for module in network.modules():
         if isinstance(module, nn.Conv2d | nn.Linear):
             module.bfloat16()
-    return network
+    return network.requires_grad_(False).to(memory_format=torch.channels_last)
