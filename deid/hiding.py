@@ -9,11 +9,11 @@ from deid.costs import Costs
 from deid.faces.align import LIGHTCNN_TEMPLATE
 from deid.faces.paste import FEATHER, FaceChain, paste
 from deid.images import Photo
-from deid.looks import Look, look_again
+from deid.looks import look_again
 from deid.obfuscation import OBFUSCATIONS, STRENGTHS, STRONGEST
 from deid.profiles import PROFILES, Profile
 from deid.protector import FoundFace, Protector
-from deid.rounds import Attempt, attack_rows, chain_of, encoded, profile_of, shortcoming
+from deid.rounds import Attempt, attack_rows, chain_of, encoded, holds, profile_of, shortcoming
 
 # Eyes, nose and corners of the mouth in LightCNN's frame.
 UPRIGHT = np.array([[47.0, 40.0], [81.0, 40.0], [64.0, 64.0], [50.0, 88.0], [78.0, 88.0]])
@@ -46,10 +46,17 @@ def fall_back(
     recognizer finds even its blur alike. Nothing detects that any more, so the alignment stays.)
     """
     profile, strengths, again = profile_of(protector.options), dict[int, float](), set[int]()
+
+    def at_k() -> set[int]:
+        """Faces that stand, as they are published, where the profile wants them."""
+        looks = enumerate(attempt.looks)
+        return {row for row, look in looks if holds(look.published, ks[row], profile, strict=True)}
+
+    at_first = at_k()
     while True:
         failing = {row for row, look in enumerate(attempt.looks) if shortcoming(look, profile)}
-        left_k = {row for row, look in enumerate(attempt.looks) if not _at_k(look, ks[row], profile)}
-        beside = sorted((failing | left_k) - strengths.keys() - again) if strengths else []
+        lost = failing | (at_first - at_k())
+        beside = sorted(lost - strengths.keys() - again) if strengths else []
         weak = [row for row in sorted(failing - set(beside)) if strengths.get(row) != STRONGEST]
         if weak:
             strengths |= {
@@ -64,12 +71,6 @@ def fall_back(
             return _attacked(photo, found, anywhere, attempt, sorted(failing), free, method, protector, format)
         else:
             return attempt
-
-
-def _at_k(look: Look, k: int, profile: Profile) -> bool:
-    """Whether a face stands, as it is published, where the profile wants it."""
-    ranks = look.published.ranks[0]
-    return all(rank == k for rank in ranks) if profile.exact else min(ranks) >= k
 
 
 def upright_in(box: Sequence[float]) -> np.ndarray:

@@ -121,7 +121,7 @@ def attack_rows(
         if best is None or _score(attempt, ks, profile) > _score(best, ks, profile):
             best = attempt
         failed = [
-            [sight for sight in look.sights if not _holds(sight, ks[row], profile, round_ < STRICT_ROUNDS - 1)]
+            [sight for sight in look.sights if not holds(sight, ks[row], profile, round_ < STRICT_ROUNDS - 1)]
             for row, look in enumerate(looks)
         ]
         open_faces = [row for row in rows if failed[row]]
@@ -248,7 +248,7 @@ def is_exact(look: Look, k: int) -> bool:
     return all(rank == k for sight in look.sights for rank in sight.ranks[0])
 
 
-def _holds(sight: Sight, k: int, profile: Profile, strict: bool) -> bool:
+def holds(sight: Sight, k: int, profile: Profile, strict: bool) -> bool:
     """Whether a sight is as it should be. strict: at rank k after handling, too; else anywhere but first."""
     if profile.unmatched and sight.matches:
         return False
