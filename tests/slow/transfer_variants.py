@@ -31,7 +31,7 @@ from deid.checkpoints import Recognizer, load_recognizer
 from deid.experiments import transfer
 from deid.experiments.kept import measured, profile_key
 from deid.handling import AS_PUBLISHED
-from deid.losses.local_contrast import tolerance
+from deid.losses.local_contrast import tolerance, visible_limit
 from deid.profiles import PROFILES
 from deid.scores import Passes
 
@@ -203,6 +203,8 @@ instead = mock.patch.object
 VARIANTS: dict[str, AbstractContextManager[Any]] = {
     "as it is": nullcontext(),
     "limit 1.0 instead of 0.92": _profile(limit=1.0),
+    "limit 1.0 less 0.8 gray levels": instead(attack, "visible_limit", lambda x: (visible_limit(x) - 0.8 / 255) / 0.92),
+    "steps of 3 gray levels instead of 2": _steps(stride=3 / 255),
     "the gradient's signs instead of its values (FGSM)": instead(attack, "_unit", torch.sign),
     "no momentum (MI)": _steps(momentum=0.0),
     "all of the gradient's color": _steps(chroma=1.0),
