@@ -16,7 +16,8 @@ def is_reduced(device: str | torch.device) -> bool:
     kind = torch.device(device).type
     if kind == "cuda":
         return torch.cuda.is_bf16_supported(including_emulation=False)
-    return kind == "cpu" and torch.cpu._is_amx_tile_supported()
+    has_bfloat16 = getattr(torch.cpu, "_is_avx512_bf16_supported", torch.cpu._is_amx_tile_supported)  # torch 2.11
+    return kind == "cpu" and has_bfloat16()
 
 
 def with_reduced_weights(network: nn.Module) -> nn.Module:

@@ -43,7 +43,7 @@ def test_everything_shipped_is_as_the_manifest_says_and_loads_strictly() -> None
 @pytest.mark.parametrize("name", manifest())
 def test_an_attack_s_gradients_keep_their_direction_in_bfloat16(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """Also on a CPU that would not take bfloat16 by itself."""
-    monkeypatch.setattr(torch.cpu, "_is_amx_tile_supported", lambda: True)
+    monkeypatch.setattr(torch.cpu, "_is_avx512_bf16_supported", lambda: True, raising=False)
     recognizer = load_recognizer(name)
     side, channels = recognizer.template.size, recognizer.template.channels
     torch.manual_seed(0)
