@@ -12,7 +12,6 @@ class Away:
 
     steps: tuple[int, ...]
     stride: float
-    momentum: float
     chroma: float
 
 
@@ -76,6 +75,6 @@ PROFILES = {
         exact=False,
         channels=3,
         limit=0.92,
-        away=Away(steps=(28, 12, 12, 16, 16), stride=2 / 255, momentum=0.5, chroma=0.5),
+        away=Away(steps=(40, 12, 12, 16, 16), stride=2 / 255, chroma=1.0),
     ),
 }

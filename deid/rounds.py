@@ -174,7 +174,6 @@ def _away_from(
             start=faces,
             steps=steps,
             stride=away.stride,
-            momentum=away.momentum,
             chroma=away.chroma,
             limit=shared.profile.limit,
         )

@@ -17,9 +17,7 @@ def unit(seed: int) -> Tensor:
 
 def test_steps_follow_the_value_of_the_gradient() -> None:
     w = unit(0)
-    attacked = feature_level(
-        lambda x: [(x * w).sum((1, 2, 3))], GRAY, steps=3, stride=0.01, momentum=0.5, chroma=1.0, limit=None
-    )
+    attacked = feature_level(lambda x: [(x * w).sum((1, 2, 3))], GRAY, steps=3, stride=0.01, chroma=1.0, limit=None)
     assert torch.allclose(attacked, (GRAY - 0.03 * w).clamp(0, 1), atol=1e-6)
 
 
@@ -28,7 +26,7 @@ def test_each_network_weighs_the_same_whatever_its_scale() -> None:
     both = a + b
     attacked = feature_level(
         lambda x: [(x * a).sum((1, 2, 3)), 1000 * (x * b).sum((1, 2, 3))],
-        GRAY, steps=1, stride=0.01, momentum=0.0, chroma=1.0, limit=None,
+        GRAY, steps=1, stride=0.01, chroma=1.0, limit=None,
     )  # fmt: skip
     assert torch.allclose(attacked, GRAY - 0.01 * both / both.square().mean().sqrt(), atol=1e-6)
 
@@ -39,7 +37,7 @@ def test_color_is_followed_as_far_as_asked(chroma: float) -> None:
     faces = torch.full((1, 3, 16, 16), 0.5)
     attacked = feature_level(
         lambda x: [(x * (gray + color)).sum((1, 2, 3))],
-        faces, steps=1, stride=0.01, momentum=0.0, chroma=chroma, limit=None,
+        faces, steps=1, stride=0.01, chroma=chroma, limit=None,
     )  # fmt: skip
     wanted = gray + chroma * color
     assert torch.allclose(attacked, faces - 0.01 * wanted / wanted.square().mean().sqrt(), atol=1e-6)
@@ -48,19 +46,34 @@ def test_color_is_followed_as_far_as_asked(chroma: float) -> None:
 def test_faces_do_not_share_a_step() -> None:
     a, b = unit(0), unit(1)
     w = torch.cat([a, 50 * b])
-    attacked = feature_level(
-        lambda x: [(x * w).sum((1, 2, 3))], GRAY, steps=1, stride=0.01, momentum=0.9, chroma=1.0, limit=None
-    )
+    attacked = feature_level(lambda x: [(x * w).sum((1, 2, 3))], GRAY, steps=1, stride=0.01, chroma=1.0, limit=None)
     assert torch.allclose(attacked, GRAY - 0.01 * torch.cat([a, b]), atol=1e-6)
 
 
 @pytest.mark.parametrize("limit", [0.1, 1.0])
 def test_no_pixel_passes_the_limit_nor_the_range(limit: float) -> None:
     faces = torch.rand(2, 3, 16, 16, generator=torch.Generator().manual_seed(3))
-    attacked = feature_level(
-        lambda x: [x.square().sum((1, 2, 3))], faces, steps=5, stride=0.2, momentum=0.5, chroma=1.0, limit=limit
-    )
+    attacked = feature_level(lambda x: [x.square().sum((1, 2, 3))], faces, steps=5, stride=0.2, chroma=1.0, limit=limit)
     assert float(((attacked - faces).abs() / visible_limit(faces)).max()) <= limit + 1e-5
     assert float(attacked.min()) >= 0
     assert float(attacked.max()) <= 1
     assert float(attacked.square().sum()) < float(faces.square().sum())
+
+
+def test_only_the_sum_of_the_steps_is_brought_within_the_limit() -> None:
+    """Three views ask for one way and the last for the other: it may not undo them."""
+    w, signs = unit(0), iter([1.0, 1.0, 1.0, -1.0])
+    limit = visible_limit(GRAY)
+    attacked = feature_level(
+        lambda x: [next(signs) * (x * w).sum((1, 2, 3))], GRAY, steps=4, stride=0.2, chroma=1.0, limit=1.0
+    )
+    assert torch.allclose(attacked, GRAY + (-0.4 * w).clamp(-limit, limit), atol=1e-6)
+
+
+def test_a_later_round_goes_on_from_where_one_ended() -> None:
+    w = unit(0)
+    start = GRAY - 0.02 * w
+    attacked = feature_level(
+        lambda x: [(x * w).sum((1, 2, 3))], GRAY, steps=2, stride=0.01, chroma=1.0, limit=None, start=start
+    )
+    assert torch.allclose(attacked, GRAY - 0.04 * w, atol=1e-6)

@@ -112,37 +112,13 @@ def _scaled(branch: Tensor) -> Tensor:
     return branch * float(rng.uniform(0.7, 1.3))
 
 
-def _variance_tuned(
-    likeness_fn: attack.LikenessFn,
-    faces: Tensor,
-    *,
-    steps: int,
-    stride: float,
-    momentum: float,
-    chroma: float,
-    limit: float,
-    start: Tensor,
+def _brought_back(
+    likeness_fn: attack.LikenessFn, faces: Tensor, *, steps: int, start: Tensor, **settings: Any
 ) -> Tensor:
-    """VMI (Wang, He, CVPR 2021): each gradient and how it varied around the last place; two evaluations a step."""
-    largest = limit * attack.visible_limit(faces)
-    perturbed, direction, variance = start.clone(), torch.zeros_like(faces), torch.zeros_like(faces)
-
-    def gradient_at(place: Tensor) -> Tensor:
-        x = place.detach().requires_grad_(True)
-        losses = [loss.sum() for loss in likeness_fn(x)]
-        parts = [torch.autograd.grad(one, x, retain_graph=one is not losses[-1])[0] for one in losses]
-        gradient = sum((attack._unit(one) for one in parts), torch.zeros_like(faces))
-        gray = gradient.mean(1, keepdim=True)
-        return attack._unit(gray + chroma * (gradient - gray))
-
-    for _ in range(steps // 2):
-        gradient = gradient_at(perturbed)
-        direction = momentum * direction + (1 - momentum) * attack._unit(gradient + variance)
-        around = torch.empty_like(faces).uniform_(-1.5, 1.5) * largest
-        variance = gradient_at(perturbed + around) - gradient
-        noise = (perturbed - 2 * stride * attack._unit(direction) - faces).clamp(-largest, largest)
-        perturbed = (faces + noise).clamp(0, 1)
-    return perturbed
+    """Every step by itself brought within the limit."""
+    for _ in range(steps):
+        start = attack.feature_level(likeness_fn, faces, steps=1, start=start, **settings)
+    return start
 
 
 def _where_hidden(likeness_fn: attack.LikenessFn, faces: Tensor, **settings: Any) -> Tensor:
@@ -206,8 +182,8 @@ VARIANTS: dict[str, AbstractContextManager[Any]] = {
     "limit 1.0 less 0.8 gray levels": instead(attack, "visible_limit", lambda x: (visible_limit(x) - 0.8 / 255) / 0.92),
     "steps of 3 gray levels instead of 2": _steps(stride=3 / 255),
     "the gradient's signs instead of its values (FGSM)": instead(attack, "_unit", torch.sign),
-    "no momentum (MI)": _steps(momentum=0.0),
-    "all of the gradient's color": _steps(chroma=1.0),
+    "every step brought back by itself": instead(rounds, "feature_level", _brought_back),
+    "half of the gradient's color": _steps(chroma=0.5),
     "no turned views (DI)": instead(likeness, "jittered", lambda landmarks, _: landmarks),
     "no handled views": instead(likeness, "HANDLED_SHARE", 0.0),
     "no stranger": instead(likeness, "TOWARD_STRANGER", 0.0),
@@ -215,7 +191,6 @@ VARIANTS: dict[str, AbstractContextManager[Any]] = {
     "structure-invariant views (SIA)": instead(likeness, "Passes", _seen_as(_structure_kept)),
     "gradients rather through the skips (SGM)": instead(likeness, "Passes", _with_branches(_half_the_gradient)),
     "branches scaled at random (ghost networks)": instead(likeness, "Passes", _with_branches(_scaled)),
-    "variance tuning (VMI), half the steps": instead(rounds, "feature_level", _variance_tuned),
     "intermediate features as well": instead(rounds, "likeness_on_random_views", _with_features),
     "steps weighed by what hides them": instead(rounds, "feature_level", _where_hidden),
 }
