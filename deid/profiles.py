@@ -74,7 +74,7 @@ PROFILES = {
         beside=("dlib-resnet", "mobilenet-vggface2", "facenet-casia"),
         exact=False,
         channels=3,
-        limit=0.92,
-        away=Away(steps=(40, 12, 12, 16, 16), stride=2 / 255, chroma=1.0),
+        limit=0.91,
+        away=Away(steps=(40, 12, 12, 16, 16), stride=2 / 255, chroma=0.5),
     ),
 }
