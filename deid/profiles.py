@@ -75,6 +75,7 @@ PROFILES = {
         exact=False,
         channels=3,
         limit=0.91,
+        widening=0.1,
         away=Away(steps=(40, 12, 12, 16, 16), stride=2 / 255, chroma=0.5),
     ),
 }

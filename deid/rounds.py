@@ -106,7 +106,7 @@ def attack_rows(
             part = torch.tensor(batch, device=device)
             with costs.timed("attack"):
                 if step_away is not None and profile.away is not None and round_ < len(profile.away.steps):
-                    faces[part] = step_away(faces[part], part, profile.away.steps[round_], pressed[batch[0]])
+                    faces[part] = step_away(faces[part], part, round_, pressed[batch[0]])
                     counts[part] += profile.away.steps[round_]
                 else:
                     faces[part], evaluations = _ranked(faces[part], part, round_, shared)
@@ -160,22 +160,22 @@ class _Shared:
 def _away_from(
     photo: Photo, found: Sequence[FoundFace], away: Away, shared: _Shared
 ) -> Callable[[Tensor, Tensor, int, Collection[int]], Tensor]:
-    """The feature-level attack: faces, their rows, steps, surrogates to press (`likeness_on_random_views`) → faces."""
+    """The feature-level attack: faces, their rows, round, surrogates to press (`likeness_on_random_views`) → faces."""
     # Two photos of a person draw other strangers.
     rng = np.random.default_rng(zlib.crc32(np.ascontiguousarray(photo.pixels).data))
     wanted = [Wanted.drawn(one, rng) for one in shared.asked]
     chain, clean, costs = shared.chain, shared.clean, shared.costs
 
-    def step_away(faces: Tensor, part: Tensor, steps: int, pressed: Collection[int]) -> Tensor:
+    def step_away(faces: Tensor, part: Tensor, round_: int, pressed: Collection[int]) -> Tensor:
         landmarks = [found[row].face.landmarks for row in part.tolist()]
         return feature_level(
             likeness_on_random_views(chain, clean, wanted, shared.asked, part, landmarks, rng, costs, pressed),
             clean[part],
             start=faces,
-            steps=steps,
+            steps=away.steps[round_],
             stride=away.stride,
             chroma=away.chroma,
-            limit=shared.profile.limit,
+            limit=shared.profile.limit_in(round_),
         )
 
     return step_away
@@ -263,10 +263,12 @@ def _recognizing(sight: Sight, k: int) -> list[int]:
     return [at for at, (ranks, matches) in enumerate(of_each) if matches or min(ranks) < k]
 
 
-def _score(attempt: Attempt, ks: Sequence[int], profile: Profile) -> tuple[int, int]:
-    """Protected faces count first, exact ones next."""
+def _score(attempt: Attempt, ks: Sequence[int], profile: Profile) -> tuple[int, int, int]:
+    """Protected faces count first, exact ones next, then sights that hold by themselves."""
     protected = sum(not shortcoming(look, profile) for look in attempt.looks)
-    return protected, sum(is_exact(look, k) for look, k in zip(attempt.looks, ks, strict=True))
+    exact = sum(is_exact(look, k) for look, k in zip(attempt.looks, ks, strict=True))
+    holding = sum(holds(s, k, profile, False) for look, k in zip(attempt.looks, ks, strict=True) for s in look.sights)
+    return protected, exact, holding
 
 
 def _criterion(groups: Tensor, margin: float, profile: Profile, exact: Tensor | None) -> Criterion:

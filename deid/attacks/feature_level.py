@@ -5,9 +5,8 @@ as the limit lets them. Steps follow the gradient's value (I-FGVM; Chatzikyriaki
 random affine views (DI; Xie et al., CVPR 2019). Signs would waste what is seen on pixels that do nothing.
 
 A view's gradient is noise for the most part, so what all steps asked for is added up, and only the sum is brought
-within the limit (dual averaging; Xiao, JMLR 11, 2010). Were every step brought back by itself, one late view would undo
-what many had agreed on: README, «One change at a time». Momentum (MI-FGSM; Dong et al., CVPR 2018) is the same idea
-with a short memory.
+within the limit (dual averaging; Xiao, JMLR 11, 2010): one late view does not undo what many had agreed on. Momentum
+(MI-FGSM; Dong et al., CVPR 2018) is the same idea with a short memory. What it brings: README, «One change at a time».
 """
 
 from collections.abc import Callable, Sequence

@@ -113,11 +113,18 @@ def _scaled(branch: Tensor) -> Tensor:
 
 
 def _brought_back(
-    likeness_fn: attack.LikenessFn, faces: Tensor, *, steps: int, start: Tensor, **settings: Any
+    likeness_fn: attack.LikenessFn,
+    faces: Tensor,
+    *,
+    steps: int,
+    start: Tensor,
+    limit: float,
+    wider: float = 1.0,
+    **settings: Any,
 ) -> Tensor:
-    """Every step by itself brought within the limit."""
+    """Every step by itself brought within the limit, `wider` times that of the profile."""
     for _ in range(steps):
-        start = attack.feature_level(likeness_fn, faces, steps=1, start=start, **settings)
+        start = attack.feature_level(likeness_fn, faces, steps=1, start=start, limit=wider * limit, **settings)
     return start
 
 
@@ -183,6 +190,9 @@ VARIANTS: dict[str, AbstractContextManager[Any]] = {
     "steps of 3 gray levels instead of 2": _steps(stride=3 / 255),
     "the gradient's signs instead of its values (FGSM)": instead(attack, "_unit", torch.sign),
     "every step brought back by itself": instead(rounds, "feature_level", _brought_back),
+    "every step brought back by itself, limit 1.0": instead(
+        rounds, "feature_level", partial(_brought_back, wider=1 / 0.91)
+    ),
     "all of the gradient's color": _steps(chroma=1.0),
     "no turned views (DI)": instead(likeness, "jittered", lambda landmarks, _: landmarks),
     "no handled views": instead(likeness, "HANDLED_SHARE", 0.0),
