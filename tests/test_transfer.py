@@ -1,5 +1,6 @@
 """The profile transfer on a real photo: every surrogate is asked about the file it wrote."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -58,12 +59,24 @@ def test_it_works_in_color_and_only_at_the_face(files: tuple[Path, Path, PhotoRe
     assert not change[:, int(x1) + 60 :].any()
 
 
-def test_no_pixel_changes_beyond_what_its_surroundings_hide(files: tuple[Path, Path, PhotoResult]) -> None:
-    before, after = (np.asarray(Image.open(file).convert("RGB")) for file in files[:2])
+def change_over_limit(photo: Path, output: Path) -> float:
+    before, after = (np.asarray(Image.open(file).convert("RGB")) for file in (photo, output))
     landmarks = detect_faces(before)[0].landmarks
     clean, changed = (align_face(pixels, landmarks, MOBILEFACENET_TEMPLATE) for pixels in (before, after))
-    change = (changed - clean).abs() / visible_limit(clean[None])[0]
-    assert 0.3 < float(change.quantile(0.999)) <= 1
+    return float(((changed - clean).abs() / visible_limit(clean[None])[0]).quantile(0.999))
+
+
+def test_no_pixel_changes_beyond_what_its_surroundings_hide(files: tuple[Path, Path, PhotoResult]) -> None:
+    assert 0.3 < change_over_limit(*files[:2]) < 1.4  # 0.91, a tenth of that more in each of the next four rounds
+
+
+def test_a_face_that_does_not_hold_may_change_more(
+    files: tuple[Path, Path, PhotoResult], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(PROFILES, "transfer", replace(PROFILES["transfer"], limit=0.05, widening=17.0))
+    output = files[1].with_name("wider.png")
+    assert protect(files[0], output, Options(profile="transfer", seed=7)).outcome == "protected"
+    assert change_over_limit(files[0], output) > 0.3
 
 
 def test_two_photos_of_a_person_drift_to_different_strangers(
