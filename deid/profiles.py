@@ -24,8 +24,9 @@ class Profile:
     others only once they failed. views: of one face that the attack has in mind at a time. unmatched: whether a
     one-to-one comparison with the clean photo must fail as well, at FAR 1e-2. exact: whether the rank is to be k, or k
     or more. beside: further surrogates, by name, for which all of this must hold. channels: 3 for a perturbation in
-    color, 1 in luma. limit: of every pixel's change (`k_a3`) in the first round; widening: by which share of that it
-    grows a round, so that only faces that need it show more. away: the first rounds are a `feature_level` attack.
+    color, 1 in luma. limit: of every pixel's change in the first rounds, `narrow` of them; widening: by which share of
+    that it grows a round after these, so that only faces that need it show more. away: the first rounds are a
+    `feature_level` attack.
     """
 
     checks: Mapping[str, Handling]
@@ -39,12 +40,14 @@ class Profile:
     beside: tuple[str, ...] = ()
     channels: int = 1
     limit: float | None = None
+    narrow: int = 1
     widening: float = 0.0
     away: Away | None = None
 
     def limit_in(self, round_: int) -> float | None:
         """Of a round, counted from 0; None: no limit."""
-        return None if self.limit is None else self.limit * (1 + self.widening * round_)
+        wider = max(0, round_ + 1 - self.narrow)
+        return None if self.limit is None else self.limit * (1 + self.widening * wider)
 
 
 _AS_PUBLISHED = {AS_PUBLISHED: HANDLINGS[AS_PUBLISHED]}
@@ -75,7 +78,8 @@ PROFILES = {
         exact=False,
         channels=3,
         limit=0.91,
-        widening=0.1,
+        narrow=2,
+        widening=0.15,
         away=Away(steps=(40, 12, 12, 16, 16), stride=2 / 255, chroma=0.5),
     ),
 }

@@ -67,13 +67,14 @@ def change_over_limit(photo: Path, output: Path) -> float:
 
 
 def test_no_pixel_changes_beyond_what_its_surroundings_hide(files: tuple[Path, Path, PhotoResult]) -> None:
-    assert 0.3 < change_over_limit(*files[:2]) < 1.4  # 0.91, a tenth of that more in each of the next four rounds
+    assert [PROFILES["transfer"].limit_in(round_) for round_ in range(4)] == pytest.approx([0.91, 0.91, 1.0465, 1.183])
+    assert 0.3 < change_over_limit(*files[:2]) < 1.2
 
 
 def test_a_face_that_does_not_hold_may_change_more(
     files: tuple[Path, Path, PhotoResult], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setitem(PROFILES, "transfer", replace(PROFILES["transfer"], limit=0.05, widening=17.0))
+    monkeypatch.setitem(PROFILES, "transfer", replace(PROFILES["transfer"], limit=0.05, narrow=1, widening=17.0))
     output = files[1].with_name("wider.png")
     assert protect(files[0], output, Options(profile="transfer", seed=7)).outcome == "protected"
     assert change_over_limit(files[0], output) > 0.3
