@@ -77,7 +77,7 @@ PROFILES = {
         beside=("dlib-resnet", "mobilenet-vggface2", "facenet-casia"),
         exact=False,
         channels=3,
-        limit=0.91,
+        limit=0.9,
         narrow=2,
         widening=0.15,
         away=Away(steps=(40, 12, 12, 16, 16), stride=2 / 255, chroma=0.5),
