@@ -185,13 +185,13 @@ likeness_on_random_views = likeness.likeness_on_random_views
 instead = mock.patch.object
 VARIANTS: dict[str, AbstractContextManager[Any]] = {
     "as it is": nullcontext(),
-    "limit 1.0 instead of 0.91": _profile(limit=1.0),
-    "limit 1.0 less 0.8 gray levels": instead(attack, "visible_limit", lambda x: (visible_limit(x) - 0.8 / 255) / 0.91),
+    "limit 1.0 instead of 0.9": _profile(limit=1.0),
+    "limit 1.0 less 0.8 gray levels": instead(attack, "visible_limit", lambda x: (visible_limit(x) - 0.8 / 255) / 0.9),
     "steps of 3 gray levels instead of 2": _steps(stride=3 / 255),
     "the gradient's signs instead of its values (FGSM)": instead(attack, "_unit", torch.sign),
     "every step brought back by itself": instead(rounds, "feature_level", _brought_back),
     "every step brought back by itself, limit 1.0": instead(
-        rounds, "feature_level", partial(_brought_back, wider=1 / 0.91)
+        rounds, "feature_level", partial(_brought_back, wider=1 / 0.9)
     ),
     "all of the gradient's color": _steps(chroma=1.0),
     "no turned views (DI)": instead(likeness, "jittered", lambda landmarks, _: landmarks),
