@@ -77,9 +77,9 @@ PROFILES = {
         beside=("dlib-resnet", "mobilenet-vggface2", "facenet-casia"),
         exact=False,
         channels=3,
-        limit=0.9,
+        limit=0.91,
         narrow=2,
         widening=0.15,
-        away=Away(steps=(40, 12, 12, 16, 16), stride=2 / 255, chroma=0.5),
+        away=Away(steps=(24, 12, 12, 16, 16), stride=2.3 / 255, chroma=0.75),
     ),
 }

@@ -67,7 +67,7 @@ def change_over_limit(photo: Path, output: Path) -> float:
 
 
 def test_no_pixel_changes_beyond_what_its_surroundings_hide(files: tuple[Path, Path, PhotoResult]) -> None:
-    assert [PROFILES["transfer"].limit_in(round_) for round_ in range(4)] == pytest.approx([0.9, 0.9, 1.035, 1.17])
+    assert [PROFILES["transfer"].limit_in(round_) for round_ in range(4)] == pytest.approx([0.91, 0.91, 1.0465, 1.183])
     assert 0.3 < change_over_limit(*files[:2]) < 1.2
 
 

@@ -185,15 +185,18 @@ likeness_on_random_views = likeness.likeness_on_random_views
 instead = mock.patch.object
 VARIANTS: dict[str, AbstractContextManager[Any]] = {
     "as it is": nullcontext(),
-    "limit 1.0 instead of 0.9": _profile(limit=1.0),
-    "limit 1.0 less 0.8 gray levels": instead(attack, "visible_limit", lambda x: (visible_limit(x) - 0.8 / 255) / 0.9),
-    "steps of 3 gray levels instead of 2": _steps(stride=3 / 255),
+    "limit 1.0 instead of 0.91": _profile(limit=1.0),
+    "limit 1.0 less 0.8 gray levels": instead(attack, "visible_limit", lambda x: (visible_limit(x) - 0.8 / 255) / 0.91),
+    "steps of 3 gray levels instead of 2.3": _steps(stride=3 / 255),
+    "40 steps of 2 gray levels instead of 24": _steps(steps=(40, 12, 12, 16, 16), stride=2 / 255),
+    "16 steps of 3 gray levels": _steps(steps=(16, 12, 12, 16, 16), stride=3 / 255),
     "the gradient's signs instead of its values (FGSM)": instead(attack, "_unit", torch.sign),
     "every step brought back by itself": instead(rounds, "feature_level", _brought_back),
     "every step brought back by itself, limit 1.0": instead(
-        rounds, "feature_level", partial(_brought_back, wider=1 / 0.9)
+        rounds, "feature_level", partial(_brought_back, wider=1 / 0.91)
     ),
     "all of the gradient's color": _steps(chroma=1.0),
+    "half of its color": _steps(chroma=0.5),
     "no turned views (DI)": instead(likeness, "jittered", lambda landmarks, _: landmarks),
     "no handled views": instead(likeness, "HANDLED_SHARE", 0.0),
     "no stranger": instead(likeness, "TOWARD_STRANGER", 0.0),
