@@ -2,7 +2,7 @@
 
 import sys
 
-from deid.cli import run
+from deid.commands.main import run
 
 if __name__ == "__main__":
     sys.exit(run(["ui", *sys.argv[1:]]))

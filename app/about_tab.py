@@ -55,8 +55,8 @@ def build() -> None:
 
 def recognizers() -> list[list[Any]]:
     """Every recognizer on this computer and how close it is to the default one."""
-    from deid.audit.classes import class_of
-    from deid.checkpoints import manifest
+    from deid.recognizers.checkpoints import manifest
+    from deid.recognizers.kinship import class_of
     from deid.types import Options
 
     entries = manifest()

@@ -38,10 +38,10 @@ def audit_folders(
 
     Raises Cancelled soon after `cancel` is set, and UsageError.
     """
-    from deid.audit.report import write_report
+    from deid.audit.report.folder import write_report
     from deid.audit.run import AuditOptions, audit
-    from deid.live import Cancelled
-    from deid.protector import device_for
+    from deid.errors import Cancelled
+    from deid.protection.protector import device_for
 
     def progress(done: int, total: int, what: str) -> None:
         if cancel.is_set():
@@ -69,8 +69,8 @@ def audit_folders(
 
 def check_journal(file: Path) -> None:
     """Raises Refused for what is no journal of a run."""
-    from deid.audit.classes import made_by
-    from deid.types import UsageError
+    from deid.audit.provenance import made_by
+    from deid.errors import UsageError
 
     try:
         run = made_by(file.parent, file)
@@ -84,9 +84,9 @@ def read_report(file: Path, published: Path | None, folder: Path) -> Report:
     """A report.json made earlier: its page, and what differs today. Raises Refused for what is no report."""
     import json
 
-    from deid.audit import html
-    from deid.audit.report import check_report
-    from deid.types import UsageError
+    from deid.audit.report import html
+    from deid.audit.report.folder import check_report
+    from deid.errors import UsageError
 
     if file.stat().st_size > LARGEST_REPORT:
         raise Refused("This is not a report of this program: it is too large.")

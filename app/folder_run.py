@@ -13,7 +13,7 @@ from PIL import Image
 
 from deid.app.sessions import Session
 from deid.app.uploads import Unpacked
-from deid.display import HIDDEN
+from deid.commands.output import HIDDEN
 from deid.types import FolderResult, Options, PhotoResult
 
 THUMBNAIL = 72  # pixels
@@ -51,8 +51,9 @@ def run_folder(
 ) -> FolderResult:
     """Protect what is not done yet. Raises Cancelled soon after `cancel` is set; what is done stays done."""
     from deid.batch.folder import protect_folder
-    from deid.live import Cancelled, watched
-    from deid.protector import Protector
+    from deid.errors import Cancelled
+    from deid.protection.progress import watched
+    from deid.protection.protector import Protector
 
     at = At(run.originals.count)
 
@@ -97,8 +98,8 @@ def table(rows: Sequence[tuple[str, str, str, str]], left_out: Sequence[tuple[st
 
 def results_zip(run: FolderRun, result: FolderResult, *, faceless: bool) -> Path | None:
     """The photos that were written; those without a face too if asked, without their metadata. None if it is empty."""
-    from deid.image_formats import output_format
-    from deid.images import encode_photo, read_photo
+    from deid.images.formats import output_format
+    from deid.images.photo import encode_photo, read_photo
 
     path = run.output.with_name(f"{run.output.name}.zip")
     count = 0
@@ -118,8 +119,8 @@ def results_zip(run: FolderRun, result: FolderResult, *, faceless: bool) -> Path
 
 def _thumbnail(path: Path, run: FolderRun) -> str:
     """An image tag for the table, from the session's own folder; empty for what cannot be shown."""
-    from deid.image_errors import ImageError
-    from deid.images import read_photo
+    from deid.errors import ImageError
+    from deid.images.photo import read_photo
 
     folder = run.output.with_name(f"{run.output.name}-thumbnails")
     small = folder / f"{hashlib.sha256(bytes(path)).hexdigest()[:16]}.jpg"

@@ -16,9 +16,9 @@ from PIL import Image
 from deid.types import Options, PhotoResult
 
 if TYPE_CHECKING:
-    from deid.live import Step
-    from deid.opinions import Opinion
-    from deid.protector import Protector
+    from deid.audit.second_opinions import Opinion
+    from deid.protection.progress import Step
+    from deid.protection.protector import Protector
 
 AMPLIFICATION = 10
 LONGEST_SIDE = 1600  # of the picture on which faces are chosen
@@ -66,8 +66,8 @@ def warm_up() -> None:
 def find_faces(path: Path) -> FoundPhoto:
     """Read a photo, whatever it is called, and find its faces. Raises UnreadableImage."""
     from deid.faces.detect import detect_faces
-    from deid.image_formats import output_format, picture_suffixes, suffix_for
-    from deid.images import read_photo
+    from deid.images.formats import output_format, picture_suffixes, suffix_for
+    from deid.images.photo import read_photo
 
     photo = read_photo(path)
     own = path.suffix.lower()
@@ -99,11 +99,12 @@ def protect_photo(
 
     Raises Cancelled soon after `cancel` is set, and what `deid.protect` raises.
     """
-    from deid.images import decode_photo, read_photo
-    from deid.live import Cancelled, watched
-    from deid.opinions import ask_recognizers
-    from deid.pipeline import protect
-    from deid.protector import Protector
+    from deid.audit.second_opinions import ask_recognizers
+    from deid.errors import Cancelled
+    from deid.images.photo import decode_photo, read_photo
+    from deid.protection.pipeline import protect
+    from deid.protection.progress import watched
+    from deid.protection.protector import Protector
 
     def watch(step: "Step") -> None:
         if cancel.is_set():
@@ -143,7 +144,7 @@ def protect_photo(
 
 def perturbation(photo: FoundPhoto, protected: ProtectedPhoto) -> Path | None:
     """A picture of what was added, ten times as strong, around gray; None where nothing was written."""
-    from deid.images import read_photo
+    from deid.images.photo import read_photo
 
     if protected.saved is None:
         return None
@@ -155,6 +156,6 @@ def perturbation(photo: FoundPhoto, protected: ProtectedPhoto) -> Path | None:
 
 @cache
 def _finder() -> "Protector":
-    from deid.protector import Protector
+    from deid.protection.protector import Protector
 
     return Protector(Options())

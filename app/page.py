@@ -15,8 +15,7 @@ from deid.app import words
 from deid.app.desk import Desk, Waiting
 from deid.app.service import Service
 from deid.app.sessions import COOKIE, Refused, Session
-from deid.image_errors import ImageError
-from deid.types import UsageError
+from deid.errors import ImageError, UsageError
 
 
 def session_of(service: Service, request: gr.Request) -> Session:
@@ -95,7 +94,7 @@ def followed(
     word: a line of status about what was told last, None before the job's first word. show: the page's update for that
     line and what was told last.
     """
-    from deid.live import Cancelled
+    from deid.errors import Cancelled
 
     last, told = "", None
     try:

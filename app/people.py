@@ -100,7 +100,7 @@ def _copy(person: Path, target: Path) -> None:
 
 def _store(person: Path, photos: Iterable[tuple[bytes, str]]) -> None:
     """Photos and their suffixes into a person's folder: each one once, readable by the user alone."""
-    from deid.atomic_files import write_atomically
+    from deid.storage.atomic import write_atomically
 
     for folder in (person.parent, person):
         folder.mkdir(parents=True, exist_ok=True, mode=0o700)
@@ -111,8 +111,8 @@ def _store(person: Path, photos: Iterable[tuple[bytes, str]]) -> None:
 
 def _without_metadata(path: Path) -> tuple[bytes, str]:
     """The photo as it is kept: its data and its suffix."""
-    from deid.image_formats import output_format, suffix_for
-    from deid.images import encode_photo, read_photo
+    from deid.images.formats import output_format, suffix_for
+    from deid.images.photo import encode_photo, read_photo
 
     photo = read_photo(path)
     format = output_format(photo)
@@ -120,7 +120,7 @@ def _without_metadata(path: Path) -> tuple[bytes, str]:
 
 
 def _shows_a_face(path: Path, service: Service) -> bool:
-    from deid.image_errors import ImageError
+    from deid.errors import ImageError
 
     try:
         return bool(service.find_faces(path).boxes)

@@ -16,10 +16,10 @@ from deid.app.page import asked_of, followed, reason_of, said, session_of, setti
 from deid.app.service import Service
 from deid.app.sessions import Refused, Session
 from deid.app.uploads import too_large
-from deid.image_errors import ImageError
+from deid.errors import ImageError
 
 if TYPE_CHECKING:  # it loads torch
-    from deid.live import Step
+    from deid.protection.progress import Step
 
 Update = dict[Any, Any]
 LABEL = "Faces: click one to leave it out, or to take it in again"

@@ -142,9 +142,9 @@ def _place(name: str, source: Path, folder: Path) -> Path | None:
 
     A name that says «photo» is believed, and the run tells if that was wrong; any other is looked at.
     """
-    from deid.image_errors import ImageError
-    from deid.image_formats import output_format, picture_suffixes, suffix_for
-    from deid.images import read_photo
+    from deid.errors import ImageError
+    from deid.images.formats import output_format, picture_suffixes, suffix_for
+    from deid.images.photo import read_photo
 
     path = folder / PurePosixPath(name)
     if path.suffix.lower() not in picture_suffixes():

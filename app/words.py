@@ -3,11 +3,11 @@
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from deid.display import HIDDEN, listed
+from deid.commands.output import HIDDEN, listed
 from deid.types import FaceResult, PhotoResult
 
 if TYPE_CHECKING:  # it loads torch
-    from deid.live import Step
+    from deid.protection.progress import Step
 
 METHODS = {
     "k-a3": "K-A³ – the faint pattern that is hardest to see (recommended)",

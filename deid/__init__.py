@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from deid.audit.run import audit
     from deid.batch.folder import protect_folder
-    from deid.pipeline import protect
+    from deid.protection.pipeline import protect
     from deid.types import Options
 
 __all__ = ["Options", "audit", "protect", "protect_folder"]
@@ -13,7 +13,7 @@ __all__ = ["Options", "audit", "protect", "protect_folder"]
 _HOMES = {
     "Options": "deid.types",
     "audit": "deid.audit.run",
-    "protect": "deid.pipeline",
+    "protect": "deid.protection.pipeline",
     "protect_folder": "deid.batch.folder",
 }
 

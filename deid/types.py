@@ -10,10 +10,6 @@ Outcome = Literal["protected", "failed", "no-face", "unreadable", "skipped"]
 FaceOutcome = Literal["protected", "failed", "not-recognized", "skipped"]
 
 
-class UsageError(Exception):
-    """What the user asked for makes no sense; the message is one line for the user."""
-
-
 @dataclass(frozen=True)
 class Options:
     """How to protect. The draw of k is secret unless a seed is given."""

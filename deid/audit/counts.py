@@ -9,7 +9,7 @@ import numpy as np
 from deid.audit.galleries import Gallery
 from deid.audit.known import Known, impostor_scores
 from deid.audit.persons import KnownFace, one_per_person
-from deid.handling import AS_PUBLISHED, HANDLINGS
+from deid.images.handlings import AS_PUBLISHED, HANDLINGS
 
 Json = dict[str, Any]
 

@@ -8,8 +8,8 @@ import numpy as np
 from PIL import Image
 
 from deid.audit.matching import same_photo
-from deid.image_errors import ImageError
-from deid.pillow_settings import applied
+from deid.errors import ImageError
+from deid.images.pillow_settings import applied
 
 Json = dict[str, Any]
 

@@ -8,9 +8,9 @@ import numpy as np
 import torch
 from torch.nn import functional as F
 
-from deid.audit.figures import FPIR
-from deid.checkpoints import DECOYS, Entry, draw_decoys
-from deid.training.decoys import fit_gaussian
+from deid.audit.report.figures import FPIR
+from deid.recognizers.checkpoints import Entry, shipped_decoys
+from deid.recognizers.decoys import DECOYS, fit_gaussian
 
 MIN_FACES_FOR_DECOYS = 30
 
@@ -57,7 +57,7 @@ def galleries_of(
     the person on the originals whom it seems to show, or an empty text.
     """
     if "decoys_file" in entry.details:
-        fixed, fresh = draw_decoys(entry).numpy(), draw_decoys(entry, seed=seed).numpy()
+        fixed, fresh = shipped_decoys(entry).numpy(), shipped_decoys(entry, seed=seed).numpy()
         names = ("shipped decoys", "fresh decoys")
     elif len(reference) >= MIN_FACES_FOR_DECOYS:
         fixed, fresh = (_decoys_like(reference, s) for s in (seed, seed + 1))

@@ -6,11 +6,11 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from deid.audit.figures import FARS
 from deid.audit.galleries import Gallery, galleries_of
 from deid.audit.persons import KnownFace, another_photo, one_per_person, persons_met, persons_of
+from deid.audit.report.figures import FARS
 from deid.audit.store import GALLERY, ORIGINALS, PEOPLE, Store
-from deid.checkpoints import Entry
+from deid.recognizers.checkpoints import Entry
 
 # Says whose faces are of one person where it is asked: of the shipped recognizers the best on clean photos.
 JUDGE = "dlib-resnet"

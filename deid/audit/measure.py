@@ -13,14 +13,15 @@ from pytorch_msssim import ms_ssim, ssim
 from torch import Tensor
 
 from deid.audit.matching import match_faces, same_photo, thumbnail
-from deid.checkpoints import Recognizer
-from deid.faces.align import LIGHTCNN_TEMPLATE, Template, align_face, align_patch, patch_around, transform_to
+from deid.errors import ImageError
+from deid.faces.align import align_face, align_patch, patch_around, transform_to
 from deid.faces.detect import Face, detect_each
-from deid.file_hash import file_sha256
-from deid.handling import HANDLINGS
-from deid.images import ImageError, Photo, read_photo
+from deid.faces.templates import LIGHTCNN_TEMPLATE, Template
+from deid.images.handlings import HANDLINGS
+from deid.images.photo import Photo, read_photo
 from deid.losses.cw_ssim import cw_ssim
-from deid.surrogates import EMBED_BATCH
+from deid.recognizers.recognizer import EMBED_BATCH, Recognizer
+from deid.storage.hashes import file_sha256
 
 
 @dataclass(frozen=True, eq=False)

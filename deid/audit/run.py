@@ -12,19 +12,21 @@ from typing import Any
 
 import numpy as np
 
-from deid.audit.classes import CLASSES, MadeBy, class_of, made_by, surrogates_of
-from deid.audit.document import assemble
 from deid.audit.findings import jpeg_quality
 from deid.audit.known import Known, judge_persons, known_by
 from deid.audit.matching import match_files, thumbnail
 from deid.audit.measure import Original, Pace, Published, glance, measure_photo
+from deid.audit.provenance import MadeBy, made_by, surrogates_of
+from deid.audit.report.document import assemble
 from deid.audit.sets import FaceLine, Places, count_places
 from deid.audit.store import GALLERY, ORIGINALS, PEOPLE, Store, extra_of, stamp_of, store_path
 from deid.batch.photo_tree import journal_name, photos_in
-from deid.checkpoints import Entry, Recognizer, load_recognizer, manifest, verify
-from deid.handling import HANDLINGS
+from deid.errors import UsageError
+from deid.images.handlings import HANDLINGS
 from deid.losses import cw_ssim, steerable_pyramid
-from deid.types import UsageError
+from deid.recognizers.checkpoints import Entry, load_recognizer, manifest, verify
+from deid.recognizers.kinship import CLASSES, class_of
+from deid.recognizers.recognizer import Recognizer
 
 Json = dict[str, Any]
 Progress = Callable[[int, int, str], None]  # photos done, photos in all, which one

@@ -6,13 +6,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from deid.audit.classes import MadeBy
 from deid.audit.counts import count_set
 from deid.audit.findings import findings_of
 from deid.audit.known import Known
+from deid.audit.provenance import MadeBy
 from deid.audit.store import ORIGINALS, Store, extra_of
 from deid.batch.photo_tree import journal_name, path_of
-from deid.handling import HANDLINGS
+from deid.images.handlings import HANDLINGS
 
 Json = dict[str, Any]
 QUALITY_DIGITS = {"ssim": 3, "cw_ssim": 3, "ms_ssim": 3, "psnr": 1}

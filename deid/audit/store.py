@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 import platformdirs
 
-from deid.private_database import open_private_database
+from deid.storage.private_database import open_private_database
 
 _SCHEMA = """
 CREATE TABLE IF NOT EXISTS photos (

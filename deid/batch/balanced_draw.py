@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from deid.anonymity.groups import draw_k, secret_rng, seeded_rng
 from deid.batch.journal import Journal
-from deid.pipeline import Draw, FoundFace, Protector
+from deid.protection.pipeline import Draw, FoundFace, Protector
 
 
 def balanced_draw(name: str, protector: Protector, journal: Journal) -> Draw:

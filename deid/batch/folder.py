@@ -12,15 +12,15 @@ from typing import Any
 from urllib.parse import quote
 
 from deid.anonymity.rank_pmf import rank_pmf
-from deid.atomic_files import write_atomically
 from deid.batch.balanced_draw import balanced_draw
 from deid.batch.journal import Entry, Journal, journal_path
 from deid.batch.photo_tree import check_places, journal_name, output_name, owners_of_outputs, path_of, photos_in
-from deid.file_hash import file_sha256
-from deid.image_errors import CannotWrite, ImageError
-from deid.images import read_photo
-from deid.pipeline import Protector, process_photo
-from deid.types import FolderResult, Options, Outcome, PhotoResult, UsageError
+from deid.errors import CannotWrite, ImageError, UsageError
+from deid.images.photo import read_photo
+from deid.protection.pipeline import Protector, process_photo
+from deid.storage.atomic import write_atomically
+from deid.storage.hashes import file_sha256
+from deid.types import FolderResult, Options, Outcome, PhotoResult
 
 # After these every further photo would be attacked for nothing.
 _NO_MORE_WRITES = (errno.ENOSPC, errno.EDQUOT, errno.EROFS)

@@ -18,8 +18,9 @@ import numpy as np
 import platformdirs
 
 from deid.batch.clusters import Cluster, assign
-from deid.private_database import open_private_database
-from deid.types import FaceResult, PhotoResult, UsageError
+from deid.errors import UsageError
+from deid.storage.private_database import open_private_database
+from deid.types import FaceResult, PhotoResult
 
 _SCHEMA = """
 CREATE TABLE IF NOT EXISTS configuration (value TEXT NOT NULL);

@@ -6,9 +6,9 @@ from pathlib import Path
 from urllib.parse import quote, unquote_to_bytes
 
 from deid.batch.journal import Journal, journal_path
-from deid.image_formats import picture_suffixes
-from deid.pipeline import output_suffix
-from deid.types import UsageError
+from deid.errors import UsageError
+from deid.images.formats import picture_suffixes
+from deid.protection.pipeline import output_suffix
 
 
 def check_places(input: Path, output: Path) -> None:

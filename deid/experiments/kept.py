@@ -11,9 +11,9 @@ import numpy as np
 import platformdirs
 from safetensors.numpy import load_file, save
 
-from deid.atomic_files import write_atomically
-from deid.checkpoints import shipped_folder
-from deid.profiles import PROFILES
+from deid.protection.profiles import PROFILES
+from deid.recognizers.checkpoints import shipped_folder
+from deid.storage.atomic import write_atomically
 
 Line = TypeVar("Line")
 

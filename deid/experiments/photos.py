@@ -15,16 +15,16 @@ from deid.anonymity.conditions import rank_is, rank_of, ranked_others, targets_o
 from deid.anonymity.groups import draw_groups, seeded_rng
 from deid.anonymity.intervals import median_interval, proportion
 from deid.attacks import ATTACKS
-from deid.checkpoints import Recognizer, load_recognizer
 from deid.experiments.kept import measured, profile_key
 from deid.faces.align import align_face
-from deid.faces.detect import detect_faces
-from deid.faces.paste import FaceChain
-from deid.images import decode_photo, read_photo
-from deid.looks import same_face
-from deid.pipeline import FoundFace, Protector, process_photo
-from deid.profiles import PROFILES
+from deid.faces.chain import FaceChain
+from deid.faces.detect import detect_faces, same_face
+from deid.images.photo import decode_photo, read_photo
+from deid.protection.pipeline import FoundFace, Protector, process_photo
+from deid.protection.profiles import PROFILES
+from deid.recognizers.checkpoints import load_recognizer
 from deid.recognizers.gallery import Enrollment, build_gallery
+from deid.recognizers.recognizer import Recognizer
 from deid.training.data import central_face, held_out_people
 from deid.types import Options
 

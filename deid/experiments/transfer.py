@@ -18,23 +18,25 @@ import numpy as np
 import torch
 
 from deid.anonymity.intervals import median_interval, proportion
-from deid.atomic_files import write_atomically
-from deid.audit.classes import class_of
-from deid.checkpoints import Recognizer, load_recognizer, manifest
+from deid.errors import UsageError
 from deid.experiments.kept import kept_arrays, measured, profile_key
 from deid.experiments.transfer_table import MEDIANS, as_table, plot
-from deid.faces.align import MOBILEFACENET_TEMPLATE, align_face
-from deid.faces.detect import Face, detect_faces
-from deid.handling import AS_PUBLISHED, HALF_SIZE, HALF_SIZE_JPEG_75, HANDLINGS, JPEG_75
-from deid.images import decode_photo, read_photo
-from deid.looks import same_face
+from deid.faces.align import align_face
+from deid.faces.detect import Face, detect_faces, same_face
+from deid.faces.obfuscation import OBFUSCATIONS
+from deid.faces.templates import MOBILEFACENET_TEMPLATE
+from deid.images.handlings import AS_PUBLISHED, HALF_SIZE, HALF_SIZE_JPEG_75, HANDLINGS, JPEG_75
+from deid.images.photo import decode_photo, read_photo
 from deid.losses.local_contrast import visible_limit
-from deid.obfuscation import OBFUSCATIONS
-from deid.pipeline import Protector, process_photo
-from deid.profiles import PROFILES
+from deid.protection.pipeline import Protector, process_photo
+from deid.protection.profiles import PROFILES
+from deid.recognizers.checkpoints import load_recognizer, manifest
+from deid.recognizers.kinship import class_of
+from deid.recognizers.recognizer import Recognizer
+from deid.storage.atomic import write_atomically
 from deid.training.data import central_face, held_out_people
 from deid.training.verification import verify
-from deid.types import Options, UsageError
+from deid.types import Options
 
 SURROGATES = (Options().recognizer, *PROFILES["transfer"].beside)
 HANDLED = (AS_PUBLISHED, JPEG_75, HALF_SIZE, HALF_SIZE_JPEG_75)

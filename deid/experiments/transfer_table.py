@@ -4,7 +4,7 @@ import io
 from collections.abc import Mapping
 from typing import Any
 
-from deid.handling import AS_PUBLISHED
+from deid.images.handlings import AS_PUBLISHED
 
 # What is told as a median, and how.
 MEDIANS = {"ssim": ".3f", "psnr": ".1f", "flip": ".3f", "over_limit": ".2f", "seconds": ".1f"}

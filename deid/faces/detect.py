@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 MIN_FACE_SIZE = 20  # pixels of the searched picture
 MAX_SEARCHED_SIDE = 2048  # larger photos are searched at this size: a 100-megapixel pyramid does not fit in memory
 MIN_PROBABILITY = 0.9
+SAME_FACE = 0.4  # intersection over union of two boxes, from which on they are one face's
 
 
 @dataclass(frozen=True)
@@ -101,6 +102,18 @@ def overlap(a: Sequence[float], b: Sequence[float]) -> float:
         return 0.0
     union = (a[2] - a[0]) * (a[3] - a[1]) + (b[2] - b[0]) * (b[3] - b[1]) - width * height
     return width * height / union
+
+
+def same_face(face: Face, candidates: Sequence[Face]) -> Face | None:
+    """The candidate that overlaps most, if that is enough to be this face."""
+    best = max(candidates, key=lambda other: overlap(face.box, other.box), default=None)
+    return best if best is not None and overlap(face.box, best.box) >= SAME_FACE else None
+
+
+def detect_again(pixels: np.ndarray, faces: Sequence[Face], *, device: str = "cpu") -> list[Face | None]:
+    """Each of the faces where a fresh detection finds it in another version of their photo; None where it does not."""
+    found = detect_faces(pixels, device=device)
+    return [same_face(face, found) for face in faces]
 
 
 def _left_to_right(boxes: np.ndarray, probabilities: np.ndarray, landmarks: np.ndarray) -> list[Face]:

@@ -8,7 +8,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from deid.faces.align import LUMA, Patch
-from deid.handling import HALF_SIZE, HALF_SIZE_JPEG_75, JPEG_75
+from deid.images.handlings import HALF_SIZE, HALF_SIZE_JPEG_75, JPEG_75
 
 BLOCK = 8
 # The example tables of the JPEG standard (ITU-T T.81, annex K), which nearly all encoders scale by a quality.

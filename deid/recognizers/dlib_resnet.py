@@ -104,7 +104,7 @@ class DlibResNet(nn.Module):
         return self.fc(self.blocks(x).mean((2, 3)))
 
 
-def load_dlib_resnet(path: Path | None = None) -> DlibResNet:
+def load(path: Path | None = None) -> DlibResNet:
     """The network with dlib's own weights, in eval mode.
 
     Raises FileNotFoundError where the file is missing, ValueError where it is not the file this parser knows.

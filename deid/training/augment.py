@@ -10,7 +10,8 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from deid.faces.align import Template, compose, sampling_grid, to_luma, transform_to, warp
+from deid.faces.align import compose, sampling_grid, to_luma, transform_to, warp
+from deid.faces.templates import Template
 from deid.training.data import CROP
 
 ROTATION = math.radians(8)

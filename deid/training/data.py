@@ -15,9 +15,9 @@ import torch
 from PIL import Image
 from torch import Tensor
 
+from deid.errors import UsageError
 from deid.faces.align import lightcnn_transform, sampling_grid, warp
 from deid.faces.detect import Face, detect_batch
-from deid.types import UsageError
 
 MARGIN = 32
 CROP = 128 + 2 * MARGIN

@@ -28,16 +28,16 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from deid.atomic_files import write_atomically
-from deid.faces.align import Template
-from deid.precision import reduced
+from deid.errors import UsageError
+from deid.faces.templates import Template
+from deid.recognizers.precision import reduced
+from deid.storage.atomic import write_atomically
 from deid.training.augment import aligned_view, blended, mirror, student_view
 from deid.training.data import FaceSet, crops_of, held_out_people
 from deid.training.muon import Muon
 from deid.training.students import Recipe, Student
 from deid.training.targets import Targets
 from deid.training.verification import Verification, embeddings_of, evaluate
-from deid.types import UsageError
 
 # Faces are drawn small at first and large at last: a small face costs a fraction and teaches most of it.
 # (share of the steps, side as a share of the template's)

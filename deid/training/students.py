@@ -7,7 +7,7 @@ from typing import Any
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from deid.faces.align import LIGHTCNN_TEMPLATE, MOBILEFACENET_TEMPLATE, Template
+from deid.faces.templates import LIGHTCNN_TEMPLATE, MOBILEFACENET_TEMPLATE, Template
 from deid.recognizers import lightcnn, mobilefacenet
 
 

@@ -9,9 +9,9 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from deid.atomic_files import write_atomically
-from deid.checkpoints import Recognizer
-from deid.precision import reduced
+from deid.recognizers.precision import reduced
+from deid.recognizers.recognizer import Recognizer
+from deid.storage.atomic import write_atomically
 from deid.training.augment import aligned_view
 from deid.training.data import FaceSet
 from deid.training.verification import embeddings_of

@@ -6,7 +6,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from deid.faces.align import Template
+from deid.faces.templates import Template
 from deid.training.augment import aligned_view, mirror
 from deid.training.data import FaceSet, crops_of
 

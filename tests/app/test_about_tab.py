@@ -3,7 +3,7 @@
 from importlib.metadata import version
 
 from deid.app import about_tab
-from deid.checkpoints import manifest
+from deid.recognizers.checkpoints import manifest
 
 
 def test_every_recognizer_on_this_computer_is_named_with_its_hash_and_its_closeness() -> None:

@@ -16,8 +16,8 @@ from PIL import Image
 from deid.app import audit_run
 from deid.app.sessions import Refused
 from deid.batch.journal import Journal
-from deid.file_hash import file_sha256
-from deid.live import Cancelled
+from deid.errors import Cancelled
+from deid.storage.hashes import file_sha256
 from deid.types import PhotoResult
 
 

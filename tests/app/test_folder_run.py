@@ -15,7 +15,7 @@ from deid.app.sessions import Session
 from deid.app.uploads import Unpacked
 from deid.batch import folder
 from deid.batch.journal import journal_path
-from deid.live import Cancelled
+from deid.errors import Cancelled
 from deid.types import FolderResult
 
 
@@ -36,7 +36,7 @@ def run(tmp_path: Path, session: Session, monkeypatch: pytest.MonkeyPatch) -> fo
     for name, person in {"a.png": 1, "b/c.png": 2, "d.png": 3, "wall.png": 0}.items():
         fakes.save(photos / name, person)
     (photos / "broken.jpg").write_bytes(b"broken")
-    monkeypatch.setattr("deid.protector.Protector", FakeProtector)
+    monkeypatch.setattr("deid.protection.protector.Protector", FakeProtector)
     monkeypatch.setattr(folder, "process_photo", fakes.FakeAttack())
     return folder_run.begin(Unpacked(photos, 5, (("notes.txt", "not a photo"),)), session)
 

@@ -10,11 +10,11 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from deid import pipeline
 from deid.app import handlers
-from deid.image_errors import UnreadableImage
-from deid.live import Cancelled, Step
-from deid.protector import Protector
+from deid.errors import Cancelled, UnreadableImage
+from deid.protection import pipeline
+from deid.protection.progress import Step
+from deid.protection.protector import Protector
 from deid.types import Options, PhotoResult
 
 
@@ -45,7 +45,7 @@ def test_a_photo_is_what_it_holds_not_what_it_is_called(photo: Path, tmp_path: P
 
 
 def test_heic_is_read_shown_and_kept(photo: Path, tmp_path: Path) -> None:
-    from deid.images import encode_photo, read_photo
+    from deid.images.photo import encode_photo, read_photo
 
     path = tmp_path / "phone.HEIC"
     path.write_bytes(encode_photo(read_photo(photo), format="HEIF", quality=95, keep_metadata=False))

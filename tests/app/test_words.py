@@ -4,11 +4,11 @@ import pytest
 
 from deid.app import words
 from deid.attacks import ATTACKS
-from deid.audit.classes import CLASSES
-from deid.display import HIDDEN
-from deid.live import Step
-from deid.obfuscation import OBFUSCATIONS
-from deid.protector import PROFILES
+from deid.commands.output import HIDDEN
+from deid.faces.obfuscation import OBFUSCATIONS
+from deid.protection.progress import Step
+from deid.protection.protector import PROFILES
+from deid.recognizers.kinship import CLASSES
 from deid.types import FaceResult, PhotoResult
 
 BOX = (0.0, 0.0, 9.0, 9.0)

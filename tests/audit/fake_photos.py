@@ -21,9 +21,9 @@ from deid.audit.galleries import Gallery
 from deid.audit.measure import CleanFace, Original, Published, PublishedFace
 from deid.audit.run import Audited, AuditOptions, audit
 from deid.audit.store import Store
-from deid.checkpoints import Entry
 from deid.faces.detect import Face
-from deid.handling import HANDLINGS
+from deid.images.handlings import HANDLINGS
+from deid.recognizers.checkpoints import Entry
 
 K = 5
 DECOYS = 20  # the first axes are the decoys'

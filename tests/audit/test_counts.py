@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from fake_photos import entry
+from audit.fake_photos import entry
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image
@@ -20,10 +20,11 @@ from deid.audit.counts import count_set
 from deid.audit.galleries import Gallery, galleries_of
 from deid.audit.known import Known, thresholds_of
 from deid.audit.persons import KnownFace, another_photo, one_per_person
-from deid.checkpoints import import_checkpoint, load_recognizer, manifest
 from deid.faces.align import align_face
 from deid.faces.detect import detect_batch
-from deid.handling import AS_PUBLISHED, HANDLINGS
+from deid.images.handlings import AS_PUBLISHED, HANDLINGS
+from deid.recognizers.checkpoints import load_recognizer, manifest
+from deid.recognizers.imports import import_checkpoint
 
 K = 3
 

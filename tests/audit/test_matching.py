@@ -9,7 +9,7 @@ from PIL import Image
 
 from deid.audit.matching import match_faces, match_files, same_photo, thumbnail
 from deid.faces.detect import Face
-from deid.handling import HANDLINGS
+from deid.images.handlings import HANDLINGS
 
 
 def paths(*names: str) -> list[Path]:

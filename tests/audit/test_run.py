@@ -12,16 +12,17 @@ from typing import Any
 
 import numpy as np
 import pytest
-from fake_photos import K, Looking, at_rank, audited, counts_of, entry, gallery_of, people, save, unit
+from audit.fake_photos import K, Looking, at_rank, audited, counts_of, entry, gallery_of, people, save, unit
 from PIL import Image
 
-from deid import checkpoints
 from deid.anonymity.groups import draw_groups, seeded_rng
 from deid.audit.run import Audited, AuditOptions, audit
 from deid.batch.journal import Journal, journal_path
 from deid.batch.photo_tree import journal_name
-from deid.checkpoints import CheckpointError, manifest
-from deid.types import PhotoResult, UsageError
+from deid.errors import CheckpointError, UsageError
+from deid.recognizers import checkpoints
+from deid.recognizers.checkpoints import manifest
+from deid.types import PhotoResult
 
 Json = dict[str, Any]
 

@@ -6,12 +6,12 @@ from typing import Any
 import numpy as np
 import platformdirs
 import pytest
-from fake_photos import Looking, at_rank, audited, people, save
+from audit.fake_photos import Looking, at_rank, audited, people, save
 
 from deid.audit import run
 from deid.audit.run import AuditOptions, audit
 from deid.audit.store import Store, stamp_of, store_path
-from deid.types import UsageError
+from deid.errors import UsageError
 
 
 @pytest.fixture

@@ -1,7 +1,7 @@
 from pathlib import Path
 
 import pytest
-from folder_fakes import FakeAttack, save
+from batch.folder_fakes import FakeAttack, save
 
 from deid.batch import folder
 

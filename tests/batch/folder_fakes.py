@@ -11,11 +11,11 @@ import torch
 from PIL import Image
 
 from deid.batch import folder
+from deid.errors import UnreadableImage
 from deid.faces.detect import Face
-from deid.image_errors import UnreadableImage
-from deid.images import Photo, read_photo
-from deid.pipeline import Processed
-from deid.protector import FoundFace
+from deid.images.photo import Photo, read_photo
+from deid.protection.pipeline import Processed
+from deid.protection.protector import FoundFace
 from deid.types import FaceResult, FolderResult, Options, PhotoResult
 
 K = 5

@@ -9,15 +9,15 @@ from collections import Counter
 from pathlib import Path
 
 import pytest
-from folder_fakes import FakeAttack, FakeProtector, K, KilledError, run, save, tree
+from batch.folder_fakes import FakeAttack, FakeProtector, K, KilledError, run, save, tree
 
-from deid.audit.classes import made_by
+from deid.audit.provenance import made_by
 from deid.batch import folder
 from deid.batch.journal import Journal, journal_path
-from deid.image_errors import CannotWrite
-from deid.images import read_photo
-from deid.profiles import PROFILES
-from deid.types import Options, UsageError
+from deid.errors import CannotWrite, UsageError
+from deid.images.photo import read_photo
+from deid.protection.profiles import PROFILES
+from deid.types import Options
 
 
 def test_the_tree_is_mirrored_and_every_photo_accounted_for(photos: Path, attack: FakeAttack) -> None:
@@ -77,7 +77,7 @@ def test_a_killed_process_resumes(photos: Path, attack: FakeAttack, tmp_path: Pa
     program = f"""
 import sys, time
 sys.path.insert(0, {str(Path(__file__).parent)!r})
-import folder_fakes as t
+import batch.folder_fakes as t
 from pathlib import Path
 from deid.batch import folder
 fake = t.FakeAttack()

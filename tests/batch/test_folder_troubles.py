@@ -8,12 +8,12 @@ import sys
 from pathlib import Path
 
 import pytest
-from folder_fakes import FakeAttack, KilledError, run, save, tree
+from batch.folder_fakes import FakeAttack, KilledError, run, save, tree
 
 from deid.batch import folder
 from deid.batch.journal import Journal, journal_path
-from deid.image_errors import CannotWrite
-from deid.types import FolderResult, PhotoResult, UsageError
+from deid.errors import CannotWrite, UsageError
+from deid.types import FolderResult, PhotoResult
 
 
 def of(result: FolderResult, name: str) -> PhotoResult:

@@ -7,7 +7,7 @@ import pytest
 
 from deid.batch.clusters import Cluster
 from deid.batch.journal import Journal
-from deid.types import UsageError
+from deid.errors import UsageError
 
 ANNA, BEN = np.eye(4, dtype=np.float32)[:2]
 ANNA_AGAIN = np.array([0.96, 0.28, 0, 0], np.float32)

@@ -2,7 +2,7 @@ from pathlib import Path
 
 import pytest
 
-from deid import cli
+from deid.commands import main as cli
 from deid.experiments import photos
 from deid.training.data import held_out_people
 

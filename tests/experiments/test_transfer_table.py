@@ -3,10 +3,10 @@ from pathlib import Path
 
 import pytest
 
-from deid import cli
-from deid.checkpoints import manifest
+from deid.commands import main as cli
 from deid.experiments import transfer
-from deid.handling import AS_PUBLISHED
+from deid.images.handlings import AS_PUBLISHED
+from deid.recognizers.checkpoints import manifest
 
 
 @pytest.mark.shared_data

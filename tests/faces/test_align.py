@@ -7,8 +7,6 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from deid.faces.align import (
-    DLIB_TEMPLATE,
-    LIGHTCNN_TEMPLATE,
     align_face,
     compose,
     inverse,
@@ -19,6 +17,7 @@ from deid.faces.align import (
     transform_to,
 )
 from deid.faces.detect import detect_faces
+from deid.faces.templates import DLIB_TEMPLATE, LIGHTCNN_TEMPLATE
 
 FACE = np.array([[40.0, 50], [80, 50], [60, 70], [45, 90], [75, 90]])
 

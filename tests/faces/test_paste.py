@@ -2,9 +2,11 @@ import numpy as np
 import pytest
 import torch
 
-from deid.faces.align import DLIB_TEMPLATE, LIGHTCNN_TEMPLATE, align_face
+from deid.faces.align import align_face
+from deid.faces.chain import FaceChain, View
 from deid.faces.detect import Face, detect_faces
-from deid.faces.paste import FaceChain, View, paste
+from deid.faces.paste import paste
+from deid.faces.templates import DLIB_TEMPLATE, LIGHTCNN_TEMPLATE
 
 CPU = torch.device("cpu")
 

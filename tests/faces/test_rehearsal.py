@@ -8,7 +8,7 @@ from torch import Tensor
 
 from deid.faces.align import Patch
 from deid.faces.rehearsal import half_size_and_back, jpeg, rehearse
-from deid.handling import AS_PUBLISHED, HALF_SIZE, HALF_SIZE_JPEG_75, HANDLINGS, JPEG_75
+from deid.images.handlings import AS_PUBLISHED, HALF_SIZE, HALF_SIZE_JPEG_75, HANDLINGS, JPEG_75
 
 
 def tensor(pixels: np.ndarray) -> Tensor:

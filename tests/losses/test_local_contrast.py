@@ -3,8 +3,9 @@ import pytest
 import torch
 from pytorch_msssim import ssim
 
-from deid.faces.align import LIGHTCNN_TEMPLATE, align_face
+from deid.faces.align import align_face
 from deid.faces.detect import detect_faces
+from deid.faces.templates import LIGHTCNN_TEMPLATE
 from deid.losses.local_contrast import tolerance
 
 

@@ -8,8 +8,9 @@ import torch
 from PIL import Image
 from torch import Tensor
 
-from deid.faces.align import Template, align_face
+from deid.faces.align import align_face
 from deid.faces.detect import detect_batch
+from deid.faces.templates import Template
 from deid.training.data import central_face
 
 

@@ -4,12 +4,12 @@ import numpy as np
 import pytest
 import torch
 
-from deid.recognizers.dlib_resnet import load_dlib_resnet, weights_file
+from deid.recognizers.dlib_resnet import load, weights_file
 
 
 @pytest.fixture(scope="module")
 def network() -> torch.nn.Module:
-    return load_dlib_resnet()
+    return load()
 
 
 def chips(picture: np.ndarray) -> np.ndarray:
@@ -45,4 +45,4 @@ def test_another_file_is_refused(tmp_path: Path) -> None:
     data[-1] ^= 1
     other.write_bytes(data)
     with pytest.raises(ValueError, match="SHA-256"):
-        load_dlib_resnet(other)
+        load(other)

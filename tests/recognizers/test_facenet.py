@@ -8,9 +8,11 @@ from PIL import Image
 from torch import nn
 from torch.nn import functional as F
 
-from deid.checkpoints import CheckpointError, import_checkpoint, load_recognizer
-from deid.faces.align import FACENET_TEMPLATE
+from deid.errors import CheckpointError
+from deid.faces.templates import FACENET_TEMPLATE
+from deid.recognizers.checkpoints import load_recognizer
 from deid.recognizers.facenet import FaceNet
+from deid.recognizers.imports import import_checkpoint
 
 
 @pytest.fixture(scope="module")

@@ -2,7 +2,7 @@ import torch
 from torch.nn import functional as F
 
 from deid.anonymity.conditions import rank_of
-from deid.checkpoints import draw_decoys, manifest
+from deid.recognizers.checkpoints import manifest, shipped_decoys
 from deid.recognizers.gallery import Enrollment, build_gallery, match_person
 
 AXES = torch.eye(4)
@@ -29,8 +29,8 @@ def test_a_person_is_the_mean_of_their_photos_and_matches_only_above_the_thresho
 
 def test_the_shipped_draw_of_decoys_is_fixed_and_another_seed_is_another_draw() -> None:
     for entry in manifest().values():
-        decoys = draw_decoys(entry)
+        decoys = shipped_decoys(entry)
         assert decoys.shape[0] == 1000
         assert torch.allclose(decoys.norm(dim=1), torch.ones(1000), atol=1e-5)
-        assert torch.equal(decoys, draw_decoys(entry))
-        assert not torch.allclose(decoys, draw_decoys(entry, seed=1))
+        assert torch.equal(decoys, shipped_decoys(entry))
+        assert not torch.allclose(decoys, shipped_decoys(entry, seed=1))

@@ -2,12 +2,13 @@ from pathlib import Path
 
 import pytest
 import torch
-from lfw_pairs import genuine_and_impostor, two_photos_each
+from recognizers.lfw_pairs import genuine_and_impostor, two_photos_each
 from torch import Tensor
 from torch.nn import functional as F
 
-from deid.checkpoints import import_checkpoint, load_recognizer
-from deid.faces.align import MOBILEFACENET_TEMPLATE
+from deid.faces.templates import MOBILEFACENET_TEMPLATE
+from deid.recognizers.checkpoints import load_recognizer
+from deid.recognizers.imports import import_checkpoint
 from deid.recognizers.mobilefacenet import MobileFaceNet
 
 PEOPLE = 40

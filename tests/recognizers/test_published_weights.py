@@ -4,11 +4,11 @@ from pathlib import Path
 
 import pytest
 import torch
-from lfw_pairs import genuine_and_impostor, two_photos_each
+from recognizers.lfw_pairs import genuine_and_impostor, two_photos_each
 
-from deid.audit.classes import class_of
-from deid.checkpoints import Entry, load_recognizer, manifest
-from deid.fetch import DOWNLOADS
+from deid.recognizers.checkpoints import Entry, load_recognizer, manifest
+from deid.recognizers.fetch import DOWNLOADS
+from deid.recognizers.kinship import class_of
 from deid.training.data import held_out_people
 
 PEOPLE = 20

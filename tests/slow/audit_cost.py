@@ -28,7 +28,16 @@ def main(lfw: Path, counts: list[int], options: list[str]) -> None:
                     (place / photo.parent.name).mkdir(parents=True, exist_ok=True)
                 (originals / photo.parent.name / photo.name).symlink_to(photo.resolve())
                 Image.open(photo).save(published / photo.parent.name / photo.name, quality=90)
-            command = [sys.executable, "-m", "deid.cli", "audit", str(originals), str(published), "--json", *options]
+            command = [
+                sys.executable,
+                "-m",
+                "deid.commands.main",
+                "audit",
+                str(originals),
+                str(published),
+                "--json",
+                *options,
+            ]
             state = {**os.environ, "XDG_STATE_HOME": str(Path(folder) / "state")}
             done = subprocess.run(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, env=state, check=False)
             report = json.loads(done.stdout)

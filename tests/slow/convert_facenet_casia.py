@@ -14,11 +14,11 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from deid.faces.align import FACENET_TEMPLATE
-from deid.file_hash import file_sha256
+from deid.faces.templates import FACENET_TEMPLATE
 from deid.recognizers.facenet import FaceNet
-from deid.training.command import publish
+from deid.storage.hashes import file_sha256
 from deid.training.data import prepare
+from deid.training.recognizer import publish
 
 SHA256 = "704afe26766ce6215931b0bde68650835be9518613d40ce101e641708c7d5c78"
 DETAILS = {

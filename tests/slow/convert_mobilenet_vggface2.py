@@ -14,11 +14,11 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from deid.faces.align import MOBILENET_TEMPLATE
-from deid.file_hash import file_sha256
+from deid.faces.templates import MOBILENET_TEMPLATE
 from deid.recognizers.mobilenet import STAGES, MobileNet
-from deid.training.command import publish
+from deid.storage.hashes import file_sha256
 from deid.training.data import prepare
+from deid.training.recognizer import publish
 
 SHA256 = {
     "faceres.json": "5b83d49c0385d2e68a05122441b94226313677cae9fcc40b9587ad50079eb4df",

@@ -45,10 +45,10 @@ def digest_of(photo: Path, profile: str, output: Path, command: list[str]) -> st
     """SHA-256 of the file that comes out, written even where a face fails; of its exit code where none does."""
     started = time.monotonic()
     options = ["-o", str(output), "--profile", profile, "--seed", "1", "--overwrite", "--write-unverified"]
-    code = subprocess.run([*command, "photo", str(photo), *options], capture_output=True).returncode
-    print(f"  exit {code}, {time.monotonic() - started:.0f} s", flush=True)
-    if code not in (0, 4):
-        raise SystemExit(f"{photo}: deid exits with {code}")
+    ended = subprocess.run([*command, "photo", str(photo), *options], capture_output=True, text=True)
+    print(f"  exit {ended.returncode}, {time.monotonic() - started:.0f} s", flush=True)
+    if ended.returncode not in (0, 4):
+        raise SystemExit(f"{photo}: {ended.stderr}")
     return hashlib.sha256(output.read_bytes()).hexdigest()
 
 

@@ -21,11 +21,11 @@ from torch import Tensor
 from transfer_variants import lines_with, row
 
 from deid.attacks import ATTACKS
-from deid.checkpoints import load_recognizer
 from deid.experiments import transfer
 from deid.losses.cw_ssim import cw_ssim_of_subbands
 from deid.losses.steerable_pyramid import subbands
-from deid.profiles import PROFILES
+from deid.protection.profiles import PROFILES
+from deid.recognizers.checkpoints import load_recognizer
 from deid.types import Options
 
 attack = sys.modules[ATTACKS["k-a3"].__module__]  # the package's `k_a3` is the function

@@ -26,14 +26,16 @@ from torchvision.transforms import InterpolationMode
 from torchvision.transforms.functional import rotate
 
 import deid.attacks.feature_level as attack
-from deid import likeness, rounds
-from deid.checkpoints import Recognizer, load_recognizer
 from deid.experiments import transfer
 from deid.experiments.kept import measured, profile_key
-from deid.handling import AS_PUBLISHED
+from deid.images.handlings import AS_PUBLISHED
 from deid.losses.local_contrast import tolerance, visible_limit
-from deid.profiles import PROFILES
-from deid.scores import Passes
+from deid.protection import likeness_objective as likeness
+from deid.protection import rounds
+from deid.protection.profiles import PROFILES
+from deid.protection.rank_objective import Passes
+from deid.recognizers.checkpoints import load_recognizer
+from deid.recognizers.recognizer import Recognizer
 
 DEPTH = 0.6  # of the convolutions, which one's output counts as an intermediate feature
 BILINEAR = InterpolationMode.BILINEAR

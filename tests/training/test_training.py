@@ -11,19 +11,20 @@ import pytest
 import torch
 from safetensors.torch import load_file
 
-from deid import cli
-from deid.checkpoints import RECOGNIZERS, Entry, draw_decoys, load_recognizer, manifest
-from deid.faces.align import DLIB_TEMPLATE, LIGHTCNN_TEMPLATE, MOBILEFACENET_TEMPLATE, align_face, to_luma
+from deid.commands import main as cli
+from deid.commands.train import Trainable
+from deid.faces.align import align_face, to_luma
 from deid.faces.detect import detect_faces
-from deid.images import read_photo
-from deid.maintenance import Trainable
+from deid.faces.templates import DLIB_TEMPLATE, LIGHTCNN_TEMPLATE, MOBILEFACENET_TEMPLATE
+from deid.images.photo import read_photo
+from deid.recognizers.checkpoints import RECOGNIZERS, Entry, load_recognizer, manifest, shipped_decoys
+from deid.recognizers.decoys import fit_gaussian
 from deid.recognizers.lightcnn import LightCNN9
 from deid.training import distill
 from deid.training.augment import aligned_view, bent, blended, erased, light, mirror, student_view, tinted
-from deid.training.command import publish
 from deid.training.data import CROP, MARGIN, FaceSet, central_face, crops_of, cut, held_out_people
-from deid.training.decoys import fit_gaussian
 from deid.training.muon import Muon, orthogonalized
+from deid.training.recognizer import publish
 from deid.training.students import RECIPES, Student
 from deid.training.targets import Targets, targets_of
 from deid.training.verification import embeddings_of, verify
@@ -448,7 +449,7 @@ def test_decoys_have_the_similarities_of_real_strangers(
 
 
 def test_an_entry_without_a_gaussian_has_no_decoys() -> None:
-    assert len(draw_decoys(Entry("x", next(iter(RECOGNIZERS)), Path(), "", {}))) == 0
+    assert len(shipped_decoys(Entry("x", next(iter(RECOGNIZERS)), Path(), "", {}))) == 0
 
 
 @pytest.mark.shared_data

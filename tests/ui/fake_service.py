@@ -12,9 +12,10 @@ from PIL import Image
 
 from deid.app.handlers import FoundPhoto, ProtectedPhoto
 from deid.app.service import Service
-from deid.images import read_photo
-from deid.live import Cancelled, Step
-from deid.opinions import TRUE, Candidate, FaceOpinion, Opinion
+from deid.audit.second_opinions import TRUE, Candidate, FaceOpinion, Opinion
+from deid.errors import Cancelled
+from deid.images.photo import read_photo
+from deid.protection.progress import Step
 from deid.types import FaceResult, PhotoResult
 
 BOXES = ((20.0, 20.0, 60.0, 60.0), (100.0, 20.0, 140.0, 60.0))

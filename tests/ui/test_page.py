@@ -16,8 +16,8 @@ from ui.watched import Watched
 
 from deid.app import handlers, people, uploads
 from deid.app.server import Serving
-from deid.checkpoints import manifest
-from deid.cli import run
+from deid.commands.main import run
+from deid.recognizers.checkpoints import manifest
 
 SLOW = 60_000  # milliseconds for what has to import torch
 ATTACK = 400_000  # for several rounds on a computer that does other work as well

@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from audit import documents
+from audit.report import documents
 from PIL import ExifTags, Image, ImageChops, ImageOps
 from playwright.sync_api import Page, expect
 from ui.fake_service import Work
@@ -21,10 +21,10 @@ from deid.app import audit_run, folder_run
 from deid.app.audit_run import Report
 from deid.app.folder_run import At, FolderRun, row_of
 from deid.app.server import Serving
-from deid.audit.document import shared_part
+from deid.audit.report.document import shared_part
 from deid.batch.journal import Journal
-from deid.handling import AS_PUBLISHED
-from deid.live import Cancelled
+from deid.errors import Cancelled
+from deid.images.handlings import AS_PUBLISHED
 from deid.types import FaceResult, FolderResult, PhotoResult
 
 SLOW = 60_000  # milliseconds

@@ -7,11 +7,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from audit import documents
+from audit.report import documents
 from ui.watched import Watched
 
-from deid.audit import html
-from deid.audit.document import shared_part
+from deid.audit.report import html
+from deid.audit.report.document import shared_part
 
 Json = dict[str, Any]
 REPORTS: dict[str, Callable[[], Json]] = {

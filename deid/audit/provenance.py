@@ -1,0 +1,100 @@
+"""Who made a published set, and against which recognizers: what the private journal of the run says."""
+
+import json
+import re
+import sqlite3
+from collections.abc import Mapping
+from contextlib import closing
+from dataclasses import dataclass
+from pathlib import Path
+
+from deid.batch.journal import journal_path
+from deid.batch.photo_tree import path_of
+from deid.errors import UsageError
+from deid.faces.obfuscation import OBFUSCATIONS
+from deid.protection.protector import MAX_K
+from deid.recognizers.checkpoints import Entry
+
+# What `transfer` attacked besides, before journals named it.
+_ONCE_BESIDE = {"transfer": {"dlib-resnet": ""}}
+_WEIGHTS = re.compile(r"[0-9a-f]{16}")  # as a run's configuration has them
+
+
+@dataclass(frozen=True)
+class MadeBy:
+    """What the private journal of a run says of the set it made.
+
+    profile: None for a method without one. surrogates: the recognizers attacked, by name; weights: the first one's, as
+    the beginning of their SHA-256, empty where the journal does not tell. outputs: relative path of an original →
+    SHA-256 of what the run wrote for it.
+    """
+
+    k_level: int
+    method: str
+    profile: str | None
+    surrogates: tuple[str, ...]
+    weights: str
+    outputs: dict[Path, str]
+
+    @property
+    def made_with(self) -> str:
+        """The method as a report names it."""
+        return f"{self.method}, profile {self.profile}" if self.profile else self.method
+
+
+def made_by(published: Path, journal: Path | None = None) -> MadeBy | None:
+    """The run that wrote to this folder: from its journal on this machine, or from the one given; None without any.
+
+    Raises UsageError while that run goes on, or for a journal that cannot be read.
+    """
+    path = journal or journal_path(published)
+    if not path.is_file():
+        return None
+    try:
+        with closing(sqlite3.connect(f"{path.as_uri()}?mode=ro", uri=True, timeout=0)) as db:
+            return _run_of(db)
+    except sqlite3.DatabaseError as error:
+        if "locked" in str(error):
+            raise UsageError(f"a run is still writing to {published}: wait for it") from None
+        raise UsageError(f"the journal of {published} cannot be read: {error}") from None
+    except (ValueError, TypeError, KeyError, AttributeError, RecursionError):
+        raise UsageError(f"the journal of {published} cannot be read: it is none of this program") from None
+
+
+def _run_of(db: sqlite3.Connection) -> MadeBy | None:
+    """What a journal says. It may come from elsewhere: raises what made_by expects of a file that is none."""
+    # A view or a computed column could make this program work for ever.
+    objects = db.execute("SELECT name, type FROM sqlite_master WHERE name IN ('configuration', 'photos')").fetchall()
+    computed = db.execute(
+        "SELECT 1 FROM pragma_table_xinfo('photos') WHERE hidden"
+        " UNION SELECT 1 FROM pragma_table_xinfo('configuration') WHERE hidden"
+    ).fetchone()
+    if set(objects) != {("configuration", "table"), ("photos", "table")} or computed:
+        raise ValueError("no journal")
+    row = db.execute("SELECT value FROM configuration").fetchone()
+    if row is None:
+        return None
+    written = db.execute("SELECT path, output_sha256 FROM photos WHERE output_sha256 IS NOT NULL").fetchall()
+    configuration = json.loads(row[0])
+    k_level, method = int(configuration["K"]), str(configuration["method"])
+    if not 1 <= k_level <= MAX_K:
+        raise ValueError("no level")
+    outputs = {path_of(name): str(sha256) for name, sha256 in written}
+    name, *weights = configuration["recognizer"].split()
+    if method in OBFUSCATIONS:  # it follows no recognizer's gradients
+        return MadeBy(k_level, method, None, (), "", outputs)
+    profile = configuration.get("profile")
+    beside = map(str, dict(configuration.get("beside", _ONCE_BESIDE.get(profile)) or {}))
+    told = weights[0] if weights and _WEIGHTS.fullmatch(weights[0]) else ""
+    return MadeBy(k_level, method, profile, (name, *beside), told, outputs)
+
+
+def surrogates_of(run: MadeBy | None, entries: Mapping[str, Entry]) -> list[Entry] | None:
+    """The recognizers that a run attacked; None where nobody knows, or where they are not on this machine any more.
+
+    Weights that were replaced under the same name are others than those attacked.
+    """
+    if run is None or not entries.keys() >= set(run.surrogates):
+        return None
+    attacked = [entries[name] for name in run.surrogates]
+    return attacked if not attacked or attacked[0].sha256.startswith(run.weights) else None

@@ -1,0 +1,182 @@
+"""The report as a document: put together, its shared part, its digest, its signature, its check."""
+
+import base64
+import hashlib
+import json
+import math
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+from deid.audit.report.figures import figures_of
+from deid.audit.report.first_screen import first_screen
+from deid.audit.report.summary import NOT_COVERED, RANKS_ARE_SPREAD, THREAT_MODEL, verdict_of
+from deid.errors import CheckpointError
+from deid.recognizers.checkpoints import manifest, verify
+from deid.types import finite
+
+Json = dict[str, Any]
+FORMAT = "face-deid audit 1"
+FACES_PER_RANK = 5  # under this many times K no pmf is shared
+_SEALED = ("digest", "signature")  # what is computed last, from all the rest
+
+
+def assemble(configuration: Json, recognizers: Json, sets: list[Json], made: Json) -> Json:
+    """The document from counts: figures, verdicts, sentences and digest are derived. sets: {label, counts, files}."""
+    K = configuration["k_level"]
+    derived = []
+    for one in sets:
+        figures = figures_of(one["counts"], K)
+        derived.append(
+            {**one, "figures": figures, "first_screen": first_screen({**one, "figures": figures}, recognizers, K)}
+        )
+    document = {
+        "format": FORMAT,
+        "threat_model": THREAT_MODEL,
+        "not_covered": list(NOT_COVERED),
+        "ranks_are_spread": RANKS_ARE_SPREAD.format(last=K + 1),
+        "configuration": configuration,
+        "configuration_sha256": sha256_of(configuration),
+        "recognizers": recognizers,
+        "sets": derived,
+        "made": made,
+    }
+    document["verdict"] = verdict_of(document)
+    return sealed(document)
+
+
+def shared_part(document: Json) -> Json:
+    """The document for others: without a pmf where a set has too few faces for one."""
+    K = document["configuration"]["k_level"]
+    sets = []
+    for one in document["sets"]:
+        counts = one["counts"]
+        if counts["faces"] < FACES_PER_RANK * K:
+            counts = {**counts, "recognizers": {name: _coarse(r) for name, r in counts["recognizers"].items()}}
+        sets.append({"label": one["label"], "counts": counts, "files": one["files"]})
+    return assemble(document["configuration"], document["recognizers"], sets, document["made"])
+
+
+def _coarse(counts: Json) -> Json:
+    """Counts of one recognizer that tell of no rank but the first."""
+    galleries = {
+        name: {
+            "size": one["size"],
+            "withheld": "too few faces for a distribution over ranks",
+            "handlings": {
+                h: {"first": x["ranks"].get("1", 0), "n": sum(x["ranks"].values())} for h, x in one["handlings"].items()
+            },
+        }
+        for name, one in counts["galleries"].items()
+    }
+    return {**counts, "galleries": galleries}
+
+
+def sealed(document: Json) -> Json:
+    """With the SHA-256 of everything else."""
+    rest = finite({key: value for key, value in document.items() if key not in _SEALED})
+    return {**rest, "digest": sha256_of(rest)}
+
+
+def sha256_of(value: Any) -> str:
+    return hashlib.sha256(_canonical(value)).hexdigest()
+
+
+def _canonical(value: Any) -> bytes:
+    return json.dumps(
+        finite(value), sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False
+    ).encode()
+
+
+def signed(document: Json, key_file: Path) -> Json:
+    """With an Ed25519 signature of the digest. Raises UsageError for a file that is no such private key."""
+    from deid.audit.report import signatures
+
+    signature, public = signatures.sign(document["digest"].encode(), key_file)
+    encoded = {"algorithm": "Ed25519", "public_key": base64.b64encode(public).decode()}
+    return {**document, "signature": {**encoded, "value": base64.b64encode(signature).decode()}}
+
+
+def differences(document: Json, published: Mapping[str, str] | None) -> list[str]:
+    """What of a report differs from what its own counts, the weights here and the files here give; one line each.
+
+    published: name of every file as it is now → its SHA-256; the name is the report's id where that is known. None
+    leaves the files unchecked.
+    """
+    if document.get("format") != FORMAT:
+        return [f"format: {document.get('format')!r} is not {FORMAT!r}"]
+    try:
+        sets = [{"label": one["label"], "counts": one["counts"], "files": one["files"]} for one in document["sets"]]
+        again = assemble(document["configuration"], document["recognizers"], sets, document["made"])
+    except (KeyError, TypeError, ValueError, AttributeError, ArithmeticError) as error:
+        return [f"the counts are not those of a report ({type(error).__name__}: {error})"]
+    lines = [
+        f"{where}: the report says {_short(said)}, its own counts give {_short(found)}"
+        for where, said, found in _unequal(document, again)
+        if where.split(".")[0] not in _SEALED
+    ]
+    if document.get("digest") != sealed(document)["digest"]:
+        lines.append("digest: the report was edited after it was made")
+    if "signature" in document:
+        from deid.audit.report import signatures
+
+        problem = signatures.problem_of(document["signature"], str(document.get("digest")).encode())
+        lines += [f"signature: {problem}"] if problem else []
+    return lines + _changed_weights(document) + (_changed_files(document, published) if published is not None else [])
+
+
+def _unequal(a: Any, b: Any, where: str = "") -> Iterator[tuple[str, Any, Any]]:
+    """Paths of the values in which two JSON documents differ."""
+    if isinstance(a, dict) and isinstance(b, dict):
+        for key in [*a, *(key for key in b if key not in a)]:
+            yield from _unequal(a.get(key), b.get(key), f"{where}.{key}" if where else str(key))
+    elif isinstance(a, list) and isinstance(b, list) and len(a) == len(b):
+        for i, (x, y) in enumerate(zip(a, b, strict=True)):
+            yield from _unequal(x, y, f"{where}[{i}]")
+    elif isinstance(a, float) and isinstance(b, float):
+        # Another machine's library may round the last digit otherwise.
+        if not math.isclose(a, b, rel_tol=1e-9, abs_tol=1e-12):
+            yield where, a, b
+    elif a != b:
+        yield where, a, b
+
+
+def weights_elsewhere(document: Json) -> list[str]:
+    """Recognizers of a report whose weights are not on this machine, so that nobody can check them here."""
+    recognizers, entries = document.get("recognizers"), manifest()
+    return [name for name in recognizers if name not in entries] if isinstance(recognizers, dict) else []
+
+
+def _changed_weights(document: Json) -> list[str]:
+    lines = []
+    entries = manifest()
+    for name, one in document["recognizers"].items():
+        if name not in entries:
+            continue
+        if entries[name].sha256 != one["sha256"]:
+            lines.append(f"weights of {name}: the report was made with others (SHA-256 {one['sha256'][:16]}…)")
+        else:
+            try:
+                verify(entries[name])
+            except CheckpointError as error:
+                lines.append(f"weights of {error}")
+    return lines
+
+
+def _changed_files(document: Json, published: Mapping[str, str]) -> list[str]:
+    """Files of the report that are not there any more as they were, and files it does not know."""
+    known = {file["id"]: file["sha256"] for one in document["sets"] for file in one["files"]}
+    there = set(published.values())
+    lines = []
+    for id, sha256 in known.items():
+        if published.get(id, sha256) != sha256:
+            lines.append(f"{id}: not the file that was audited")
+        elif sha256 and sha256 not in there:
+            lines.append(f"{id}: no file has the SHA-256 it had ({sha256[:16]}…)")
+    unknown = [name for name, sha256 in published.items() if name not in known and sha256 not in known.values()]
+    return lines + [f"{name}: the report does not know this file" for name in unknown]
+
+
+def _short(value: Any) -> str:
+    text = json.dumps(value, ensure_ascii=False)
+    return text if len(text) <= 80 else f"{text[:77]}…"

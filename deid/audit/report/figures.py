@@ -1,0 +1,206 @@
+"""Every figure of a report, derived from its counts. `deid audit --check` derives them again and compares.
+
+A count is a number of faces, pairs or photos; what is derived is a share with its interval, a verdict, a sentence.
+Nothing here looks at a photo.
+"""
+
+from collections.abc import Mapping
+from typing import Any
+
+from deid.anonymity.conditions import condition_5, condition_6
+from deid.anonymity.even_spread import even_spread_p_value, holm
+from deid.anonymity.intervals import Estimate, median_interval, proportion, upper_bound
+from deid.anonymity.rank_pmf import RankPmf, rank_pmf
+from deid.anonymity.verdicts import deciding_number, process_verdict
+from deid.images.handlings import AS_PUBLISHED
+
+DELTA = 0.1  # tolerance δ of the verdict on the process
+MIN_PERSONS = 30  # fewer decide nothing about a process
+CMC_RANKS = (1, 5, 50)
+FARS = ("1e-2", "1e-3")
+FPIR = 0.01
+# Below this share of clean faces known from another photo, a recognizer's failure on protected ones proves nothing.
+CONTROL_FLOOR = 0.5
+WITHIN_LEVEL = 0.05
+
+Json = dict[str, Any]
+
+
+def figures_of(counts: Json, K: int) -> Json:
+    """All figures of one published set. counts: what `counts.count_set` makes; K: the anonymity level."""
+    return {
+        "recognizers": {name: _recognizer(one, K) for name, one in counts["recognizers"].items()},
+        "quality": {name: _median(histogram) for name, histogram in counts["quality"].items()},
+        "findings": {"photos_with_findings": len({finding["id"] for finding in counts["findings"]})},
+    }
+
+
+def _recognizer(counts: Json, K: int) -> Json:
+    galleries = {name: _gallery(one, K) for name, one in counts["galleries"].items()}
+    one_to_one = {far: _one_to_one(one) for far, one in counts["one_to_one"].items()}
+    return {
+        "galleries": galleries,
+        "one_to_one": one_to_one,
+        "linked": {far: _linked(one) for far, one in counts["linked"].items()},
+        "control": _control(galleries, one_to_one),
+    }
+
+
+def _gallery(counts: Json, K: int) -> Json:
+    if "withheld" in counts:
+        handlings = {name: {"first": share(one["first"], one["n"])} for name, one in counts["handlings"].items()}
+        return {"withheld": counts["withheld"], "handlings": handlings}
+    handled = {name: _handling(one, K, counts["size"]) for name, one in counts["handlings"].items()}
+    published = counts["handlings"][AS_PUBLISHED]
+    ranks = _ranks(published["ranks"])
+    figures: Json = {
+        "handlings": handled,
+        "cumulative_match": {
+            str(rank): {
+                "main": share(within(ranks, rank), ranks.n),
+                "another_photo": share(within(_ranks(published["ranks_other"]), rank), _n(published["ranks_other"])),
+                "control": share(within(_ranks(counts["control"]["ranks"]), rank), _n(counts["control"]["ranks"])),
+                "baseline": rank / counts["size"],
+            }
+            for rank in CMC_RANKS
+        },
+        "open_set": {
+            "main": share(published["missed"], ranks.n),
+            "control": share(counts["control"]["missed"], _n(counts["control"]["ranks"])),
+            "baseline": 1 - FPIR / counts["size"],
+        },
+    }
+    figures |= _anonymity(ranks, _ranks(counts["one_per_person"]), K)
+    figures["within_person"] = _within_person(counts["within_person"])
+    return figures
+
+
+def _anonymity(ranks: RankPmf, independent: RankPmf, K: int) -> Json:
+    """pmf and both kinds of verdict on conditions (5) and (6). independent: one random photo a person."""
+    if not ranks.n:
+        return {"n": 0, "pmf": {}, "this_set": None, "process": None, "effective_k": None, "entropy_bits": None}
+    shown = sorted(set(range(1, K + 2)) | set(ranks.counts))
+    persons = independent.n
+    verdict = process_verdict(independent.counts, persons, K, DELTA) if persons >= MIN_PERSONS else "inconclusive"
+    return {
+        "n": ranks.n,
+        "pmf": {str(rank): share(ranks.counts.get(rank, 0), ranks.n) for rank in shown},
+        "attack_success": share(ranks.n - ranks.counts.get(1, 0), ranks.n),
+        "candidates": share(within(ranks, K + 1), ranks.n),
+        "effective_k": ranks.effective_k,
+        "entropy_bits": ranks.entropy,
+        "this_set": {
+            "condition_5": "met" if condition_5(ranks.counts) else "violated",
+            "condition_6": "met" if condition_6(ranks.counts, K) else "violated",
+        },
+        "process": {
+            "persons": persons,
+            "condition_5": _process_condition_5(independent),
+            "rank_1_at_most": upper_bound(independent.counts.get(1, 0), persons, 0.95),
+            "condition_6": verdict,
+            "delta": DELTA,
+            "deciding_persons": max(MIN_PERSONS, deciding_number(K, DELTA)),
+        },
+    }
+
+
+def _process_condition_5(independent: RankPmf) -> str:
+    """One face at rank 1 refutes a process that never leaves one there; none of n only bounds how many it leaves."""
+    if independent.counts.get(1, 0):
+        return "violated"
+    return "met" if independent.n >= MIN_PERSONS else "inconclusive"
+
+
+def _handling(counts: Json, K: int, size: int) -> Json:
+    ranks = _ranks(counts["ranks"])
+    return {
+        "n": ranks.n,
+        "first": share(ranks.counts.get(1, 0), ranks.n),
+        "first_from_another_photo": share(_ranks(counts["ranks_other"]).counts.get(1, 0), _n(counts["ranks_other"])),
+        "effective_k": ranks.effective_k if ranks.n else None,
+        "condition_5": None if not ranks.n else "met" if condition_5(ranks.counts) else "violated",
+        "condition_6": None if not ranks.n else "met" if condition_6(ranks.counts, K) else "violated",
+        "baseline_first": 1 / size,
+    }
+
+
+def _one_to_one(counts: Json) -> Json:
+    """Protection: the share of faces that a one-to-one comparison does not match."""
+    handled = {
+        name: {
+            "main": share(one["n"] - one["matches"], one["n"]),
+            "another_photo": share(one["n_other"] - one["matches_other"], one["n_other"]),
+        }
+        for name, one in counts["handlings"].items()
+    }
+    control = counts["control"]
+    return {
+        "threshold": counts["threshold"],
+        "handlings": handled,
+        "control": share(control["n"] - control["matches"], control["n"]),
+        "baseline": 1 - float(counts["far"]),
+    }
+
+
+def _linked(counts: Json) -> Json:
+    """Pairs of photos of one person that match each other, protected and clean."""
+    return {
+        "main": share(counts["protected"], counts["pairs"]),
+        "control": share(counts["clean"], counts["pairs"]),
+        "baseline": float(counts["far"]),
+    }
+
+
+def _within_person(patterns: list[list[int]]) -> Json:
+    """patterns: each person's photos at the ranks 2..K+1, largest count first, persons with two photos or more."""
+    corrected = holm([even_spread_p_value(pattern) for pattern in patterns])
+    uneven = sum(p < WITHIN_LEVEL for p in corrected)
+    verdict = None if not patterns else "violated" if uneven else "not refuted"
+    return {"persons": len(patterns), "uneven": uneven, "smallest_p": min(corrected, default=None), "verdict": verdict}
+
+
+def _control(galleries: Json, one_to_one: Json) -> Json:
+    """Does the recognizer know these people in clean photos, other ones than the enrolled? Else it proves nothing."""
+    full = [gallery for gallery in galleries.values() if "withheld" not in gallery]
+    known = [gallery["cumulative_match"]["1"]["control"] for gallery in full]
+    known += [
+        {"value": 1 - one["control"]["value"], "n": one["control"]["n"]}
+        for far, one in one_to_one.items()
+        if far == "1e-2" and one["control"]["n"]
+    ]
+    values = [one["value"] for one in known if one["n"]]
+    if not values:
+        return {"state": "unavailable", "known": None}
+    return {"state": "failed" if max(values) < CONTROL_FLOOR else "passed", "known": max(values)}
+
+
+def _ranks(counts: Mapping[str, int]) -> RankPmf:
+    return rank_pmf(rank for text, n in counts.items() for rank in [int(text)] * n)
+
+
+def _n(counts: Mapping[str, int]) -> int:
+    return sum(counts.values())
+
+
+def within(ranks: RankPmf, rank: int) -> int:
+    """Faces at this rank or before it."""
+    return sum(n for r, n in ranks.counts.items() if r <= rank)
+
+
+def share(successes: int, n: int) -> Json:
+    """A share with its 95 % Clopper-Pearson interval; values are None where n is 0."""
+    return _estimate(proportion(successes, n))
+
+
+def _median(histogram: Mapping[str, int]) -> Json:
+    """histogram: value as text → number of faces."""
+    values = [value for text, n in histogram.items() for value in [float(text)] * n]
+    return _estimate(median_interval(values)) | {"worst": min(values, default=None)}
+
+
+def _estimate(estimate: Estimate) -> Json:
+    if not estimate.n:
+        return {"value": None, "low": None, "high": None, "n": 0}
+    finite = (None if abs(bound) == float("inf") else bound for bound in (estimate.low, estimate.high))
+    low, high = finite
+    return {"value": estimate.value, "low": low, "high": high, "n": estimate.n}

@@ -1,0 +1,246 @@
+"""The first screen of a report: a question, its answer in one sentence, and what it rests on, in plain words."""
+
+from collections.abc import Iterator
+from typing import Any
+
+from deid.audit.report.numbers import formatted
+from deid.audit.report.summary import GRAVE, gallery_verdicts, worst_first, worst_share
+from deid.images.handlings import AS_PUBLISHED
+
+Json = dict[str, Any]
+FAR = "1e-2"  # of the one-to-one comparison that the first screen tells of
+
+
+def first_screen(one: Json, recognizers: Json, K: int) -> list[Json]:
+    """[{question, answer, evidence}] of one set; evidence: a line for each recognizer, the worst first."""
+    figures = one["figures"]["recognizers"]
+    asked = {name: figures[name] for name in worst_first(recognizers, figures)}
+    named = {name: f"{name} ({recognizers[name]['class']})" for name in asked}
+    return [
+        _put_first(asked, named),
+        _handled(asked, named),
+        _spread(asked, named, K),
+        _among_the_first(asked, named, K),
+        _match(asked, named),
+        _independent(asked, recognizers),
+        _complete(one["counts"]),
+        _cost(one["figures"]["quality"]),
+    ]
+
+
+def _put_first(asked: Json, named: Json) -> Json:
+    shares = {name: share for name, one in asked.items() if (share := worst_share(one)) and share["n"]}
+    evidence = []
+    for name in asked:
+        if name not in shares:
+            evidence.append(f"{named[name]} could not be asked: it has no gallery to look faces up in")
+            continue
+        line = f"{named[name]} puts {_percent(shares[name])} of the faces first{_where(asked[name], shares[name])}"
+        evidence.append(line + _DOUBT.get(asked[name]["control"]["state"], ""))
+    first = [name for name, share in shares.items() if share["value"]]
+    states = {asked[name]["control"]["state"] for name in shares}
+    if not shares:
+        answer = "It is not known: there is no recognizer here that could be asked."
+    elif first:
+        most = max(shares[name]["value"] for name in first)
+        answer = f"Yes: {_some(first, shares)}, up to {formatted(most, 'percent')} of the faces."
+    elif states == {"failed"}:
+        answer = "It is not known: no recognizer that was asked knows these people even in clean photos."
+    elif "passed" not in states:
+        answer = "No, but whether the recognizers that were asked know these people at all was not measured."
+    else:
+        answer = f"No: {_none(shares)}."
+    return _told("Do recognizers still put the person first?", answer, evidence)
+
+
+_DOUBT = {
+    "failed": ", but does not know these people even in clean photos: this proves nothing",
+    "unavailable": "; whether it knows these people at all was not measured",
+}
+
+
+def _where(figures: Json, share: Json) -> str:
+    """In which gallery that is, where there are several that differ."""
+    galleries = {name: one["handlings"][AS_PUBLISHED]["first"] for name, one in figures["galleries"].items()}
+    worst = [name for name, one in galleries.items() if one == share]
+    others = [f"{_percent(one)} among {name}" for name, one in galleries.items() if one != share]
+    return f" among {', '.join(worst)}; {', '.join(others)}" if others else ""
+
+
+def _handled(asked: Json, named: Json) -> Json:
+    worst: dict[str, tuple[str, Json]] = {}
+    for name, one in asked.items():
+        handlings = {h for gallery in one["galleries"].values() for h in gallery["handlings"]} - {AS_PUBLISHED}
+        shares = {h: share for h in sorted(handlings) if (share := worst_share(one, h)) and share["n"]}
+        if shares:
+            worst[name] = max(shares.items(), key=lambda share: share[1]["value"])
+    evidence = [
+        f"{named[name]}: most after «{handling}», {_percent(share)} of the faces"
+        for name, (handling, share) in worst.items()
+    ]
+    first = [name for name, (_, share) in worst.items() if share["value"]]
+    if not worst:
+        answer = "It is not known: there is no recognizer here that could be asked."
+    elif first:
+        most = max(worst[name][1]["value"] for name in first)
+        answer = f"Yes: {_some(first, worst)} after one of them, up to {formatted(most, 'percent')} of the faces."
+    else:
+        answer = f"No: {_none(worst)}."
+    return _told("And after the photos were saved again, resized, blurred or shown on a screen?", answer, evidence)
+
+
+def _spread(asked: Json, named: Json, K: int) -> Json:
+    lookups = [(name, gallery, one) for name, figures in asked.items() for gallery, one in figures["galleries"].items()]
+    verdicts = [_worst(gallery_verdicts(one)) for *_, one in lookups]
+    evidence = [
+        f"{named[name]}, {gallery}: {verdict}{_reasons(one, K)}"
+        for (name, gallery, one), verdict in zip(lookups, verdicts, strict=True)
+    ]
+    met, violated = verdicts.count("met"), verdicts.count("violated")
+    if not lookups:
+        answer = "It is not known: there is no recognizer here that could be asked."
+    elif violated:
+        answer = f"No, not everywhere: violated in {violated} of {len(lookups)} galleries, met in {met}."
+    elif met == len(lookups):
+        answer = f"Yes: met in each of {len(lookups)} galleries, by these photos and by the process that made them."
+    else:
+        answer = f"It cannot be said of {len(lookups) - met} of {len(lookups)} galleries."
+    question = f"Is nobody the first guess, and are people spread evenly, at most 1/{K} of the faces at a rank?"
+    return _told(question, answer, evidence)
+
+
+def _worst(verdicts: list[Any]) -> str:
+    return next(verdict for verdict in ("violated", "inconclusive", "met") if verdict in verdicts)
+
+
+def _reasons(gallery: Json, K: int) -> str:
+    """Why a gallery's verdict is not «met», and what is."""
+    if _worst(gallery_verdicts(gallery)) == "met":
+        return ""
+    return "".join(f"; {reason}" for reason in _not_met(gallery, K))
+
+
+def _not_met(gallery: Json, K: int) -> Iterator[str]:
+    first = gallery["handlings"][AS_PUBLISHED]["first"]
+    if first["value"]:
+        yield f"{formatted(first['value'], 'percent')} of the faces are at rank 1"
+    if "withheld" in gallery:
+        yield f"the ranks are withheld, {gallery['withheld']}"
+        return
+    if gallery["this_set"] is None:
+        yield "no face"
+        return
+    if gallery["this_set"]["condition_6"] == "violated":
+        yield f"a rank holds more than 1/{K} of the faces"
+    within, process = gallery["within_person"], gallery["process"]
+    if {*gallery["this_set"].values(), within["verdict"]} <= {"met", "not refuted", None}:
+        yield "these photos themselves meet it"
+    if within["verdict"] == "violated":
+        yield f"too often at one rank: {within['uneven']} of {within['persons']} persons with several photos"
+    if process["condition_6"] == "violated":
+        yield "the process that made them favors a rank"
+    if "inconclusive" in (process["condition_5"], process["condition_6"]):
+        yield (
+            f"of the process that made them {process['persons']} persons say too little, "
+            f"about {process['deciding_persons']} would decide"
+        )
+
+
+def _among_the_first(asked: Json, named: Json, K: int) -> Json:
+    shares = {}
+    for name, figures in asked.items():
+        found = [one["candidates"] for one in figures["galleries"].values() if "candidates" in one]
+        if found := [one for one in found if one["n"]]:
+            shares[name] = max(found, key=lambda one: one["value"])
+    evidence = [f"{named[name]}: {_percent(share)} of the faces" for name, share in shares.items()]
+    most = max((share["value"] for share in shares.values()), default=0)
+    if not shares:
+        answer = "It is not told: no recognizer could be asked, or there are too few faces to tell of ranks."
+    elif most:
+        answer = f"Yes: {_some([name for name in shares if shares[name]['value']], shares)}, up to "
+        answer += f"{formatted(most, 'percent')} of the faces."
+    else:
+        answer = f"No: {_none(shares)}."
+    return _told(f"Does a look at the first {K + 1} candidates still find the person?", answer, evidence)
+
+
+def _match(asked: Json, named: Json) -> Json:
+    evidence, matched = [], {}
+    for name, one in asked.items():
+        if FAR not in one["one_to_one"]:
+            evidence.append(f"{named[name]} has no threshold")
+            continue
+        protection = one["one_to_one"][FAR]["handlings"][AS_PUBLISHED]["main"]
+        if protection["n"]:
+            share = {"value": 1 - protection["value"], "low": 1 - protection["high"], "high": 1 - protection["low"]}
+            matched[name] = share["value"]
+            evidence.append(f"{named[name]} still matches {_percent({**share, 'n': protection['n']})}")
+    if not matched:
+        answer = "It is not known: no face could be compared."
+    elif any(matched.values()):
+        names = [name for name, value in matched.items() if value]
+        answer = f"Yes: for {_some(names, matched)}, up to {formatted(max(matched.values()), 'percent')} of the faces."
+    else:
+        answer = f"No: for {_none(matched)}."
+    question = "Does a one-to-one comparison with the original still match (at one false match in a hundred)?"
+    return _told(question, answer, evidence)
+
+
+def _independent(asked: Json, recognizers: Json) -> Json:
+    independent = [name for name in asked if recognizers[name]["class"] == "independent"]
+    heard = [name for name in independent if asked[name]["galleries"] or asked[name]["one_to_one"]]
+    if heard:
+        answer = f"Yes: {', '.join(heard)}."
+    elif independent:
+        answer = (
+            f"No. {', '.join(independent)} would be one, but there are too few people here to make decoys or a "
+            "threshold, and none came with its weights."
+        )
+    elif any(recognizers[name]["class"] == "unknown" for name in asked):
+        answer = (
+            "Unknown: nobody told what these photos were protected against or what a recognizer was trained on, so "
+            "treat every recognizer as possibly attacked."
+        )
+    else:
+        answer = (
+            "No. The recognizers asked were attacked themselves or are related to one that was; what others make of "
+            "these photos is not known."
+        )
+    return _told("Was a recognizer asked that had nothing to do with the protection?", answer, [])
+
+
+def _complete(counts: Json) -> Json:
+    kinds: dict[str, int] = {}
+    for finding in counts["findings"]:
+        kinds[finding["kind"]] = kinds.get(finding["kind"], 0) + 1
+    told = ", ".join(f"{n} {kind}" for kind, n in sorted(kinds.items(), key=lambda one: (one[0] not in GRAVE, one[0])))
+    answer = f"No: {told}." if kinds.keys() & set(GRAVE) else f"Nothing grave was found: {told}." if told else "Yes."
+    evidence = f"{counts['photos']['audited']} of {counts['photos']['originals']} originals were audited, "
+    evidence += f"{counts['faces']} faces; {counts['photos']['published']} files are published"
+    return _told("Is every photo there, and what it should be?", answer, [evidence])
+
+
+def _cost(quality: Json) -> Json:
+    ssim = quality["ssim"]
+    answer = "No face could be compared."
+    if ssim["n"]:
+        values = f"{ssim['value']:.3f} in the median and {ssim['worst']:.3f} at worst"
+        answer = f"SSIM of the faces, a likeness where 1 is no difference: {values}, N = {ssim['n']}."
+    return _told("How much do the photos differ from the originals?", answer, [])
+
+
+def _told(question: str, answer: str, evidence: list[str]) -> Json:
+    return {"question": question, "answer": answer, "evidence": evidence}
+
+
+def _some(names: list[str], asked: Json) -> str:
+    return f"{', '.join(names)} ({len(names)} of {len(asked)} asked)"
+
+
+def _none(asked: Json) -> str:
+    return "none of the recognizers that were asked" if len(asked) > 1 else f"not {next(iter(asked))}, which was asked"
+
+
+def _percent(one: Json) -> str:
+    low, high = (f"{100 * one[end]:.1f}" for end in ("low", "high"))
+    return f"{formatted(one['value'], 'percent')} ({low}–{high}, N\u00a0=\u00a0{one['n']})"

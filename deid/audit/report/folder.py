@@ -1,0 +1,142 @@
+"""A report's folder: `shared` for others, `private` for the operator; writing it, and checking it later."""
+
+import csv
+import json
+from collections.abc import Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+from deid.audit.report import html, sheets, tables
+from deid.audit.report.document import FORMAT, differences, shared_part, signed, weights_elsewhere
+from deid.audit.run import Audited
+from deid.batch.photo_tree import photos_in
+from deid.errors import CannotWrite, UsageError, reason_of
+from deid.storage.atomic import write_atomically
+from deid.storage.hashes import file_sha256
+
+Json = dict[str, Any]
+SHARED, PRIVATE = "shared", "private"
+
+
+def check_folder(folder: Path) -> None:
+    """Raises UsageError for a folder that holds anything but an earlier report: it would be mixed up with this one."""
+    if folder.exists() and not folder.is_dir():
+        raise UsageError(f"{folder} is not a folder")
+    if folder.is_dir() and {path.name for path in folder.iterdir()} - {SHARED, PRIVATE}:
+        raise UsageError(f"{folder} holds other files: a report needs a folder of its own")
+
+
+def write_report(audited: Audited, folder: Path, key_file: Path | None = None) -> None:
+    """Write both parts; an earlier report there is replaced.
+
+    key_file: an Ed25519 private key that signs both. Raises UsageError and CannotWrite.
+    """
+    check_folder(folder)
+    whole, shared = audited.document, shared_part(audited.document)
+    if key_file is not None:
+        whole, shared = signed(whole, key_file), signed(shared, key_file)
+    private = {
+        "report.json": _text(whole),
+        "report.html": html.render(whole).encode(),
+        **tables.private_tables(audited),
+        **sheets.contact_sheets(audited.faces),
+    }
+    # report.json last: a folder with this file holds a whole report.
+    public = {"report.html": html.render(shared).encode(), "report.json": _text(shared)}
+    try:
+        (folder / PRIVATE).mkdir(parents=True, exist_ok=True)
+        (folder / PRIVATE).chmod(0o700)
+    except OSError as error:
+        raise CannotWrite(f"cannot write {folder}: {reason_of(error)}") from error
+    for name, data in private.items():
+        write_atomically(data, folder / PRIVATE / name, overwrite=True, mode=0o600)
+    for name, data in public.items():
+        write_atomically(data, folder / SHARED / name, overwrite=True)
+
+
+@dataclass(frozen=True)
+class Checked:
+    """differences: one line each. files: whether the published files were looked at, or nobody said where they are.
+
+    elsewhere: recognizers whose weights are not on this machine, so not checked. signed_by: the public key whose
+    signature the report bears, as base64; None for none.
+    """
+
+    differences: tuple[str, ...]
+    files: bool
+    elsewhere: tuple[str, ...]
+    signed_by: str | None
+
+
+def check_report(folder: Path, published: Sequence[Path]) -> Checked:
+    """What differs between a report and its own counts, the weights and the files as they are now.
+
+    published: folders of the published photos; without any the private part says where they were. Raises UsageError for
+    a folder without a report.
+    """
+    document = _read(folder / SHARED / "report.json")
+    hashes = _hashes(folder, published)
+    lines = differences(document, hashes)
+    lines += _changed_page(folder / SHARED / "report.html", document)
+    if (folder / PRIVATE / "report.json").is_file():
+        whole = _read(folder / PRIVATE / "report.json")
+        lines += [f"private {line}" for line in differences(whole, None)]
+        if shared_part(whole)["digest"] != document.get("digest"):
+            lines.append("private report.json: the shared part is not made from it")
+    signature = document.get("signature")
+    signed_by = signature.get("public_key") if isinstance(signature, dict) else None
+    return Checked(tuple(dict.fromkeys(lines)), hashes is not None, tuple(weights_elsewhere(document)), signed_by)
+
+
+def _changed_page(page: Path, document: Json) -> list[str]:
+    if not page.is_file():
+        return ["report.html: missing"]
+    text = page.read_text(encoding="utf-8", errors="replace")
+    if f'content="{document.get("digest")}"' not in text:
+        return ["report.html: made from another report.json"]
+    try:
+        # Another version of this program may draw the same report otherwise.
+        same_program = document["made"]["versions"]["face-deid"] == version("face-deid")
+        edited = same_program and text != html.render(document)
+    except (KeyError, TypeError, ValueError):  # an edited report, of which the other lines tell more
+        edited = True
+    return ["report.html: edited after it was made"] if edited else []
+
+
+def _hashes(folder: Path, published: Sequence[Path]) -> dict[str, str] | None:
+    """Name → SHA-256 of the published files as they are now: their ids where the private part tells them, else their
+    paths; None where nobody says which they are. What cannot be opened is not there.
+    """
+    listing, ids = folder / PRIVATE / "files.csv", {}
+    if listing.is_file():
+        with listing.open(newline="", encoding="utf-8", errors="surrogateescape") as file:
+            ids = {Path(row["published"]): row["id"] for row in csv.DictReader(file)}
+    if published:
+        paths = [place / path for place in published for path in photos_in(place)]
+        files = {ids.get(path.resolve(), str(path)): path for path in paths}
+    elif ids:
+        files = {id: path for path, id in ids.items()}
+    else:
+        return None
+    hashes = {}
+    for name, path in files.items():
+        with suppress(OSError):
+            hashes[name] = file_sha256(path)
+    return hashes
+
+
+def _read(path: Path) -> Json:
+    try:
+        document = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise UsageError(f"{path} is not a report: {error}") from None
+    if not isinstance(document, dict) or document.get("format") != FORMAT:
+        raise UsageError(f"{path} is not a report of this program")
+    return document
+
+
+def _text(document: Json) -> bytes:
+    return (json.dumps(document, indent=1, ensure_ascii=False, allow_nan=False) + "\n").encode()

@@ -1,0 +1,154 @@
+"""A report as one HTML file, drawn from its document alone: no script, no request, readable in print and in the dark.
+
+Every number of a table carries its path in report.json (`data-path`) and its raw value (`data-value`).
+"""
+
+import json
+from collections.abc import Sequence
+from functools import cache
+from importlib.resources import files
+from typing import Any
+
+from jinja2 import Environment, FunctionLoader, StrictUndefined, TemplateError
+from markupsafe import Markup
+
+from deid.audit.report import plots
+from deid.audit.report.figures import CONTROL_FLOOR, FPIR, MIN_PERSONS
+from deid.audit.report.numbers import MISSING, formatted
+from deid.audit.report.summary import GRAVE, worst_first
+from deid.images.handlings import AS_PUBLISHED
+
+Json = dict[str, Any]
+Path = tuple[str | int, ...]
+
+# Verdict → the answer to the page's title, and what it means, for a lay person.
+VERDICTS = {
+    "met": (
+        "Yes, in lookups by the recognizers that were asked: the conditions are met",
+        "Not one of them puts a person first, and where in their lists a person stands is spread evenly enough. That "
+        "is said of the photos as they were published. Whether it holds once they are saved again or resized, and "
+        "whether a one-to-one comparison still matches, are other questions: their answers are below.",
+    ),
+    "violated": (
+        "No, not against everything that was asked: the conditions are violated",
+        "At least one recognizer that was asked still puts people first, or has them too often at one place of its "
+        "list, or a photo is not what it should be. The answers below say which, and what holds all the same.",
+    ),
+    "inconclusive": (
+        "It cannot be said: the evidence is not enough",
+        "Nothing that was measured says that people are still put first, but there are too few people, faces or "
+        "recognizers that know these people, or photos that nobody could audit, to say that they are not.",
+    ),
+}
+CLASS_MEANINGS = {
+    "surrogate": "The protection was made against this very recognizer: it tells the least about others.",
+    "related": "It taught a recognizer that was attacked, was taught by one, or shares training with one: it is nearer "
+    "to the protection than a stranger's recognizer would be.",
+    "independent": "It has nothing to do with the protection: of the recognizers here it is the nearest to a "
+    "stranger's.",
+    "unknown": "Nobody told what these photos were protected against, or what this recognizer was trained on: treat it "
+    "as possibly attacked.",
+}
+
+
+def render(document: Json) -> str:
+    """The page of a report, whole or shared. Raises ValueError for what is no such document."""
+    recognizers = document.get("recognizers", {})
+    try:
+        return _template().render(
+            d=document,
+            num=lambda path, kind: _number(document, path, kind),
+            share=lambda path: _share(document, path),
+            median=lambda path, kind: _median(document, path, kind),
+            word=lambda path: _word(document, path),
+            leaves=lambda path: _leaves(at(document, path), path),
+            worst_first=lambda figures: worst_first(recognizers, figures),
+            plots=plots,
+            thresholds=lambda counts: {far: one["threshold"] for far, one in counts["one_to_one"].items()},
+            raw=Markup,
+            verdicts=VERDICTS,
+            meanings=CLASS_MEANINGS,
+            grave=GRAVE,
+            published=AS_PUBLISHED,
+            floor=CONTROL_FLOOR,
+            fpir=FPIR,
+            min_persons=MIN_PERSONS,
+        )
+    except (TemplateError, KeyError, TypeError, ValueError, AttributeError, IndexError, ArithmeticError) as error:
+        raise ValueError(f"not a report that can be drawn ({type(error).__name__}: {error})") from error
+
+
+@cache
+def _template() -> Any:
+    def source(name: str) -> str:
+        return files("deid.audit.report").joinpath(name).read_text(encoding="utf-8")
+
+    environment = Environment(
+        autoescape=True,
+        loader=FunctionLoader(source),
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    environment.tests["later_than"] = lambda rank, last: int(rank) > last
+    return environment.get_template("report.html.jinja")
+
+
+def at(document: Any, path: Path) -> Any:
+    for key in path:
+        document = document[key]
+    return document
+
+
+def dotted(path: Path) -> str:
+    """A path as text: keys and numbers joined by dots; a dot within a key is written ~1 and a tilde ~0."""
+    return ".".join(str(key).replace("~", "~0").replace(".", "~1") for key in path)
+
+
+def _tag(value: Any, path: Path, text: str, name: str = "") -> Markup:
+    named = Markup(' class="{}"').format(name) if name else Markup("")
+    data = Markup(' data-path="{}" data-value="{}"').format(dotted(path), json.dumps(value, ensure_ascii=False))
+    return Markup("<span{}{}>{}</span>").format(named, data, text)
+
+
+def _number(document: Json, path: Path, kind: str) -> Markup:
+    value = at(document, path)
+    return _tag(value, path, formatted(value, kind), "missing" if value is None else "number")
+
+
+def _share(document: Json, path: Path) -> Markup:
+    """A share with its interval and N."""
+    return _interval(document, path, "percent")
+
+
+def _median(document: Json, path: Path, kind: str) -> Markup:
+    return _interval(document, path, kind)
+
+
+def _interval(document: Json, path: Path, kind: str) -> Markup:
+    """A value, its interval, and the number it rests on, each with its own path."""
+    n = Markup("N\u00a0=\u00a0{}").format(_number(document, (*path, "n"), "count"))
+    value = _number(document, (*path, "value"), kind)
+    if at(document, (*path, "value")) is None:
+        return Markup('{} <span class="interval">({})</span>').format(value, n)
+    low, high = (_number(document, (*path, end), kind) for end in ("low", "high"))
+    return Markup('{} <span class="interval">({} to {}, {})</span>').format(value, low, high, n)
+
+
+def _word(document: Json, path: Path) -> Markup:
+    """A verdict, marked by more than its color."""
+    value = at(document, path)
+    if value is None:
+        return _tag(None, path, MISSING, "missing")
+    kinds = {"met": "met", "passed": "met", "not refuted": "met", "violated": "violated", "failed": "violated"}
+    return _tag(value, path, value, f"verdict {kinds.get(value, 'inconclusive')}")
+
+
+def _leaves(value: Any, path: Path, names: Sequence[str] = ()) -> list[tuple[str, Markup]]:
+    """[(name, value)] of everything below a path that is a single value."""
+    if isinstance(value, dict):
+        return [leaf for key, one in value.items() for leaf in _leaves(one, (*path, key), (*names, str(key)))]
+    if isinstance(value, list | tuple):
+        return [leaf for i, one in enumerate(value) for leaf in _leaves(one, (*path, i), (*names, str(i + 1)))]
+    shown = MISSING if value is None else {True: "yes", False: "no"}[value] if isinstance(value, bool) else str(value)
+    return [(" › ".join(name.replace("_", " ") for name in names), _tag(value, path, shown))]

@@ -1,0 +1,76 @@
+"""A report's verdict, in what order it shows recognizers, and what every report has to say."""
+
+from typing import Any, Literal
+
+from deid.images.handlings import AS_PUBLISHED
+from deid.recognizers.kinship import CLASSES
+
+Json = dict[str, Any]
+Verdict = Literal["met", "violated", "inconclusive"]
+
+THREAT_MODEL = (
+    "Somebody runs a face recognizer over a published photo and looks the face up in a gallery of identities, or "
+    "compares it one to one with a photo. In the hardest case, which the main figures assume, they own the very photo "
+    "that was protected; «from another photo» means that they own a different one of the same person."
+)
+NOT_COVERED = (
+    "People who know the person, and what else identifies a photo: clothes, place, bodies, names, other photos.",
+    "Recognizers that are not listed here, and those trained on protected photos of these people.",
+    "Photos that were changed after they were published in other ways than those listed.",
+)
+RANKS_ARE_SPREAD = (
+    "The true identity is still among the first {last} candidates, by construction, of the recognizer that was "
+    "attacked, in whatever this program makes with its profiles robust and paper (transfer may put it further down): "
+    "K-anonymity as measured here spreads it over ranks, it does not hide it from whoever looks at a list of {last}. "
+    "This is not Sweeney's 1/k against every adversary. How many stand there in these photos is measured above."
+)
+
+# Findings that break what a published set promises; the others are worth knowing.
+GRAVE = ("missing", "unreadable", "unchanged", "original published", "not a version", "swapped", "changed since")
+# Published, and perhaps somebody's face, but not audited.
+NOT_AUDITED = ("extra", "second version")
+
+
+def verdict_of(document: Json) -> Verdict:
+    """The worst over the sets, their recognizers and galleries, and their findings."""
+    verdicts = [verdict for one in document["sets"] for verdict in set_verdicts(one)]
+    if "violated" in verdicts:
+        return "violated"
+    return "inconclusive" if "inconclusive" in verdicts or not verdicts else "met"
+
+
+def set_verdicts(one: Json) -> list[Verdict]:
+    kinds = {finding["kind"] for finding in one["counts"]["findings"]}
+    verdicts: list[Verdict] = ["violated"] if kinds & set(GRAVE) else []
+    verdicts += ["inconclusive"] if kinds & set(NOT_AUDITED) else []
+    for figures in one["figures"]["recognizers"].values():
+        if not figures["galleries"] or figures["control"]["state"] == "failed":
+            verdicts.append("inconclusive")
+        for gallery in figures["galleries"].values():
+            verdicts += gallery_verdicts(gallery)
+    return verdicts
+
+
+def gallery_verdicts(gallery: Json) -> list[Verdict]:
+    if "this_set" not in gallery or gallery["this_set"] is None:  # withheld, or no face
+        return ["violated" if gallery["handlings"][AS_PUBLISHED]["first"]["value"] else "inconclusive"]
+    this_set, process = gallery["this_set"], gallery["process"]
+    verdicts = [this_set["condition_5"], this_set["condition_6"], process["condition_5"], process["condition_6"]]
+    # Somebody who is always at one rank is betrayed even where others make up for it.
+    return verdicts + (["violated"] if gallery["within_person"]["verdict"] == "violated" else [])
+
+
+def worst_first(recognizers: Json, figures: Json) -> list[str]:
+    """Names of recognizers, the one that puts most published faces first at the top; classes break ties."""
+
+    def key(name: str) -> tuple[float, int]:
+        first = worst_share(figures[name])
+        return -(first["value"] or 0.0 if first else 0.0), CLASSES.index(recognizers[name]["class"])
+
+    return sorted(figures, key=key)
+
+
+def worst_share(figures: Json, handling: str = AS_PUBLISHED) -> Json | None:
+    """Of one recognizer, the share at rank 1 in the gallery where it is largest; None without a gallery."""
+    shares = [gallery["handlings"][handling]["first"] for gallery in figures["galleries"].values()]
+    return max(shares, key=lambda one: one["value"] or 0.0, default=None)

@@ -1,0 +1,76 @@
+"""The main job on two public-domain sample photos, with a picture of before, after and what was added."""
+
+import importlib.util
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+from PIL import Image, ImageDraw, ImageFont
+
+from deid.errors import UsageError
+from deid.images.photo import read_photo
+from deid.protection import pipeline
+from deid.types import Options, PhotoResult
+
+AMPLIFICATION = 10
+_TITLE_HEIGHT = 28
+
+
+def run_demo(folder: Path, *, say: Callable[[str], None]) -> list[tuple[PhotoResult, Path | None]]:
+    """Protect the sample photos into `folder`: each result, and its side-by-side picture if it was written.
+
+    What an earlier demo left there is replaced. Raises UsageError where the sample photos are not installed.
+    """
+    photos = write_samples(folder)
+    options = Options(overwrite=True, seed=1)  # nothing to hide in these two: every run shows the same
+    protector = pipeline.Protector(options)
+    shown: list[tuple[PhotoResult, Path | None]] = []
+    for photo in photos:
+        say(f"protecting {photo}")
+        output = photo.with_name(f"{photo.stem}-protected{photo.suffix}")
+        result = pipeline.protect(photo, output, options, protector=protector)
+        picture = None
+        if result.output is not None:
+            picture = photo.with_name(f"{photo.stem}-side-by-side.png")
+            side_by_side(read_photo(photo).pixels, read_photo(output).pixels).save(picture)
+        shown.append((result, picture))
+    return shown
+
+
+def write_samples(folder: Path) -> list[Path]:
+    """Two photos of real people that ship with ordinary packages: an astronaut (PNG), Grace Hopper (JPEG)."""
+    if missing := [name for name in ("skimage", "matplotlib") if importlib.util.find_spec(name) is None]:
+        raise UsageError(
+            f"the sample photos come with {' and '.join(missing)}: install with pip install 'face-deid[demo]'"
+        )
+    import matplotlib.cbook
+    import skimage.data
+
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        astronaut, hopper = folder / "astronaut.png", folder / "grace_hopper.jpg"
+        Image.fromarray(skimage.data.astronaut()).save(astronaut)
+        sample = matplotlib.cbook.get_sample_data("grace_hopper.jpg", asfileobj=False)
+        shutil.copyfile(str(sample), hopper)
+    except OSError as error:
+        raise UsageError(f"cannot write into {folder}: {error.strerror or error}") from error
+    return [astronaut, hopper]
+
+
+def side_by_side(before: np.ndarray, after: np.ndarray) -> Image.Image:
+    """Before, after and their difference × 10 around gray, in a row, from two uint8 pictures of one size."""
+    difference = 128 + AMPLIFICATION * (after.astype(np.int16) - before.astype(np.int16))
+    panels = {
+        "before": before,
+        "after": after,
+        f"perturbation x {AMPLIFICATION}": difference.clip(0, 255).astype(np.uint8),
+    }
+    height, width = before.shape[:2]
+    sheet = Image.new("RGB", (len(panels) * width, height + _TITLE_HEIGHT), "white")
+    draw = ImageDraw.Draw(sheet)
+    font = ImageFont.load_default(16)
+    for column, (title, pixels) in enumerate(panels.items()):
+        sheet.paste(Image.fromarray(pixels).convert("RGB"), (column * width, _TITLE_HEIGHT))
+        draw.text((column * width + 6, 4), title, fill="black", font=font)
+    return sheet

@@ -1,0 +1,75 @@
+"""How photos are to be protected, as the command line takes it: each option once, for `deid photo` and `deid folder`.
+
+Names and defaults are those of `deid.types.Options`; what is misspelt here fails when this module is imported.
+"""
+
+import functools
+import inspect
+from collections.abc import Callable
+from dataclasses import asdict
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from deid.types import Options
+
+
+class Device(StrEnum):
+    auto = "auto"
+    cpu = "cpu"
+    cuda = "cuda"
+
+
+OnDevice = Annotated[Device, typer.Option(help="Where networks run.")]
+Json = Annotated[bool, typer.Option("--json", help="One JSON document on stdout.")]
+Verbose = Annotated[bool, typer.Option("--verbose", help="Say where the time went.")]
+
+# Field of `Options` → its type and help; the common ones first.
+PROTECTION: dict[str, Any] = {
+    "k_level": Annotated[int, typer.Option("-k", "--k-level", min=1, help="Spread true identities over K ranks.")],
+    "method": Annotated[str, typer.Option(metavar="NAME", help="k-a3, i-fgvm, blur or pixelate.")],
+    "strength": Annotated[float | None, typer.Option(metavar="X", help="Of blur (4 by default) or pixelate (10).")],
+    "max_visibility": Annotated[
+        float | None,
+        typer.Option(metavar="X", help="Change no pixel by more than X times what its surroundings hide."),
+    ],
+    "fallback": Annotated[
+        str | None, typer.Option(metavar="NAME", help="Hide faces that cannot be protected: blur or pixelate.")
+    ],
+    "profile": Annotated[str, typer.Option(metavar="NAME", help="paper, robust, or transfer (for other recognizers).")],
+    "people": Annotated[Path | None, typer.Option(metavar="DIR", help="Known people, a folder of photos each.")],
+    "faces": Annotated[str, typer.Option(metavar="WHICH", help="all, largest, or numbers from the left: 1,3.")],
+    "seed": Annotated[int | None, typer.Option(metavar="N", help="Repeatable draw; secret without.")],
+    "overwrite": Annotated[bool, typer.Option("--overwrite", help="Replace what exists.")],
+    "keep_metadata": Annotated[bool, typer.Option("--keep-metadata", help="Keep EXIF; dropped without.")],
+    "quality": Annotated[int, typer.Option(min=1, max=100, metavar="N", help="Of a JPEG, WebP or HEIC output.")],
+    "write_unverified": Annotated[
+        bool, typer.Option("--write-unverified", help="Write what failed too; still exit 4.")
+    ],
+    "device": OnDevice,
+}
+
+
+_KEYWORD = inspect.Parameter.KEYWORD_ONLY
+_DEFAULTS = asdict(Options()) | {"device": Device(Options().device)}
+_PARAMETERS = [
+    inspect.Parameter(name, _KEYWORD, default=_DEFAULTS[name], annotation=kind) for name, kind in PROTECTION.items()
+]
+
+
+def takes_options(command: Callable[..., int]) -> Callable[..., int]:
+    """A command whose parameter `options: Options` is spelled out on the command line, one option a field."""
+    parameters: list[inspect.Parameter] = []
+    for parameter in inspect.signature(command).parameters.values():
+        parameters += _PARAMETERS if parameter.name == "options" else [parameter.replace(kind=_KEYWORD)]
+
+    @functools.wraps(command)
+    def spelled_out(**given: Any) -> int:
+        fields = {name: given.pop(name) for name in PROTECTION}
+        return command(options=Options(**fields | {"device": fields["device"].value}), **given)
+
+    spelled_out.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined]
+    spelled_out.__annotations__ = {parameter.name: parameter.annotation for parameter in parameters}
+    return spelled_out

@@ -1,0 +1,49 @@
+"""The command `deid reproduce`: the tables of the papers, and ours."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from deid.commands import output
+from deid.commands.options import Device, OnDevice
+
+reproduce = typer.Typer(help="Measure what the papers measured.")
+
+
+@reproduce.callback()
+def keep_the_command_name() -> None:
+    pass
+
+
+@reproduce.command("photos")
+def reproduce_photos(
+    people: Annotated[Path, typer.Option(metavar="DIR", help="A folder of photos for each person (LFW).")],
+    count: Annotated[int, typer.Option(min=1, metavar="N", help="Photos to measure on.")] = 200,
+    device: OnDevice = Device.auto,
+) -> None:
+    """The table of the main job: photos protected, saved, found and recognized again."""
+    from deid.experiments import photos
+
+    output.show(photos.reproduce_photos(people, count=count, device=device.value))
+
+
+@reproduce.command("transfer")
+def reproduce_transfer(
+    people: Annotated[Path, typer.Option(metavar="DIR", help="A folder of photos for each person (LFW).")],
+    out: Annotated[Path, typer.Option(metavar="DIR", help="Where the table, its JSON and its plot go.")],
+    count: Annotated[int, typer.Option(min=1, metavar="N", help="People to measure on.")] = 200,
+    method: Annotated[
+        list[str] | None, typer.Option(metavar="NAME", help="This row, or these. Default: what takes an hour.")
+    ] = None,
+    device: OnDevice = Device.auto,
+) -> None:
+    """How far `transfer` carries, to other recognizers and through handling, beside blur and mosaic.
+
+    Further rows: paper, robust, other limits, and transfer without a network; a name that is none lists them all.
+    """
+    from deid.experiments import transfer
+
+    methods = method or transfer.USUAL
+    table = transfer.reproduce_transfer(people, out, count=count, methods=methods, device=device.value)
+    output.show(table.rstrip())

@@ -1,0 +1,39 @@
+"""Everything that is raised across modules and is no defect; each message is one line for the user."""
+
+
+class UsageError(Exception):
+    """What the user asked for makes no sense."""
+
+
+class CheckpointError(Exception):
+    """Weights are missing, changed or of no known network."""
+
+
+class Cancelled(Exception):  # noqa: N818
+    """Raised by whoever watches a run: it ends where it is, and nothing is written."""
+
+
+class ImageError(Exception):
+    """A photo could not be read or written; the message is one line for the user."""
+
+
+class UnreadableImage(ImageError):  # noqa: N818
+    """The input is not a whole, still picture of a known format."""
+
+
+class UnsupportedFormat(ImageError):  # noqa: N818
+    """The output format is unknown, cannot be written here, or cannot hold this picture."""
+
+
+class OutputExists(ImageError):  # noqa: N818
+    """There is a file under the output's name already."""
+
+
+class CannotWrite(ImageError):  # noqa: N818
+    """The output could not be encoded or stored."""
+
+
+def reason_of(error: Exception) -> str:
+    """The error in one line, without the path that the operating system's messages repeat."""
+    text = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
+    return " ".join(text.split()) or type(error).__name__

@@ -1,0 +1,83 @@
+"""The old way of hiding a face, to be measured beside the attacks: Gaussian blur and mosaic.
+
+McPherson, Shokri, Shmatikov, «Defeating Image Obfuscation with Deep Learning», arXiv 1609.00408 (2016), show that
+networks still recognize faces through both. Nothing here knows a recognizer: a face is changed in the photo itself,
+inside the mask that a perturbation would have in LightCNN's frame, and by an amount that goes with its size.
+
+Each function changes one face of a photo in place. pixels: uint8 (H, W, 3) or (H, W); landmarks: (5, 2); strength: in
+pixels of a face whose eyes and mouth are 48 pixels apart. Faces of LFW's 250-pixel photos are within a few percent of
+that size (median 1.03 over 30 people), so the defaults are about σ = 4 and cells of 10 pixels there.
+"""
+
+import math
+from collections.abc import Callable
+
+import numpy as np
+from PIL import Image, ImageFilter
+
+from deid.faces.align import inverse, lightcnn_transform, region_around, scale_of
+from deid.faces.paste import paste_over
+from deid.faces.templates import LIGHTCNN_EYE_CENTER, LIGHTCNN_TEMPLATE
+
+WEAKEST, STRONGEST = 0.5, 64.0  # strengths: from what changes next to nothing to half the face's frame
+STRENGTHS = {"blur": 4.0, "pixelate": 10.0}  # where nobody asked for another
+
+
+def blur(pixels: np.ndarray, landmarks: np.ndarray, *, strength: float = STRENGTHS["blur"]) -> None:
+    """Gaussian blur of standard deviation `strength`, as Pillow approximates it: three box filters."""
+    transform = lightcnn_transform(landmarks)
+    sigma = strength / scale_of(transform)
+
+    def blurred(part: np.ndarray, top: int, left: int) -> np.ndarray:
+        return np.asarray(Image.fromarray(part).filter(ImageFilter.GaussianBlur(sigma)))
+
+    _replace(pixels, transform, math.ceil(3 * sigma), blurred)  # three boxes together reach 3σ
+
+
+def pixelate(pixels: np.ndarray, landmarks: np.ndarray, *, strength: float = STRENGTHS["pixelate"]) -> None:
+    """Mosaic of upright square cells of side `strength`, each its pixels' mean.
+
+    The cells start between the eyes, and their sides are whole pixels only on average, so that a face of another size
+    gets the same cells.
+    """
+    transform = lightcnn_transform(landmarks)
+    cell = strength / scale_of(transform)
+    back = inverse(transform)
+    x, y = back[:, :2] @ np.array(LIGHTCNN_EYE_CENTER) + back[:, 2]
+
+    def mosaic(part: np.ndarray, top: int, left: int) -> np.ndarray:
+        rows = _starts(top - y, part.shape[0], cell)
+        columns = _starts(left - x, part.shape[1], cell)
+        heights, widths = np.diff(rows, append=part.shape[0]), np.diff(columns, append=part.shape[1])
+        sums = np.add.reduceat(np.add.reduceat(part, rows, 0, dtype=np.float64), columns, 1)
+        areas = (heights[:, None] * widths).reshape(len(rows), len(columns), *[1] * (part.ndim - 2))
+        means = np.rint(sums / areas).astype(np.uint8)
+        return means.repeat(heights, 0).repeat(widths, 1)
+
+    _replace(pixels, transform, math.ceil(cell), mosaic)
+
+
+Obfuscation = Callable[..., None]
+
+OBFUSCATIONS: dict[str, Obfuscation] = {"blur": blur, "pixelate": pixelate}
+
+
+def _starts(first: float, count: int, cell: float) -> np.ndarray:
+    """Which of `count` pixels begin a cell, the first among them; it lies at `first`, where cells begin at 0."""
+    of_cell = np.floor((first + np.arange(count)) / cell)
+    return np.flatnonzero(np.diff(of_cell, prepend=-np.inf))
+
+
+def _replace(
+    pixels: np.ndarray, transform: np.ndarray, reach: int, change: Callable[[np.ndarray, int, int], np.ndarray]
+) -> None:
+    """Put what `change` makes of a face's surroundings in the face's mask.
+
+    reach: how many pixels around the face `change` needs to see. It gets them with the photo's row and column of the
+    first, and returns as many.
+    """
+    x0, y0, x1, y1 = region_around(pixels.shape[:2], transform, LIGHTCNN_TEMPLATE.size)
+    top, left = max(0, y0 - reach), max(0, x0 - reach)
+    changed = change(pixels[top : y1 + reach, left : x1 + reach], top, left)
+    inner = changed[y0 - top : y1 - top, x0 - left : x1 - left]
+    paste_over(pixels, inner, transform, (x0, y0, x1, y1), LIGHTCNN_TEMPLATE.size)

@@ -1,0 +1,211 @@
+"""Photos in and out: a file or its bytes to 8-bit pixels, pixels to an encoded file.
+
+What is read is upright (EXIF orientation applied), 8-bit, RGB or gray, and whole: a file cut short or damaged is
+refused, never shown half gray. Unless the caller asks to keep it, no metadata is written: EXIF with its thumbnail, XMP,
+IPTC, comments, PNG texts and the further pictures of an MPO file would give away the place or the original face.
+"""
+
+from __future__ import annotations
+
+import io
+import re
+import stat
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any, BinaryIO
+
+import numpy as np
+from PIL import Image, ImageFile, UnidentifiedImageError
+
+from deid.errors import CannotWrite, ImageError, UnreadableImage, UnsupportedFormat, reason_of
+from deid.images import pillow_settings
+from deid.images.formats import suffix_for
+from deid.images.metadata import clean_exif, orientation_of, samples_of, stored_layout, upright
+
+_READABLE = "JPEG, PNG, WebP, TIFF, HEIC, BMP and GIF pictures"
+_HOLDS_ALPHA = frozenset({"PNG", "WEBP", "TIFF", "HEIF"})
+_SAVE_OPTIONS: dict[str, dict[str, Any]] = {
+    "JPEG": {"subsampling": 0, "optimize": True},
+    "PNG": {},
+    "WEBP": {"method": 4, "exact": True},
+    "TIFF": {"compression": "tiff_adobe_deflate"},
+    # At this quality the slower presets of x265 save a tenth of the bytes for eight times the seconds.
+    "HEIF": {"chroma": 444, "enc_params": {"preset": "ultrafast"}},
+    "BMP": {},
+}
+_LONGEST_SIDE = {"JPEG": 65_500, "WEBP": 16_383}
+
+
+@dataclass(frozen=True, eq=False)
+class Photo:
+    """A still picture, upright, in 8 bits.
+
+    `pixels`: uint8, (H, W, 3) RGB, or (H, W) if the file was gray (a palette counts as color).
+    `alpha`: uint8 (H, W), 255 opaque, or None.
+    `format`: the file's format as Pillow names it ("JPEG" for MPO too).
+    `icc_profile`: describes `pixels`; None means sRGB.
+    `exif`: for `keep_metadata` only; without orientation, thumbnail and maker's notes.
+    `exact`: the file's samples were 8-bit RGB or gray and `pixels` are those samples, so that untouched
+    pixels can stay bit-identical.
+    """
+
+    pixels: np.ndarray
+    alpha: np.ndarray | None = None
+    format: str = "PNG"
+    icc_profile: bytes | None = None
+    exif: bytes | None = None
+    exact: bool = True
+
+    @property
+    def gray(self) -> bool:
+        return self.pixels.ndim == 2
+
+    @property
+    def size(self) -> tuple[int, int]:
+        """Width and height."""
+        return self.pixels.shape[1], self.pixels.shape[0]
+
+
+def read_photo(path: Path) -> Photo:
+    """Read a photo from a file; its content decides what it is, not its name. Raises UnreadableImage."""
+    try:
+        kind = path.stat().st_mode
+        if stat.S_ISDIR(kind):
+            raise UnreadableImage("this is a folder, not a picture")
+        if not stat.S_ISREG(kind):  # reading a pipe or a device could wait forever
+            raise UnreadableImage("this is not an ordinary file")
+        with path.open("rb") as file:
+            return _decode(file)
+    except FileNotFoundError:
+        raise UnreadableImage("there is no such file") from None
+    except PermissionError:
+        raise UnreadableImage("no permission to read this file") from None
+    except (OSError, ValueError) as error:
+        raise UnreadableImage(f"the file cannot be read: {reason_of(error)}") from error
+
+
+def decode_photo(data: bytes) -> Photo:
+    """The same as `read_photo` for the bytes of a file. Raises UnreadableImage."""
+    return _decode(io.BytesIO(data))
+
+
+def _decode(file: BinaryIO) -> Photo:
+    prefix = file.read(32)
+    if not prefix:
+        raise UnreadableImage("the file is empty (0 bytes): copy it again from where it came from")
+    try:
+        with pillow_settings.applied():
+            photo, orientation = _decode_as_stored(file)
+    except ImageError:
+        raise
+    except Image.DecompressionBombError as error:
+        pixels = re.search(r"\d+", str(error))
+        size = f"{int(pixels.group()):,} pixels" if pixels else "too many pixels"
+        raise UnreadableImage(
+            f"the picture is too large: {size}, and at most {pillow_settings.MAX_PIXELS:,} are read; "
+            "make it smaller first"
+        ) from error
+    except MemoryError as error:
+        raise UnreadableImage("not enough memory to read this picture; make it smaller first") from error
+    except Exception as error:
+        # On damaged files the decoders raise nearly anything, from struct.error to RuntimeError.
+        if prefix[4:8] == b"ftyp" and b"avif" in prefix:
+            raise UnreadableImage("AVIF pictures are not supported: save it as JPEG or PNG first") from error
+        known = next((name for name in pillow_settings.input_formats() if _begins_like(name, prefix)), None)
+        if isinstance(error, UnidentifiedImageError) and known is None:
+            raise UnreadableImage(f"not a picture of a known kind; {_READABLE} are read") from error
+        raise UnreadableImage(
+            f"the {known or 'picture'} file is cut short or damaged: copy it again from where it came from"
+        ) from error
+    # Only now is Pillow's copy of the picture gone: turning it earlier would need a third one.
+    alpha = None if photo.alpha is None else upright(photo.alpha, orientation)
+    return replace(photo, pixels=upright(photo.pixels, orientation), alpha=alpha)
+
+
+def _decode_as_stored(file: BinaryIO) -> tuple[Photo, int]:
+    """The photo as it lies in the file, and the EXIF orientation still to be applied."""
+    picture = Image.open(file, formats=pillow_settings.input_formats())
+    _refuse_unsupported(picture)
+    stored = stored_layout(picture)
+    picture.load()
+    pixels, alpha, profile, exact = samples_of(picture, stored)
+    # Phones and 3-D cameras append further pictures to a JPEG; the first one is the photo.
+    name = "JPEG" if picture.format == "MPO" else str(picture.format)
+    photo = Photo(pixels, alpha, name, profile, clean_exif(picture), exact)
+    return photo, orientation_of(picture)
+
+
+def _refuse_unsupported(picture: ImageFile.ImageFile) -> None:
+    """Raise UnreadableImage for what Pillow opens but what is not one photo in integer samples."""
+    if picture.format == "TIFF":
+        tags = getattr(picture, "tag_v2", {})
+        # Camera raw files are TIFFs with a small preview in front (reduced-resolution flag, DNG version).
+        if int(tags.get(254, 0)) & 1 or 50706 in tags:
+            raise UnreadableImage("camera raw files are not supported: export a JPEG or a TIFF first")
+    # A HEIF file with several pictures names one as the photo itself, as MPO does by its order.
+    if picture.format not in ("MPO", "HEIF") and getattr(picture, "n_frames", 1) > 1:
+        if picture.format == "TIFF":
+            raise UnreadableImage("several pages are not supported: save each page as its own file")
+        raise UnreadableImage("animated pictures are not supported: save the frame you need as a PNG")
+    if picture.mode in ("I", "F"):
+        raise UnreadableImage("samples of 32 bits are not supported: save it with 8 or 16 bits first")
+
+
+def _begins_like(name: str, prefix: bytes) -> bool:
+    accept = Image.OPEN[name][1] if name in Image.OPEN else None
+    return accept is not None and accept(prefix) is True
+
+
+def encode_photo(photo: Photo, *, format: str, quality: int = 95, keep_metadata: bool = False) -> bytes:
+    """Bytes of a file in `format` (as `output_format` names it) with the photo's pixels and color profile.
+
+    `quality`, 1 to 100, is for JPEG and HEIF (both 4:4:4) and WebP (lossy, always 4:2:0); PNG, TIFF (deflate)
+    and BMP are lossless. JPEG and BMP hold no alpha: such a photo is laid on white. WebP holds no gray: it
+    becomes RGB, and gray with alpha does in HEIF. BMP holds no color profile. `keep_metadata` writes
+    `photo.exif` (not in BMP; a TIFF is not compressed then).
+
+    Raises UnsupportedFormat and CannotWrite; ValueError for a quality out of range.
+    """
+    if not 1 <= quality <= 100:
+        raise ValueError(f"quality must be from 1 to 100, not {quality}")
+    suffix_for(format)  # raises for a format that is not written
+    if max(photo.size) > _LONGEST_SIDE.get(format, max(photo.size)):
+        raise UnsupportedFormat(
+            f"a {format} file holds at most {_LONGEST_SIDE[format]:,} pixels a side and this picture is "
+            f"{photo.size[0]} x {photo.size[1]}: save it as PNG or TIFF"
+        )
+    options = dict(_SAVE_OPTIONS[format])
+    if format in ("JPEG", "WEBP", "HEIF"):
+        options["quality"] = quality
+    if photo.icc_profile and format != "BMP":
+        options["icc_profile"] = photo.icc_profile
+    if photo.exif and keep_metadata and format != "BMP":
+        options["exif"] = photo.exif
+        options.pop("compression", None)  # the TIFF library fails on EXIF; Pillow writes it, but uncompressed
+    # The optimizing JPEG encoder needs room for the whole file; Pillow's guess is too small for 4:4:4 noise.
+    room = 8 * photo.size[0] * photo.size[1] + 1_000_000 if format == "JPEG" else 0
+    file = io.BytesIO()
+    try:
+        picture = _with_alpha(photo, keep=format in _HOLDS_ALPHA)
+        with pillow_settings.applied(room):
+            if format == "HEIF" and ("HEIF" not in pillow_settings.input_formats() or "HEIF" not in Image.SAVE):
+                raise UnsupportedFormat("HEIC files cannot be written on this computer: choose .jpg or .png")
+            picture.save(file, format, **options)
+    except ImageError:
+        raise
+    except Exception as error:  # OSError, ValueError, SystemError, ...: each encoder has its own
+        raise CannotWrite(f"the picture cannot be encoded as {format}: {reason_of(error)}") from error
+    return file.getvalue()
+
+
+def _with_alpha(photo: Photo, *, keep: bool) -> Image.Image:
+    picture = Image.fromarray(photo.pixels)
+    if photo.alpha is None:
+        return picture
+    mask = Image.fromarray(photo.alpha)
+    if keep:
+        picture.putalpha(mask)
+        return picture
+    page = Image.new(picture.mode, picture.size, "white")
+    page.paste(picture, mask=mask)
+    return page

@@ -1,0 +1,146 @@
+"""Documents of audits that never happened, from counts made by hand, through the program's own `assemble`."""
+
+from typing import Any
+
+from deid.audit.report.document import assemble
+from deid.images.handlings import AS_PUBLISHED, HANDLINGS
+
+Json = dict[str, Any]
+K = 5
+SPREAD = {"2": 20, "3": 20, "4": 20, "5": 20, "6": 20}
+FAR_AWAY = {"40": 30, "400": 20}
+KNOWN = {"1": 48, "3": 2}
+STRANGE = {"1": 2, "9": 18, "90": 30}
+# What would break a page, or run in it, that does not escape names; the dot stands in the way of a path.
+NASTY = "<script>alert('x')</script> & \"net.v1\""
+
+
+def gallery(ranks: Json, other: Json = FAR_AWAY, control: Json = KNOWN) -> Json:
+    """ranks: of the faces as published; after handling one of ten comes back to rank 1."""
+    n = sum(ranks.values())
+    back = {"1": n // 10, "2": n - n // 10}
+    handled = {name: ranks if name == AS_PUBLISHED else back for name in HANDLINGS}
+    return {
+        "size": 1001,
+        "open_set_threshold": 0.65,
+        "handlings": {
+            name: {"ranks": one, "ranks_other": other, "missed": n - n // 10} for name, one in handled.items()
+        },
+        "control": {"ranks": control, "missed": min(7, sum(control.values()))},
+        "one_per_person": ranks,
+        "within_person": [[1, 1, 0, 0, 0], [2, 1, 1, 1, 0]],
+    }
+
+
+def asked(ranks: Json, *, control: Json = KNOWN, matches: int = 60) -> Json:
+    """The counts of a recognizer with two galleries and two thresholds."""
+    n, others = sum(ranks.values()), sum(control.values())
+    one_to_one = {
+        far: {
+            "far": far,
+            "threshold": threshold,
+            "handlings": {
+                name: {"n": n, "matches": min(n, matches // part), "n_other": others, "matches_other": others // 4}
+                for name in HANDLINGS
+            },
+            "control": {"n": others, "matches": control.get("1", 0)},
+        }
+        for far, threshold, part in (("1e-2", 0.5136, 1), ("1e-3", 0.6163, 2))
+    }
+    return {
+        "faces": n,
+        "persons": n,
+        "galleries": {
+            "shipped decoys": gallery(ranks, control=control),
+            "fresh decoys": gallery(ranks, control=control),
+        },
+        "one_to_one": one_to_one,
+        "linked": {far: {"far": far, "pairs": 40, "protected": 9, "clean": 38} for far in one_to_one},
+        "histograms": {
+            "genuine": {"0.50": 10, "0.62": 25, "0.70": 15},
+            "impostor": {"-0.10": 200, "0.00": 500, "0.12": 90, "0.50": 3},
+            "protected": {"0.30": n // 4, "0.44": n // 2, "0.60": n // 4},
+        },
+    }
+
+
+def not_asked(faces: int) -> Json:
+    """The counts of a recognizer without decoys or threshold."""
+    return {"faces": faces, "persons": faces, "galleries": {}, "one_to_one": {}, "linked": {}, "histograms": {}}
+
+
+def published(label: str, recognizers: Json, findings: list[Json] | None = None) -> Json:
+    n = max(one["faces"] for one in recognizers.values())
+    counts = {
+        "photos": {"originals": n, "published": n, "audited": n},
+        "faces": n,
+        "persons": n,
+        "recognizers": recognizers,
+        "quality": {
+            "ssim": {"0.921": 1, "0.963": n - 1},
+            "cw_ssim": {"0.926": 1, "0.967": n - 1},
+            "ms_ssim": {"0.967": 1, "0.983": n - 1},
+            "psnr": {"33.7": 1, "38.4": n - 2, "inf": 1},
+        },
+        "findings": findings or [],
+    }
+    files = [{"id": f"{label}{at}", "sha256": f"{at:064x}"} for at in range(1, n + 1)]
+    return {"label": label, "counts": counts, "files": [*files, {"id": f"{label}0", "sha256": ""}]}
+
+
+def told(of_class: str, **more: Any) -> Json:
+    about = {
+        "class": of_class,
+        "architecture": "lightcnn9",
+        "sha256": "ab" * 32,
+        "training_data": "faces of somebody",
+        "teacher": None,
+        "thresholds": {"1e-2": 0.5136, "1e-3": 0.6163},
+        "thresholds_from": "shipped with the weights (45 clean impostor pairs here)",
+        "galleries": {"shipped decoys": 1001, "fresh decoys": 1001},
+    }
+    return about | more
+
+
+def document(recognizers: Json, sets: list[Json]) -> Json:
+    configuration = {
+        "k_level": K,
+        "seed": 0,
+        "handlings": list(HANDLINGS),
+        "enrolled_people": False,
+        "methods": ["k-a3", "blur"][: len(sets)],
+        "cw_ssim": {"scales": 4, "orientations": 4, "window": 7, "kappa": 0.0001},
+        "ssim": {"window": 7, "image": "aligned luma face, 128×128"},
+        "persons": "guessed from the clean photos",
+    }
+    made = {"date": "2026-03-01", "versions": {"face-deid": "0.1.0", "torch": "2.15.0"}, "seconds": 12.5}
+    return assemble(configuration, recognizers, sets, made)
+
+
+def plain() -> Json:
+    """One set, one independent recognizer, every condition met."""
+    return document({"net": told("independent")}, [published("A", {"net": asked(SPREAD)})])
+
+
+def small() -> Json:
+    """One set of twelve faces: what is shared of it withholds its distribution over ranks."""
+    ranks = {"1": 1, "2": 3, "3": 3, "5": 3, "77": 2}
+    return document({"net": told("surrogate", teacher="another")}, [published("A", {"net": asked(ranks, matches=9)})])
+
+
+def troubled() -> Json:
+    """Two sets: a control that failed, a recognizer that could not be asked, findings, names that need escaping."""
+    recognizers = {
+        "net": told("surrogate"),
+        NASTY: told("related", training_data="<i>faces</i>"),
+        "mute": told("unknown", thresholds={}, thresholds_from="none", galleries={}),
+    }
+    findings = [
+        {"kind": "unchanged", "id": "A<b>1</b>", "detail": "pixel for pixel the original"},
+        {"kind": "recompressed", "id": "A2", "detail": "JPEG of quality 50: perhaps <not> as it was protected"},
+    ]
+    tail = {"1": 3, **SPREAD, **{str(rank): 1 for rank in range(10, 25)}}
+    many = {"1": 40, "2": 20, "3": 58}
+    first = {"net": asked(tail), NASTY: asked(many, control=STRANGE), "mute": not_asked(118)}
+    second = {"net": asked({"1": 118}), NASTY: asked(many, control={}), "mute": not_asked(118)}
+    return document(recognizers, [published("A", first, findings), published("B & <i>C</i>", second)])

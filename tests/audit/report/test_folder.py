@@ -1,0 +1,223 @@
+"""A report's folder and the command, from photos that are only embeddings: what is written, for whom, and what --check
+finds when somebody has interfered.
+"""
+
+import csv
+import json
+import shutil
+import stat
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import platformdirs
+import pytest
+from audit.fake_photos import Looking, at_rank, people, save
+
+from deid.audit.report.folder import check_report
+from deid.commands import main as cli
+from deid.errors import UsageError
+
+Json = dict[str, Any]
+FIRST = "sets", 0, "figures", "recognizers", "net", "galleries", "shipped decoys", "pmf", "2"
+
+
+@pytest.fixture
+def folders(looking: Looking, tmp_path: Path) -> tuple[Path, Path]:
+    """Twenty-five people with a photo each, evenly at the ranks 2..6."""
+    for i, (clean,) in enumerate(people(25)):
+        save(tmp_path / "in" / f"secret{i}.png", clean)
+        save(tmp_path / "out" / f"secret{i}.png", at_rank(clean, 2 + i % 5))
+    return tmp_path / "in", tmp_path / "out"
+
+
+@pytest.fixture
+def report(folders: tuple[Path, Path], tmp_path: Path) -> Path:
+    assert audit(*folders, "--report", tmp_path / "report") == 7  # so few people decide nothing
+    return tmp_path / "report"
+
+
+def audit(*arguments: str | Path) -> int:
+    return cli.run(["audit", *map(str, arguments), *([] if "--check" in arguments else ["--against", "net"])])
+
+
+def read(path: Path) -> Json:
+    return json.loads(path.read_text())
+
+
+class TestFolder:
+    def test_the_private_part_is_the_operators_alone(self, report: Path):
+        assert {path.name for path in (report / "shared").iterdir()} == {"report.json", "report.html"}
+        assert stat.S_IMODE((report / "private").stat().st_mode) == 0o700
+        private = {path.name: stat.S_IMODE(path.stat().st_mode) for path in (report / "private").iterdir()}
+        assert private.keys() >= {"report.json", "report.html", "faces.csv", "files.csv", "riskiest.png"}
+        assert set(private.values()) == {0o600}
+
+    def test_who_stands_too_often_at_one_rank_is_told_to_the_operator(
+        self, folders: tuple[Path, Path], report: Path, tmp_path: Path
+    ):
+        """Eight photos of one person always at rank 2, of another at 2, 3, 4, 5, 6, 2, 3, 4; nobody else has two."""
+        originals, published = folders
+        for name, photos, ranks in zip(
+            "xy", people(2, photos=8, seed=9), ([2] * 8, [2, 3, 4, 5, 6, 2, 3, 4]), strict=True
+        ):
+            for i, (clean, rank) in enumerate(zip(photos, ranks, strict=True)):
+                save(originals / f"{name}{i}.png", clean)
+                save(published / f"{name}{i}.png", at_rank(clean, rank))
+        audit(originals, published, "--report", report)
+        table = list(csv.DictReader((report / "private" / "persons.csv").open()))
+        shipped = [row for row in table if row["gallery"] == "net: rank, shipped decoys"]
+        assert [[int(row[f"rank {rank}"]) for rank in range(2, 7)] for row in shipped] == [
+            [8, 0, 0, 0, 0],
+            [2, 2, 2, 1, 1],
+        ]
+        assert float(shipped[0]["p, corrected"]) == pytest.approx(2 * 5 / 5**8)
+        assert float(shipped[1]["p, corrected"]) == 1
+        faces = csv.DictReader((report / "private" / "faces.csv").open())
+        assert {row["person"] for row in faces if Path(row["published"]).stem[0] == "x"} == {shipped[0]["person"]}
+
+    def test_names_and_ranks_of_faces_are_in_it_and_nowhere_else(self, report: Path):
+        rows = list(csv.DictReader((report / "private" / "faces.csv").open()))
+        ranks = {Path(row["published"]).stem: row["net: rank, shipped decoys"] for row in rows}
+        assert ranks == {f"secret{i}": str(2 + i % 5) for i in range(25)}
+        for path in (report / "shared").iterdir():
+            assert "secret" not in path.read_text()
+
+    def test_a_folder_with_other_files_is_refused_before_any_photo_is_looked_at(
+        self, folders: tuple[Path, Path], tmp_path: Path, looking: Looking
+    ):
+        (tmp_path / "mine").mkdir()
+        (tmp_path / "mine" / "letter.txt").write_text("dear")
+        assert audit(*folders, "--report", tmp_path / "mine") == 2
+        assert not looking.originals
+        assert (tmp_path / "mine" / "letter.txt").read_text() == "dear"
+
+    def test_an_earlier_report_is_replaced(self, report: Path, folders: tuple[Path, Path]):
+        (folders[1] / "secret0.png").unlink()
+        assert audit(*folders, "--report", report) == 6
+        assert read(report / "shared" / "report.json")["verdict"] == "violated"
+        assert audit("--check", report) == 0
+
+
+def edit_figure(report: Path) -> None:
+    for part in ("shared", "private"):
+        document = read(report / part / "report.json")
+        place: Any = document
+        for key in FIRST:
+            place = place[key]
+        place["value"] = 0.05
+        (report / part / "report.json").write_text(json.dumps(document))
+
+
+def edit_page(report: Path) -> None:
+    page = report / "shared" / "report.html"
+    page.write_text(page.read_text().replace("It cannot be said", "Yes"))
+
+
+def swap(report: Path) -> None:
+    a, b = (report.parent / "out" / f"secret{i}.png" for i in (0, 1))
+    first, second = a.read_bytes(), b.read_bytes()
+    a.write_bytes(second)
+    b.write_bytes(first)
+
+
+class TestCheck:
+    def test_an_untouched_report_holds(self, report: Path, folders: tuple[Path, Path], capsys: Any):
+        assert audit("--check", report) == 0
+        assert audit("--check", report, folders[1]) == 0
+        told = capsys.readouterr().out
+        assert "weights of net: not on this machine, so not checked" in told
+        assert "not signed: whoever recomputes everything can forge" in told
+
+    @pytest.mark.parametrize("named", [False, True], ids=["files as listed", "folder named"])
+    @pytest.mark.parametrize(
+        ("interfere", "told"),
+        [
+            (edit_figure, "figures.recognizers.net.galleries.shipped decoys.pmf.2.value: the report says 0.05"),
+            (edit_page, "report.html: edited after it was made"),
+            (swap, "not the file that was audited"),
+            (lambda report: (report.parent / "out" / "secret3.png").write_bytes(b"x"), "not the file that was audited"),
+            (lambda report: (report.parent / "out" / "secret3.png").unlink(), "no file has the SHA-256 it had"),
+            (lambda report: (report / "shared" / "report.html").unlink(), "report.html: missing"),
+        ],
+        ids=["figure", "page", "swapped", "file", "file gone", "page gone"],
+    )
+    def test_what_was_done_to_it_is_named(
+        self, report: Path, capsys: Any, interfere: Callable[[Path], Any], told: str | None, named: bool
+    ):
+        interfere(report)
+        code = audit("--check", report, *([report.parent / "out"] if named else []))
+        assert code == (8 if told else 0)
+        assert (told or "as they were") in capsys.readouterr().out
+
+    def test_without_the_private_part_and_a_folder_it_says_that_no_file_was_looked_at(self, report: Path, capsys: Any):
+        shutil.rmtree(report / "private")
+        (report.parent / "out" / "secret3.png").write_bytes(b"x")
+        assert audit("--check", report) == 0
+        assert "the published files were not checked" in capsys.readouterr().out
+        assert audit("--check", report, report.parent / "out") == 8
+
+    def test_a_private_part_of_another_report_is_told(self, report: Path, folders: tuple[Path, Path], tmp_path: Path):
+        (folders[1] / "secret0.png").unlink()
+        audit(*folders, "--report", tmp_path / "other")
+        shutil.rmtree(report / "private")
+        shutil.copytree(tmp_path / "other" / "private", report / "private")
+        assert "private report.json: the shared part is not made from it" in check_report(report, []).differences
+
+    def test_whose_key_signed_is_told_and_an_edit_breaks_the_signature(
+        self, folders: tuple[Path, Path], tmp_path: Path, capsys: Any
+    ):
+        from cryptography.hazmat.primitives import serialization
+        from cryptography.hazmat.primitives.asymmetric import ed25519
+
+        pem = ed25519.Ed25519PrivateKey.generate().private_bytes(
+            serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
+        )
+        (tmp_path / "key.pem").write_bytes(pem)
+        report = tmp_path / "report"
+        assert audit(*folders, "--report", report, "--sign", tmp_path / "key.pem") == 7
+        document = read(report / "shared" / "report.json")
+        assert audit("--check", report) == 0
+        assert f"by the public key {document['signature']['public_key']}" in capsys.readouterr().out
+        document["digest"] = "0" * 64
+        (report / "shared" / "report.json").write_text(json.dumps(document))
+        assert "signature: it does not belong to this report" in check_report(report, []).differences
+
+    def test_what_is_no_report_is_refused(self, tmp_path: Path):
+        (tmp_path / "shared").mkdir()
+        for text in (None, "no json", "[]", "{}"):
+            if text is not None:
+                (tmp_path / "shared" / "report.json").write_text(text)
+            with pytest.raises(UsageError, match="not a report"):
+                check_report(tmp_path, [])
+
+
+class TestCommand:
+    def test_json_is_the_shared_report_and_nothing_else(self, folders: tuple[Path, Path], capsys: Any):
+        audit(*folders, "--json")
+        assert json.loads(capsys.readouterr().out)["format"] == "face-deid audit 1"
+
+    def test_an_interrupted_one_says_so_in_a_line_and_goes_on(
+        self, folders: tuple[Path, Path], looking: Looking, capsys: Any
+    ):
+        looking.stop_after = 20
+        assert audit(*folders) == 130
+        told = capsys.readouterr()
+        assert not told.out
+        assert told.err.splitlines()[-2:] == [
+            "what was measured so far is kept: the same command goes on from there",
+            "deid: interrupted",
+        ]
+        looking.stop_after = None
+        assert audit(*folders) == 7
+        assert set(looking.originals.values()) == {1}
+        assert not list((Path(platformdirs.user_state_dir("face-deid")) / "audits").iterdir())
+
+    @pytest.mark.parametrize(
+        "arguments", [[], ["in"], ["in", "out", "--sign", "key.pem"], ["in", "out", "--report", "in/secret0.png"]]
+    )
+    def test_what_makes_no_sense_is_refused(
+        self, folders: tuple[Path, Path], monkeypatch: pytest.MonkeyPatch, arguments: list[str]
+    ):
+        monkeypatch.chdir(folders[0].parent)
+        assert audit(*arguments) == 2

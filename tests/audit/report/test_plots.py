@@ -1,0 +1,102 @@
+"""Plots are well-formed SVG, drawn to scale; what cannot be drawn says why."""
+
+import re
+from xml.etree import ElementTree
+
+import pytest
+from audit.report import documents
+
+from deid.audit.report import plots
+from deid.audit.report.document import shared_part
+
+SVG = "{http://www.w3.org/2000/svg}"
+
+
+def parsed(svg: str) -> ElementTree.Element:
+    return ElementTree.fromstring(svg)
+
+
+def marks(svg: str, tag: str) -> list[ElementTree.Element]:
+    return [one for one in parsed(svg).iter(f"{SVG}{tag}") if one.get("class") == "mark"]
+
+
+def words(svg: str) -> str:
+    return " ".join(one.text or "" for one in parsed(svg).iter() if one.text)
+
+
+def net(document: documents.Json, what: str) -> documents.Json:
+    return document["sets"][0][what]["recognizers"]["net"]
+
+
+def test_bars_are_as_high_as_their_shares_and_the_line_is_at_one_over_k() -> None:
+    svg = plots.pmf_bars(net(documents.plain(), "figures")["galleries"]["shipped decoys"], documents.K)
+    heights = [float(one.get("height", 0)) for one in marks(svg, "rect")]
+    (line,) = marks(svg, "line")
+    assert len(heights) == 6
+    assert heights[0] == 0  # nobody at rank 1
+    for height in heights[1:]:  # 20 of 100 each, and 1/K is as much
+        assert plots.BOTTOM - height == pytest.approx(float(line.get("y1", 0)), abs=0.2)
+    assert svg.count('class="whisker"') == 6
+    assert "rank of the true identity" in words(svg)
+    assert "1/K = 0.20" in words(svg)
+
+
+def test_far_ranks_share_one_bar_without_an_interval() -> None:
+    document = documents.troubled()
+    gallery = net(document, "figures")["galleries"]["shipped decoys"]
+    assert len(gallery["pmf"]) == 21
+    svg = plots.pmf_bars(gallery, documents.K)
+    assert len(marks(svg, "rect")) == 13
+    assert svg.count('class="whisker"') == 12
+    assert "≥16" in words(svg)
+
+
+def test_the_cumulative_curve_ends_where_all_faces_are_found() -> None:
+    counts = net(documents.plain(), "counts")["galleries"]["shipped decoys"]
+    svg = plots.cumulative_match(counts)
+    curves = marks(svg, "path")
+    assert len(curves) == 4  # chance, control, another photo, main
+    for curve in curves:
+        points = [tuple(map(float, pair)) for pair in re.findall(r"[ML]([\d.]+) ([\d.]+)", curve.get("d", ""))]
+        assert points[-1] == (plots.RIGHT, plots.TOP)
+        assert [x for x, _ in points] == sorted(x for x, _ in points)
+        assert [y for _, y in points] == sorted((y for _, y in points), reverse=True)
+    first = re.match(r"M([\d.]+) ([\d.]+)", curves[-1].get("d", ""))
+    assert first
+    assert float(first[2]) == plots.BOTTOM  # of the main curve: nobody at rank 1
+    for name in ("protected, this photo", "clean, another photo", "chance", "log scale"):
+        assert name in words(svg)
+
+
+def test_a_curve_without_faces_is_left_out() -> None:
+    counts = net(documents.plain(), "counts")["galleries"]["shipped decoys"] | {"control": {"ranks": {}, "missed": 0}}
+    svg = plots.cumulative_match(counts)
+    assert len(marks(svg, "path")) == 3
+    assert "clean, another photo" not in words(svg)
+
+
+def test_histograms_mark_the_thresholds() -> None:
+    svg = plots.score_histograms(net(documents.plain(), "counts")["histograms"], {"1e-2": 0.51, "1e-3": 0.62})
+    assert len(marks(svg, "path")) == 3
+    places = [float(one.get("x1", 0)) for one in marks(svg, "line")]
+    assert places == sorted(places)
+    assert "FAR 1e-2" in words(svg)
+    assert "FAR 1e-3" in words(svg)
+    assert "two people" in words(svg)
+
+
+def test_nothing_to_draw_says_so() -> None:
+    withheld = shared_part(documents.small())
+    figures = net(withheld, "figures")["galleries"]["shipped decoys"]
+    counts = net(withheld, "counts")["galleries"]["shipped decoys"]
+    said = [plots.pmf_bars(figures, documents.K), plots.cumulative_match(counts), plots.score_histograms({}, {})]
+    for text in said:
+        assert text.startswith('<p class="no-plot">')
+        assert "svg" not in text
+    assert "too few faces" in said[0]
+    assert "too few faces" in said[1]
+
+
+def test_words_are_escaped() -> None:
+    assert "<b>" not in plots.pmf_bars({"withheld": "<b>few</b>"}, 5)
+    assert "<b>" not in plots.score_histograms({"protected": {"0.10": 1}}, {"<b>": 0.1})

@@ -1,0 +1,162 @@
+from pathlib import Path
+from typing import Any
+
+import pytest
+from audit.fake_photos import entry
+
+from deid.audit.provenance import MadeBy, made_by, surrogates_of
+from deid.batch.journal import Journal, journal_path
+from deid.batch.photo_tree import journal_name
+from deid.errors import UsageError
+from deid.recognizers.kinship import class_of
+from deid.types import PhotoResult
+
+NET = entry("net", training_data="faces of A", teacher="master", teacher_trained_on="faces of M")
+
+
+class TestClasses:
+    def test_what_was_attacked_is_the_surrogate_whatever_it_is_called(self):
+        renamed = entry("renamed", sha256=NET.sha256)
+        assert class_of(NET, [NET]) == class_of(renamed, [NET]) == "surrogate"
+
+    @pytest.mark.parametrize(
+        "other",
+        [
+            entry("master", training_data="faces of B"),  # taught the surrogate
+            entry("pupil", training_data="faces of C", teacher="net"),  # was taught by it
+            entry("sibling", training_data="faces of D", teacher="master"),  # has the same teacher
+            entry("pupil of two", training_data="faces of C", teacher="another, net"),
+            entry("cousin", training_data="faces of A"),  # has seen the same faces
+            entry("pupil of a cousin", training_data="faces of E", teacher="x", teacher_trained_on="faces of A"),
+            entry("as its teacher", training_data="faces of M"),  # has seen what its teacher saw
+        ],
+        ids=lambda one: one.name,
+    )
+    def test_related(self, other: Any):
+        assert class_of(other, [NET]) == "related"
+
+    def test_independent_is_only_who_says_what_it_has_seen(self):
+        assert class_of(entry("other", training_data="faces of B", teacher="somebody"), [NET]) == "independent"
+        assert class_of(entry("silent", training_data=None), [NET]) == "unknown"
+
+    def test_two_of_unstated_training_are_not_related_by_their_silence(self):
+        silent = entry("silent", training_data=None)
+        assert class_of(entry("other", training_data=None), [silent]) == "unknown"
+        assert class_of(entry("other"), [silent]) == "independent"
+
+    def test_the_nearest_of_several_surrogates_counts(self):
+        far = entry("far", training_data="faces of Z")
+        assert class_of(entry("cousin", training_data="faces of A"), [far, NET]) == "related"
+        assert class_of(far, [NET, far]) == "surrogate"
+
+    def test_without_a_journal_everything_is_unknown(self):
+        assert class_of(NET, None) == class_of(entry("other"), None) == "unknown"
+
+    def test_weights_replaced_since_the_run_are_not_those_attacked(self):
+        entries = {"net": NET, "other": entry("other")}
+
+        def attacked(*names: str, weights: str = "") -> Any:
+            return surrogates_of(MadeBy(5, "k-a3", "robust", names, weights, {}), entries)
+
+        assert attacked("net", "other", weights=NET.sha256[:16]) == [NET, entries["other"]]
+        assert attacked("net") == [NET]  # a journal that does not tell
+        assert attacked("net", weights="0" * 16) is None
+        assert attacked("net", "gone") is None
+        assert attacked() == []
+        assert surrogates_of(None, entries) is None
+
+    def test_a_blur_attacks_nobody(self):
+        assert class_of(NET, []) == "independent"
+
+
+def configuration(**changes: Any) -> dict[str, Any]:
+    return {"K": 3, "method": "k-a3", "recognizer": "lightcnn9 0123abcd"} | changes
+
+
+def write_journal(published: Path, written: dict[Path, str], **changes: Any) -> Journal:
+    journal = Journal(journal_path(published), configuration(**changes))
+    for path, sha256 in written.items():
+        name = journal_name(path)
+        result = PhotoResult(str(path), str(path), "protected", "paper", "k-a3", 3)
+        journal.add_found(name, "sha of the input", [], 0.5)
+        journal.intend(name, sha256, None, result)
+        journal.finish(name, result)
+    return journal
+
+
+class TestMadeBy:
+    def test_the_journal_of_the_run_tells_level_method_surrogate_and_files(self, tmp_path: Path):
+        odd = Path("album/ä photo #1.jpg")
+        write_journal(tmp_path, {Path("a.jpg"): "1" * 64, odd: "2" * 64}).close()
+        found = made_by(tmp_path)
+        assert found is not None
+        assert (found.k_level, found.made_with, found.surrogates) == (3, "k-a3", ("lightcnn9",))
+        assert found.outputs == {Path("a.jpg"): "1" * 64, odd: "2" * 64}
+
+    @pytest.mark.parametrize("profile", ["robust", "paper", "transfer"])
+    @pytest.mark.parametrize("beside", [{}, {"dlib-resnet": "0" * 16, "mobilenet-vggface2": "1" * 16}])
+    def test_the_profile_is_told_with_the_method_and_what_was_attacked_beside(
+        self, tmp_path: Path, profile: str, beside: dict[str, str]
+    ):
+        recognizer = f"lightcnn9 {NET.sha256[:16]}"
+        write_journal(tmp_path, {}, profile=profile, recognizer=recognizer, beside=beside or None).close()
+        found = made_by(tmp_path)
+        assert found is not None
+        assert (found.made_with, found.surrogates) == (f"k-a3, profile {profile}", ("lightcnn9", *beside))
+        assert found.weights == NET.sha256[:16]
+
+    @pytest.mark.parametrize(
+        ("profile", "surrogates"),
+        [("robust", ("lightcnn9",)), ("paper", ("lightcnn9",)), ("transfer", ("lightcnn9", "dlib-resnet"))],
+    )
+    def test_a_journal_from_before_they_were_named_is_read_as_it_was_meant(
+        self, tmp_path: Path, profile: str, surrogates: tuple[str, ...]
+    ):
+        write_journal(tmp_path, {}, profile=profile).close()
+        found = made_by(tmp_path)
+        assert found is not None
+        assert found.surrogates == surrogates
+
+    @pytest.mark.parametrize("beside", ["dlib-resnet", ["dlib-resnet"], [["a", "b", "c"]], 7])
+    def test_surrogates_that_no_run_wrote_are_refused(self, tmp_path: Path, beside: Any):
+        write_journal(tmp_path, {}, beside=beside).close()
+        with pytest.raises(UsageError, match="none of this program"):
+            made_by(tmp_path)
+
+    def test_a_photo_that_was_not_written_is_not_among_them(self, tmp_path: Path):
+        journal = write_journal(tmp_path, {Path("a.jpg"): "1" * 64})
+        journal.add_found("failed.jpg", "sha of the input", [], 0.5)
+        journal.close()
+        found = made_by(tmp_path)
+        assert found is not None
+        assert set(found.outputs) == {Path("a.jpg")}
+
+    @pytest.mark.parametrize("method", ["blur", "pixelate"])
+    def test_an_obfuscation_has_no_surrogate(self, tmp_path: Path, method: str):
+        write_journal(tmp_path, {}, method=method, profile="robust").close()
+        found = made_by(tmp_path)
+        assert found is not None
+        assert (found.made_with, found.surrogates) == (method, ())
+
+    def test_a_folder_that_no_run_here_wrote_tells_nothing(self, tmp_path: Path):
+        assert made_by(tmp_path) is None
+        assert not journal_path(tmp_path).exists()  # and looking leaves nothing behind
+
+    def test_a_run_that_is_still_writing_is_waited_for(self, tmp_path: Path):
+        journal = write_journal(tmp_path, {Path("a.jpg"): "1" * 64})
+        with pytest.raises(UsageError, match="still writing"):
+            made_by(tmp_path)
+        journal.close()
+        assert made_by(tmp_path) is not None
+
+    def test_a_damaged_journal_is_told(self, tmp_path: Path):
+        write_journal(tmp_path, {}).close()
+        journal_path(tmp_path).write_bytes(b"not a database" * 100)
+        with pytest.raises(UsageError, match="cannot be read"):
+            made_by(tmp_path)
+
+    def test_reading_it_changes_nothing(self, tmp_path: Path):
+        write_journal(tmp_path, {Path("a.jpg"): "1" * 64}).close()
+        before = journal_path(tmp_path).read_bytes()
+        made_by(tmp_path)
+        assert journal_path(tmp_path).read_bytes() == before
