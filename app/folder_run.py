@@ -111,7 +111,7 @@ def results_zip(run: FolderRun, result: FolderResult, *, faceless: bool) -> Path
                 count += 1
             elif faceless and photo.outcome == "no-face":
                 clean = read_photo(Path(photo.input))
-                data = encode_photo(clean, format=output_format(clean), quality=95, keep_metadata=False)
+                data = encode_photo(clean, file_format=output_format(clean.format), quality=95, keep_metadata=False)
                 archive.writestr(str(name), data)
                 count += 1
     return path if count else None

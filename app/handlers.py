@@ -71,9 +71,9 @@ def find_faces(path: Path) -> FoundPhoto:
 
     photo = read_photo(path)
     own = path.suffix.lower()
-    usual = suffix_for(output_format(photo))
-    same = own in picture_suffixes() and own != ".gif" and output_format(photo, path) == output_format(photo)
-    suffix = path.suffix if same else usual
+    file_format = output_format(photo.format)
+    same = own in picture_suffixes() and own != ".gif" and output_format(photo.format, path) == file_format
+    suffix = path.suffix if same else suffix_for(file_format)
     made = Path(tempfile.mkdtemp(dir=path.parent))
     view = made / f"view{_SHOWN_BY_BROWSERS.get(photo.format, '.png')}"
     if photo.format in _SHOWN_BY_BROWSERS:

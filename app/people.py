@@ -115,8 +115,8 @@ def _without_metadata(path: Path) -> tuple[bytes, str]:
     from deid.images.photo import encode_photo, read_photo
 
     photo = read_photo(path)
-    format = output_format(photo)
-    return encode_photo(photo, format=format, quality=95, keep_metadata=False), suffix_for(format)
+    file_format = output_format(photo.format)
+    return encode_photo(photo, file_format=file_format, quality=95, keep_metadata=False), suffix_for(file_format)
 
 
 def _shows_a_face(path: Path, service: Service) -> bool:

@@ -149,7 +149,7 @@ def _place(name: str, source: Path, folder: Path) -> Path | None:
     path = folder / PurePosixPath(name)
     if path.suffix.lower() not in picture_suffixes():
         try:
-            path = path.with_name(path.name + suffix_for(output_format(read_photo(source))))
+            path = path.with_name(path.name + suffix_for(output_format(read_photo(source).format)))
         except ImageError:
             return None
     stem, number = path.stem, 2

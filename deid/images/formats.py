@@ -1,14 +1,8 @@
 """Formats that photos are saved in, and the suffixes of their files."""
 
-from __future__ import annotations
-
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from deid.errors import UnsupportedFormat
-
-if TYPE_CHECKING:
-    from deid.images.photo import Photo
 
 _SUFFIXES = {
     "JPEG": (".jpg", ".jpeg", ".jpe", ".jfif"),
@@ -21,10 +15,10 @@ _SUFFIXES = {
 _FORMAT_OF_SUFFIX = {suffix: name for name, suffixes in _SUFFIXES.items() for suffix in suffixes}
 
 
-def output_format(photo: Photo, path: Path | None = None) -> str:
-    """Format to write `photo` in: by the suffix of `path` if it has one, else as it was read (GIF as PNG).
+def output_format(source_format: str, path: Path | None = None) -> str:
+    """Format to write a photo in: by the suffix of `path` if it has one, else as it was read (GIF as PNG).
 
-    Raises UnsupportedFormat for a suffix that is not known.
+    source_format: as `Photo.format` names it. Raises UnsupportedFormat for a suffix that is not known.
     """
     suffix = path.suffix.lower() if path is not None else ""
     if suffix in _FORMAT_OF_SUFFIX:
@@ -32,7 +26,7 @@ def output_format(photo: Photo, path: Path | None = None) -> str:
     if suffix:
         known = " ".join(_FORMAT_OF_SUFFIX)
         raise UnsupportedFormat(f"pictures cannot be saved as {suffix}; known suffixes: {known}")
-    return photo.format if photo.format in _SUFFIXES else "PNG"
+    return source_format if source_format in _SUFFIXES else "PNG"
 
 
 def picture_suffixes() -> frozenset[str]:
@@ -40,8 +34,8 @@ def picture_suffixes() -> frozenset[str]:
     return frozenset(_FORMAT_OF_SUFFIX) | {".gif"}
 
 
-def suffix_for(format: str) -> str:
+def suffix_for(file_format: str) -> str:
     """Usual suffix of files in an output format, with its dot. Raises UnsupportedFormat."""
-    if format not in _SUFFIXES:
-        raise UnsupportedFormat(f"pictures cannot be saved as {format}; known formats: {' '.join(_SUFFIXES)}")
-    return _SUFFIXES[format][0]
+    if file_format not in _SUFFIXES:
+        raise UnsupportedFormat(f"pictures cannot be saved as {file_format}; known formats: {' '.join(_SUFFIXES)}")
+    return _SUFFIXES[file_format][0]

@@ -156,7 +156,7 @@ def _begins_like(name: str, prefix: bytes) -> bool:
     return accept is not None and accept(prefix) is True
 
 
-def encode_photo(photo: Photo, *, format: str, quality: int = 95, keep_metadata: bool = False) -> bytes:
+def encode_photo(photo: Photo, *, file_format: str, quality: int = 95, keep_metadata: bool = False) -> bytes:
     """Bytes of a file in `format` (as `output_format` names it) with the photo's pixels and color profile.
 
     `quality`, 1 to 100, is for JPEG and HEIF (both 4:4:4) and WebP (lossy, always 4:2:0); PNG, TIFF (deflate)
@@ -168,33 +168,33 @@ def encode_photo(photo: Photo, *, format: str, quality: int = 95, keep_metadata:
     """
     if not 1 <= quality <= 100:
         raise ValueError(f"quality must be from 1 to 100, not {quality}")
-    suffix_for(format)  # raises for a format that is not written
-    if max(photo.size) > _LONGEST_SIDE.get(format, max(photo.size)):
+    suffix_for(file_format)  # raises for a format that is not written
+    if max(photo.size) > _LONGEST_SIDE.get(file_format, max(photo.size)):
         raise UnsupportedFormat(
-            f"a {format} file holds at most {_LONGEST_SIDE[format]:,} pixels a side and this picture is "
+            f"a {file_format} file holds at most {_LONGEST_SIDE[file_format]:,} pixels a side and this picture is "
             f"{photo.size[0]} x {photo.size[1]}: save it as PNG or TIFF"
         )
-    options = dict(_SAVE_OPTIONS[format])
-    if format in ("JPEG", "WEBP", "HEIF"):
+    options = dict(_SAVE_OPTIONS[file_format])
+    if file_format in ("JPEG", "WEBP", "HEIF"):
         options["quality"] = quality
-    if photo.icc_profile and format != "BMP":
+    if photo.icc_profile and file_format != "BMP":
         options["icc_profile"] = photo.icc_profile
-    if photo.exif and keep_metadata and format != "BMP":
+    if photo.exif and keep_metadata and file_format != "BMP":
         options["exif"] = photo.exif
         options.pop("compression", None)  # the TIFF library fails on EXIF; Pillow writes it, but uncompressed
     # The optimizing JPEG encoder needs room for the whole file; Pillow's guess is too small for 4:4:4 noise.
-    room = 8 * photo.size[0] * photo.size[1] + 1_000_000 if format == "JPEG" else 0
+    room = 8 * photo.size[0] * photo.size[1] + 1_000_000 if file_format == "JPEG" else 0
     file = io.BytesIO()
     try:
-        picture = _with_alpha(photo, keep=format in _HOLDS_ALPHA)
+        picture = _with_alpha(photo, keep=file_format in _HOLDS_ALPHA)
         with pillow_settings.applied(room):
-            if format == "HEIF" and ("HEIF" not in pillow_settings.input_formats() or "HEIF" not in Image.SAVE):
+            if file_format == "HEIF" and ("HEIF" not in pillow_settings.input_formats() or "HEIF" not in Image.SAVE):
                 raise UnsupportedFormat("HEIC files cannot be written on this computer: choose .jpg or .png")
-            picture.save(file, format, **options)
+            picture.save(file, file_format, **options)
     except ImageError:
         raise
     except Exception as error:  # OSError, ValueError, SystemError, ...: each encoder has its own
-        raise CannotWrite(f"the picture cannot be encoded as {format}: {reason_of(error)}") from error
+        raise CannotWrite(f"the picture cannot be encoded as {file_format}: {reason_of(error)}") from error
     return file.getvalue()
 
 

@@ -92,7 +92,7 @@ def process_photo(input: Path, output: Path, protector: Protector, draw: Draw) -
         photo = read_photo(input)
     except UnreadableImage as error:
         return Processed(result("unreadable", f"{input}: {error}"), None)
-    format = output_format(photo, output)
+    format = output_format(photo.format, output)
     found = protector.find(photo)
     if not found:
         return Processed(result("no-face", f"{input}: no face found, so nothing was written"), None)

@@ -226,7 +226,7 @@ def chain_of(photo: Photo, found: Sequence[FoundFace], surrogates: Sequence[Surr
 def encoded(photo: Photo, pixels: np.ndarray, format: str, options: Options) -> tuple[bytes, np.ndarray]:
     """The file of a photo with these pixels instead of its own, and the pixels that the file shows."""
     changed = replace(photo, pixels=pixels)
-    data = encode_photo(changed, format=format, quality=options.quality, keep_metadata=options.keep_metadata)
+    data = encode_photo(changed, file_format=format, quality=options.quality, keep_metadata=options.keep_metadata)
     return data, decode_photo(data).pixels
 
 

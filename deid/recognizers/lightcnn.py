@@ -41,9 +41,9 @@ class MaxFeatureMap(nn.Module):
     `filter` afterwards (`fold_batch_norm`).
     """
 
-    def __init__(self, filter: nn.Conv2d | nn.Linear, pool: bool = False) -> None:
+    def __init__(self, layer: nn.Conv2d | nn.Linear, pool: bool = False) -> None:
         super().__init__()
-        self.filter = filter
+        self.filter = layer  # called so in the released checkpoints
         self.pool = nn.MaxPool2d(2) if pool else nn.Identity()
         self.norm: nn.Module = nn.Identity()
 
@@ -57,10 +57,6 @@ class PositiveBatchNorm(nn.BatchNorm2d):
     So it can stand behind the maximum, where there is half as much to normalize, and still be folded into the
     layer before it. Takes (N, C, H, W) or (N, C).
     """
-
-    def _check_input_dim(self, input: Tensor) -> None:
-        if input.dim() not in (2, 4):
-            raise ValueError(f"expected 2 or 4 dimensions, got {input.dim()}")
 
     def forward(self, x: Tensor) -> Tensor:
         mean, variance = self.running_mean, self.running_var

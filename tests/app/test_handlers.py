@@ -48,7 +48,7 @@ def test_heic_is_read_shown_and_kept(photo: Path, tmp_path: Path) -> None:
     from deid.images.photo import encode_photo, read_photo
 
     path = tmp_path / "phone.HEIC"
-    path.write_bytes(encode_photo(read_photo(photo), format="HEIF", quality=95, keep_metadata=False))
+    path.write_bytes(encode_photo(read_photo(photo), file_format="HEIF", quality=95, keep_metadata=False))
     found = handlers.find_faces(path)
     assert found.suffix == ".HEIC"
     assert Image.open(found.view).format == "PNG"
