@@ -19,6 +19,8 @@ of condition (6) holding for the set itself and not only on average.
 import random
 from collections.abc import Mapping
 
+MAX_K = 100  # the largest anonymity level that may be asked for
+
 
 def secret_rng() -> random.Random:
     """The operating system's randomness, which nobody can seed or repeat: the draw's default."""

@@ -60,7 +60,7 @@ def detect_each(photos: Sequence[np.ndarray], *, device: str = "cpu") -> list[li
         batch = np.stack([rgb for rgb in searched if rgb is not None and rgb.shape == shape])
         for row, faces in zip(rows, detect_batch(batch, device=device), strict=True):
             height, width = photos[row].shape[:2]
-            found[row] = _scaled(faces, width / shape[1], height / shape[0])
+            found[row] = [scaled(face, width / shape[1], height / shape[0]) for face in faces]
     return found
 
 
@@ -129,15 +129,9 @@ def _left_to_right(boxes: np.ndarray, probabilities: np.ndarray, landmarks: np.n
     return sorted(faces, key=lambda face: (face.box[0] + face.box[2], face.box[1]))
 
 
-def _scaled(faces: list[Face], x: float, y: float) -> list[Face]:
-    """The faces in pixels of a picture `x` and `y` times as large (pixel centers stay centers)."""
+def scaled(face: Face, x: float, y: float) -> Face:
+    """The face in pixels of a picture `x` times as wide and `y` times as high (pixel centers stay centers)."""
     if x == y == 1:
-        return faces
-    return [
-        Face(
-            (f.box[0] * x, f.box[1] * y, f.box[2] * x, f.box[3] * y),
-            (f.landmarks + 0.5) * (x, y) - 0.5,
-            f.probability,
-        )
-        for f in faces
-    ]
+        return face
+    box = (face.box[0] * x, face.box[1] * y, face.box[2] * x, face.box[3] * y)
+    return Face(box, (face.landmarks + 0.5) * (x, y) - 0.5, face.probability)

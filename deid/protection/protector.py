@@ -10,6 +10,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from deid.anonymity.groups import MAX_K
 from deid.attacks import ATTACKS
 from deid.errors import ImageError, UsageError
 from deid.faces.detect import Face, detect_faces
@@ -20,8 +21,6 @@ from deid.protection.surrogates import Surrogate
 from deid.recognizers.checkpoints import load_recognizer
 from deid.recognizers.gallery import Enrollment, Gallery, build_gallery, match_person
 from deid.types import Options
-
-MAX_K = 100
 
 
 @dataclass(frozen=True, eq=False)
