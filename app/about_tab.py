@@ -5,8 +5,8 @@ from typing import Any
 
 import gradio as gr
 
-from deid.app import words
-from deid.app.page import reason_of
+from . import words
+from .page import reason_of
 
 TEXT = """
 ## What it does

@@ -7,8 +7,8 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from deid.app.sessions import Refused, Session
-from deid.app.uploads import unpack
+from .sessions import Refused, Session
+from .uploads import unpack
 
 LARGEST_REPORT = 50 << 20  # bytes
 

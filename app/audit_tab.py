@@ -7,12 +7,12 @@ from typing import Any
 
 import gradio as gr
 
-from deid.app import report_view
-from deid.app.audit_run import check_journal, take_photos
-from deid.app.folder_run import FolderRun
-from deid.app.page import followed, reason_of, said, session_of
-from deid.app.service import Service
-from deid.app.sessions import Session
+from . import report_view
+from .audit_run import check_journal, take_photos
+from .folder_run import FolderRun
+from .page import followed, reason_of, said, session_of
+from .service import Service
+from .sessions import Session
 
 Update = dict[Any, Any]
 JOURNAL = (

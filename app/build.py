@@ -2,9 +2,9 @@
 
 import gradio as gr
 
-from deid.app import about_tab, audit_tab, folder_tab, people_tab, photo_tab
-from deid.app.service import Service
-from deid.app.sessions import COOKIE
+from . import about_tab, audit_tab, folder_tab, people_tab, photo_tab
+from .service import Service
+from .sessions import COOKIE
 
 TITLE = "deid – photos that people still read and face recognizers cannot"
 

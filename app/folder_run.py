@@ -11,10 +11,11 @@ from typing import Any
 
 from PIL import Image
 
-from deid.app.sessions import Session
-from deid.app.uploads import Unpacked
 from deid.commands.output import HIDDEN
 from deid.types import FolderResult, Options, PhotoResult
+
+from .sessions import Session
+from .uploads import Unpacked
 
 THUMBNAIL = 72  # pixels
 

@@ -9,14 +9,15 @@ from typing import Any
 import gradio as gr
 from gradio.components import Component
 
-from deid.app import words
-from deid.app.folder_run import At, FolderRun, begin, results_zip, row_of, table
-from deid.app.page import asked_of, followed, reason_of, said, session_of, settings_of
-from deid.app.people import people_of
-from deid.app.service import Service
-from deid.app.sessions import Session
-from deid.app.uploads import Unpacked, unpack
 from deid.types import FolderResult
+
+from . import words
+from .folder_run import At, FolderRun, begin, results_zip, row_of, table
+from .page import asked_of, followed, reason_of, said, session_of, settings_of
+from .people import people_of
+from .service import Service
+from .sessions import Session
+from .uploads import Unpacked, unpack
 
 Update = dict[Any, Any]
 HEADERS = ["Photo", "Name", "Outcome", "Note"]

@@ -8,8 +8,8 @@ from starlette.datastructures import Headers, MutableHeaders
 from starlette.responses import PlainTextResponse
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from deid.app import uploads
-from deid.app.sessions import COOKIE, NO_COOKIE, Sessions, is_token, new_token
+from . import uploads
+from .sessions import COOKIE, NO_COOKIE, Sessions, is_token, new_token
 
 # Even a page that asked for something from elsewhere would not get it.
 POLICY = (

@@ -11,11 +11,12 @@ from urllib.parse import urlsplit
 
 import gradio as gr
 
-from deid.app import words
-from deid.app.desk import Desk, Waiting
-from deid.app.service import Service
-from deid.app.sessions import COOKIE, Refused, Session
 from deid.errors import ImageError, UsageError
+
+from . import words
+from .desk import Desk, Waiting
+from .service import Service
+from .sessions import COOKIE, Refused, Session
 
 
 def session_of(service: Service, request: gr.Request) -> Session:

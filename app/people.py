@@ -7,9 +7,9 @@ from pathlib import Path
 
 import platformdirs
 
-from deid.app.service import Service
-from deid.app.sessions import Refused, Session
-from deid.app.uploads import unpack
+from .service import Service
+from .sessions import Refused, Session
+from .uploads import unpack
 
 LONGEST_NAME = 60
 MOST_PHOTOS = 30  # of one person: every run reads them again

@@ -7,10 +7,10 @@ from typing import Any
 
 import gradio as gr
 
-from deid.app import people, words
-from deid.app.page import from_this_computer, reason_of, said, session_of
-from deid.app.service import Service
-from deid.app.sessions import Refused, Session
+from . import people, words
+from .page import from_this_computer, reason_of, said, session_of
+from .service import Service
+from .sessions import Refused, Session
 
 Update = dict[Any, Any]
 TEXT = (

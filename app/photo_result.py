@@ -5,11 +5,11 @@ from dataclasses import dataclass
 from typing import Any
 
 import gradio as gr
-import pandas as pd  # type: ignore[import-untyped]
+import pandas as pd
 
-from deid.app import words
-from deid.app.handlers import FoundPhoto, ProtectedPhoto
-from deid.app.service import Service
+from . import words
+from .handlers import FoundPhoto, ProtectedPhoto
+from .service import Service
 
 COLUMNS = ["Face", "Outcome", "Rank before", "Rank after", "Match 1:1", "SSIM", "CW-SSIM", "PSNR, dB", "Steps"]
 WIDTHS = [70, 130, 130, 110, 110, 90, 110, 110, 90]

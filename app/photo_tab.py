@@ -9,14 +9,15 @@ from typing import TYPE_CHECKING, Any
 import gradio as gr
 from gradio.components import Component
 
-from deid.app import people, photo_result, words
-from deid.app.drawing import face_at, with_boxes
-from deid.app.handlers import FoundPhoto
-from deid.app.page import asked_of, followed, reason_of, said, session_of, settings_of
-from deid.app.service import Service
-from deid.app.sessions import Refused, Session
-from deid.app.uploads import too_large
 from deid.errors import ImageError
+
+from . import people, photo_result, words
+from .drawing import face_at, with_boxes
+from .handlers import FoundPhoto
+from .page import asked_of, followed, reason_of, said, session_of, settings_of
+from .service import Service
+from .sessions import Refused, Session
+from .uploads import too_large
 
 if TYPE_CHECKING:  # it loads torch
     from deid.protection.progress import Step

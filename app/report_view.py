@@ -7,9 +7,9 @@ from typing import Any
 
 import gradio as gr
 
-from deid.app import words
-from deid.app.audit_run import Report
-from deid.app.page import said
+from . import words
+from .audit_run import Report
+from .page import said
 
 Update = dict[Any, Any]
 PRIVATE = "It names photos and tells ranks: whoever has it can undo protection. Keep it to yourself."

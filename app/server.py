@@ -3,12 +3,16 @@
 import os
 import time
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from starlette.middleware import Middleware
 
-from deid.app.guard import Guard
-from deid.app.service import Service
-from deid.app.uploads import MAX_BYTES
+from .guard import Guard
+from .service import Service
+from .uploads import MAX_BYTES
+
+if TYPE_CHECKING:  # it reads the environment that `serve` sets
+    import gradio as gr
 
 CSS = """
 .faces img { max-height: 32rem; }
@@ -46,11 +50,11 @@ class Serving:
     """A server that runs. close: stops it and deletes every session's files."""
 
     url: str
-    blocks: object
+    blocks: "gr.Blocks"
     service: Service
 
     def close(self) -> None:
-        self.blocks.close(verbose=False)  # type: ignore[attr-defined]
+        self.blocks.close(verbose=False)
         self.service.sessions.close()
 
     def wait(self) -> None:
@@ -72,7 +76,7 @@ def serve(
     os.environ["GRADIO_TEMP_DIR"] = str(service.sessions.root)
     import gradio as gr
 
-    from deid.app.build import build_app
+    from .build import build_app
 
     blocks = build_app(service)
     system = ["system-ui", "-apple-system", "Segoe UI", "Roboto", "sans-serif"]

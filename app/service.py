@@ -4,10 +4,11 @@ import threading
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
-from deid.app import audit_run, folder_run, handlers
-from deid.app.desk import Desk
-from deid.app.sessions import Sessions
 from deid.types import FolderResult
+
+from . import audit_run, folder_run, handlers
+from .desk import Desk
+from .sessions import Sessions
 
 
 @dataclass

@@ -10,6 +10,7 @@ import atexit
 import os
 import secrets
 import shutil
+import sys
 import tempfile
 import threading
 import time
@@ -17,10 +18,8 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
-try:
+if sys.platform != "win32":  # there a killed server's files stay
     import fcntl
-except ImportError:  # on Windows, where a killed server's files stay
-    fcntl = None  # type: ignore[assignment]
 
 PREFIX = "deid-ui-"
 COOKIE = "deid_browser"
@@ -153,7 +152,7 @@ class Sessions:
 
 def _take(folder: Path) -> None:
     """Mark a folder as used by this process, until it ends. Raises OSError if it is by another, or is none of ours."""
-    if fcntl is not None:
+    if sys.platform != "win32":
         handle = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW)
         try:
             fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -165,7 +164,7 @@ def _take(folder: Path) -> None:
 def _delete_abandoned() -> None:
     for folder in Path(tempfile.gettempdir()).glob(f"{PREFIX}*"):
         with suppress(OSError):  # in use, another user's, or gone meanwhile
-            if fcntl is not None and time.time() - folder.stat().st_mtime > SETTLED:
+            if sys.platform != "win32" and time.time() - folder.stat().st_mtime > SETTLED:
                 _take(folder)
                 shutil.rmtree(folder)
 

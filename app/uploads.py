@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
-from deid.app.sessions import Refused
+from .sessions import Refused
 
 MAX_FILES = 2_000
 MAX_BYTES = 8 << 30  # of one upload, and of all that it unpacks to
