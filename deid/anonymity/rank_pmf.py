@@ -27,7 +27,9 @@ class RankPmf:
         """Shannon entropy in bits, from 0 (one rank holds all) to log2 of the ranks seen; NaN if empty."""
         if not self.n:
             return math.nan
-        return sum(count / self.n * math.log2(self.n / count) for count in self.counts.values())
+        from scipy.stats import entropy  # a second to import, which only reports need
+
+        return float(entropy(list(self.counts.values()), base=2))
 
     def to_dict(self) -> dict[str, float]:
         """Rank (as text, since JSON has no other keys) → p, in the order of the ranks."""

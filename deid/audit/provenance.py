@@ -1,32 +1,30 @@
 """Who made a published set, and against which recognizers: what the private journal of the run says."""
 
 import json
-import re
 import sqlite3
 from collections.abc import Mapping
 from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 
+from deid.anonymity.groups import MAX_K
 from deid.batch.journal import journal_path
 from deid.batch.photo_tree import path_of
 from deid.errors import UsageError
 from deid.faces.obfuscation import OBFUSCATIONS
-from deid.protection.protector import MAX_K
 from deid.recognizers.checkpoints import Entry
-
-# What `transfer` attacked besides, before journals named it.
-_ONCE_BESIDE = {"transfer": {"dlib-resnet": ""}}
-_WEIGHTS = re.compile(r"[0-9a-f]{16}")  # as a run's configuration has them
 
 
 @dataclass(frozen=True)
 class MadeBy:
     """What the private journal of a run says of the set it made.
 
-    profile: None for a method without one. surrogates: the recognizers attacked, by name; weights: the first one's, as
-    the beginning of their SHA-256, empty where the journal does not tell. outputs: relative path of an original →
-    SHA-256 of what the run wrote for it.
+    k_level: the anonymity level K.
+    method: an attack or an obfuscation, by name.
+    profile: None for a method without one.
+    surrogates: the recognizers attacked, by name; empty for an obfuscation.
+    weights: the first surrogate's, as the beginning of their SHA-256; empty without surrogates.
+    outputs: relative path of an original → SHA-256 of what the run wrote for it.
     """
 
     k_level: int
@@ -80,13 +78,11 @@ def _run_of(db: sqlite3.Connection) -> MadeBy | None:
     if not 1 <= k_level <= MAX_K:
         raise ValueError("no level")
     outputs = {path_of(name): str(sha256) for name, sha256 in written}
-    name, *weights = configuration["recognizer"].split()
     if method in OBFUSCATIONS:  # it follows no recognizer's gradients
         return MadeBy(k_level, method, None, (), "", outputs)
-    profile = configuration.get("profile")
-    beside = map(str, dict(configuration.get("beside", _ONCE_BESIDE.get(profile)) or {}))
-    told = weights[0] if weights and _WEIGHTS.fullmatch(weights[0]) else ""
-    return MadeBy(k_level, method, profile, (name, *beside), told, outputs)
+    name, weights = configuration["recognizer"].split()
+    beside = map(str, dict(configuration.get("beside") or {}))
+    return MadeBy(k_level, method, configuration.get("profile"), (name, *beside), weights, outputs)
 
 
 def surrogates_of(run: MadeBy | None, entries: Mapping[str, Entry]) -> list[Entry] | None:

@@ -27,9 +27,16 @@ from deid.types import PhotoResult
 Json = dict[str, Any]
 
 
-def write_journal(published: Path, recognizer: str, k_level: int = K, files: Sequence[Path] = ()) -> Journal:
-    """The journal of a run that wrote these files, as they are now; the caller closes it."""
-    journal = Journal(journal_path(published), {"K": k_level, "method": "k-a3", "recognizer": f"{recognizer} 0123"})
+def write_journal(
+    published: Path, recognizer: str, k_level: int = K, files: Sequence[Path] = (), weights: str | None = None
+) -> Journal:
+    """The journal of a run that wrote these files, as they are now; the caller closes it.
+
+    weights: SHA-256 of the recognizer's, by default of the stand-in of this name.
+    """
+    weights = (entry(recognizer).sha256 if weights is None else weights)[:16]
+    configuration = {"K": k_level, "method": "k-a3", "recognizer": f"{recognizer} {weights}"}
+    journal = Journal(journal_path(published), configuration)
     for file in files:
         name = journal_name(file.relative_to(published))
         result = PhotoResult(str(file), str(file), "protected", "paper", "k-a3", k_level)
@@ -292,7 +299,8 @@ def planted(tmp_path_factory: pytest.TempPathFactory, shared_data: Path) -> Plan
     with pytest.MonkeyPatch.context() as patch:
         for name in ("STATE", "CACHE", "DATA"):
             patch.setenv(f"XDG_{name}_HOME", str(root / name.lower()))
-        write_journal(published, "lightcnn9", files=sorted(published.iterdir())).close()
+        attacked = manifest()["lightcnn9"]
+        write_journal(published, attacked.name, files=sorted(published.iterdir()), weights=attacked.sha256).close()
         shutil.copyfile(originals / "unchanged.jpg", published / "unchanged.jpg")
         shutil.copyfile(next(portraits), published / "someoneelse.jpg")
         _swap(published / "swapped1.jpg", published / "swapped2.jpg")
