@@ -3,9 +3,13 @@
 from collections.abc import Collection, Sequence
 from pathlib import Path
 
-from PIL import Image, ImageDraw, ImageFont
+import cv2
+import numpy as np
+from PIL import Image
 
-CHOSEN, LEFT_OUT = "#15803d", "#6b7280"
+CHOSEN, LEFT_OUT, WHITE = (21, 128, 61), (107, 114, 128), (255, 255, 255)  # RGB
+FONT = cv2.FONT_HERSHEY_SIMPLEX
+CAPITAL_HEIGHT = 22  # pixels of a capital letter of `FONT` at scale 1
 Box = tuple[float, float, float, float]
 
 
@@ -15,21 +19,28 @@ def with_boxes(preview: Path, boxes: Sequence[Box], scale: float, chosen: Collec
     scale: pixels of the picture a pixel of the boxes.
     """
     with Image.open(preview) as opened:
-        picture = opened.convert("RGB")
-    draw = ImageDraw.Draw(picture)
-    line = max(2, round(max(picture.size) / 250))
-    font = ImageFont.load_default(max(16, 6 * line))
+        picture = np.array(opened.convert("RGB"))
+    line = max(2, round(max(picture.shape[:2]) / 250))
     for number, box in enumerate(boxes, 1):
         color, width = (CHOSEN, line) if number in chosen else (LEFT_OUT, max(1, line // 2))
-        x0, y0, x1, y1 = (value * scale for value in box)
-        draw.rectangle((x0, y0, x1, y1), outline="white", width=width + 2)
-        draw.rectangle((x0, y0, x1, y1), outline=color, width=width)
-        left, top, right, bottom = draw.textbbox((0, 0), str(number), font=font)
-        tall, wide = bottom - top + 4 * line, right - left + 6 * line
-        at = y0 - tall if y0 >= tall else y0
-        draw.rectangle((x0, at, x0 + wide, at + tall), fill=color)
-        draw.text((x0 + 3 * line - left, at + 2 * line - top), str(number), fill="white", font=font)
-    return picture
+        x0, y0, x1, y1 = (round(value * scale) for value in box)
+        cv2.rectangle(picture, (x0, y0), (x1, y1), WHITE, width + 2)
+        cv2.rectangle(picture, (x0, y0), (x1, y1), color, width)
+        _draw_label(picture, str(number), (x0, y0), color, line)
+    return Image.fromarray(picture)
+
+
+def _draw_label(
+    picture: np.ndarray, text: str, corner: tuple[int, int], color: tuple[int, int, int], line: int
+) -> None:
+    """White on a patch of `color` that stands on a box's top left corner, or hangs from it where there is no room."""
+    x, y = corner
+    scale, stroke = max(12, 4.5 * line) / CAPITAL_HEIGHT, line
+    (text_width, text_height), _ = cv2.getTextSize(text, FONT, scale, stroke)
+    width, height = text_width + 6 * line, text_height + 4 * line
+    top = y - height if y >= height else y
+    cv2.rectangle(picture, (x, top), (x + width, top + height), color, cv2.FILLED)
+    cv2.putText(picture, text, (x + 3 * line, top + 2 * line + text_height), FONT, scale, WHITE, stroke, cv2.LINE_AA)
 
 
 def face_at(x: float, y: float, boxes: Sequence[Box], scale: float) -> int | None:

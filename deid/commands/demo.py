@@ -5,16 +5,17 @@ import shutil
 from collections.abc import Callable
 from pathlib import Path
 
+import cv2
 import numpy as np
-from PIL import Image, ImageDraw, ImageFont
+from PIL import Image
 
 from deid.errors import UsageError
+from deid.images.difference import AMPLIFICATION, amplified_difference
 from deid.images.photo import read_photo
 from deid.protection import pipeline
 from deid.types import Options, PhotoResult
 
-AMPLIFICATION = 10
-_TITLE_HEIGHT = 28
+_TITLE_HEIGHT = 28  # pixels
 
 
 def run_demo(folder: Path, *, say: Callable[[str], None]) -> list[tuple[PhotoResult, Path | None]]:
@@ -60,17 +61,16 @@ def write_samples(folder: Path) -> list[Path]:
 
 def side_by_side(before: np.ndarray, after: np.ndarray) -> Image.Image:
     """Before, after and their difference × 10 around gray, in a row, from two uint8 pictures of one size."""
-    difference = 128 + AMPLIFICATION * (after.astype(np.int16) - before.astype(np.int16))
     panels = {
         "before": before,
         "after": after,
-        f"perturbation x {AMPLIFICATION}": difference.clip(0, 255).astype(np.uint8),
+        f"perturbation x {AMPLIFICATION}": amplified_difference(before, after),
     }
-    height, width = before.shape[:2]
-    sheet = Image.new("RGB", (len(panels) * width, height + _TITLE_HEIGHT), "white")
-    draw = ImageDraw.Draw(sheet)
-    font = ImageFont.load_default(16)
-    for column, (title, pixels) in enumerate(panels.items()):
-        sheet.paste(Image.fromarray(pixels).convert("RGB"), (column * width, _TITLE_HEIGHT))
-        draw.text((column * width + 6, 4), title, fill="black", font=font)
-    return sheet
+    return Image.fromarray(cv2.hconcat([_titled(title, pixels) for title, pixels in panels.items()]))
+
+
+def _titled(title: str, pixels: np.ndarray) -> np.ndarray:
+    """A picture, gray or RGB, below its title in black on white; RGB."""
+    rgb = np.array(Image.fromarray(pixels).convert("RGB"))
+    panel = cv2.copyMakeBorder(rgb, _TITLE_HEIGHT, 0, 0, 0, cv2.BORDER_CONSTANT, value=(255, 255, 255))
+    return cv2.putText(panel, title, (6, 19), cv2.FONT_HERSHEY_SIMPLEX, 0.55, (0, 0, 0), 1, cv2.LINE_AA)
