@@ -12,16 +12,30 @@ FaceOutcome = Literal["protected", "failed", "not-recognized", "skipped"]
 
 @dataclass(frozen=True)
 class Options:
-    """How to protect. The draw of k is secret unless a seed is given."""
+    """How to protect.
+
+    k_level: K, the anonymity level.
+    method: of `methods.METHODS`.
+    strength: of blur and pixelate, in pixels of a 128-pixel face; None: the method's own.
+    max_visibility: limit of any pixel's change, in units of `visible_limit`; None: the profile's own.
+    fallback: blur or pixelate, for faces that the method cannot protect; None: write nothing.
+    profile: of `protection.profiles.PROFILES`.
+    recognizer: whose ranks are reported.
+    faces: "all", "largest", or numbers left to right such as "1,3".
+    people: a folder with a folder of photos for each known person.
+    seed: makes the draw of k repeatable; it is secret without.
+    quality: of a JPEG, WebP or HEIC output, 1 to 100.
+    device: auto, cpu or cuda.
+    """
 
     k_level: int = 5
     method: str = "k-a3"
-    strength: float | None = None  # of blur and pixelate, in pixels of a 128-pixel face; None: the method's own
-    max_visibility: float | None = None  # of any pixel's change, in units of `visible_limit`; None: the profile's own
-    fallback: str | None = None  # blur or pixelate, for faces that the method cannot protect; None: write nothing
+    strength: float | None = None
+    max_visibility: float | None = None
+    fallback: str | None = None
     profile: str = "robust"
     recognizer: str = "lightcnn9"
-    faces: str = "all"  # "all", "largest", or numbers left to right such as "1,3"
+    faces: str = "all"
     people: Path | None = None
     seed: int | None = None
     quality: int = 95
@@ -33,12 +47,19 @@ class Options:
 
 @dataclass(frozen=True)
 class FaceResult:
-    """One face of one photo. Private: `rank_after` and `k` reveal the draw.
+    """One face of one photo. Private: `rank_after` and `k` reveal the draw. Values are None for a face left alone.
 
-    box: (x0, y0, x1, y1) in pixels of the upright photo. identity: the enrolled person, or the face's own enrolment.
-    Ranks are in the gallery of `identity` (1 = recognized); similarities are cosines with its prototype; ssim, cw_ssim
-    and psnr (dB) compare the aligned face before and in the saved file. fallback: by what the face was hidden because
-    the method did not protect it; its k is None then. Values are None for a face left alone.
+    box: (x0, y0, x1, y1) in pixels of the upright photo.
+    identity: the enrolled person, or the face's own enrollment.
+    k: the rank group; None for a face that is blurred or pixelated.
+    exact: whether it stands at k after every handling that its profile checks.
+    rank_before, rank_after: in the gallery of `identity`, 1 = recognized.
+    similarity_before, similarity_after: cosines with the prototype of `identity`.
+    matches_at_far_1e_2: whether a comparison one to one accepts the saved face.
+    ssim, cw_ssim, psnr: of the aligned face before and in the saved file; psnr in dB.
+    gradient_evaluations: in all rounds.
+    attack: what really perturbed it, or the obfuscation; several in the order in which they ran, joined by commas.
+    fallback: by what the face was hidden because the method did not protect it.
     """
 
     box: tuple[float, float, float, float]
@@ -55,6 +76,7 @@ class FaceResult:
     cw_ssim: float | None = None
     psnr: float | None = None
     gradient_evaluations: int = 0
+    attack: str | None = None
     fallback: str | None = None
 
     def to_json(self) -> dict[str, Any]:
@@ -65,7 +87,14 @@ class FaceResult:
 
 @dataclass(frozen=True)
 class PhotoResult:
-    """One photo. output is None unless a file was written; message is one line for the user; costs in seconds."""
+    """One photo.
+
+    output: None unless a file was written.
+    method: the one asked for; what ran is in each face's `attack`.
+    weights: recognizer attacked → SHA-256.
+    message: one line for the user.
+    timing: what took how many seconds; not part of the JSON.
+    """
 
     input: str
     output: str | None
@@ -78,7 +107,7 @@ class PhotoResult:
     versions: Mapping[str, str] = field(default_factory=dict)
     weights: Mapping[str, str] = field(default_factory=dict)
     message: str = ""
-    costs: Mapping[str, float] = field(default_factory=dict)
+    timing: Mapping[str, float] = field(default_factory=dict)
 
     def to_json(self) -> dict[str, Any]:
         return {
@@ -119,7 +148,7 @@ class FolderResult:
 def finite(value: Any) -> Any:
     """The same JSON value with null for infinity (the PSNR of an unchanged face) and NaN, as JSON has neither."""
     if isinstance(value, dict):
-        return {key: finite(one) for key, one in value.items()}
+        return {key: finite(inner) for key, inner in value.items()}
     if isinstance(value, list | tuple):
-        return [finite(one) for one in value]
+        return [finite(inner) for inner in value]
     return None if isinstance(value, float) and not math.isfinite(value) else value

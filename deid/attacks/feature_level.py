@@ -6,48 +6,54 @@ random affine views (DI; Xie et al., CVPR 2019). Signs would waste what is seen 
 
 A view's gradient is noise for the most part, so what all steps asked for is added up, and only the sum is brought
 within the limit (dual averaging; Xiao, JMLR 11, 2010): one late view does not undo what many had agreed on. Momentum
-(MI-FGSM; Dong et al., CVPR 2018) is the same idea with a short memory. What it brings: README, «One change at a time».
+(MI-FGSM; Dong et al., CVPR 2018) is the same idea with a short memory.
 """
-
-from collections.abc import Callable, Sequence
 
 import torch
 from torch import Tensor
 
-from deid.losses.local_contrast import visible_limit
+from deid.anonymity.conditions import Criterion
+from deid.attacks.contract import Attacked, LogitsFn, Objective, OnStep, ignore_step
+from deid.attacks.loop import Iterate, descend
 
-LikenessFn = Callable[[Tensor], Sequence[Tensor]]
-"""faces (N, C, H, W) → of each network (N,), how alike the faces still are; larger is more alike."""
+
+def likeness(likenesses: tuple[Tensor, ...], labels: Tensor, rows: Tensor) -> tuple[Tensor, ...]:
+    """The objective of this attack: each network's likeness (n,) is a term of its own."""
+    return likenesses
 
 
 def feature_level(
-    likeness_fn: LikenessFn,
+    logits_fn: LogitsFn,
     faces: Tensor,
+    labels: Tensor,
     *,
+    objective: Objective = likeness,
+    criterion: Criterion | None,
     steps: int,
-    stride: float,
-    chroma: float,
-    limit: float | None,
     start: Tensor | None = None,
-) -> Tensor:
-    """Perturbed faces (N, C, H, W) in [0, 1] after `steps` steps, each network's gradient weighing the same.
+    limit: float | None = None,
+    on_step: OnStep = ignore_step,
+    stride: float = 2 / 255,
+    chroma: float = 1.0,
+) -> Attacked:
+    """As `contract.Attack` says; the gradients of the objective's terms weigh the same, whatever their size.
 
-    faces: (N, C, H, W) clean, in [0, 1]. stride: root mean square of a step before the limit. chroma: how far a step
-    follows the gradient's color, 1 all the way, 0 not at all. limit: of every pixel's change, in units of
-    `visible_limit`; None: none. start: where to go on from (default: the clean faces).
+    logits_fn: in place of logits how alike each network still finds the faces, (n,) each; larger is more alike.
+    stride: root mean square of a step, before the limit.
+    chroma: how far a step follows the gradient's color, 1 all the way, 0 not at all.
     """
-    perturbed = (faces if start is None else start).clone()
-    asked_for = perturbed - faces
-    largest = torch.full_like(faces, 1.0) if limit is None else limit * visible_limit(faces)
-    for _ in range(steps):
-        x = perturbed.requires_grad_(True)
-        losses = [loss.sum() for loss in likeness_fn(x)]
-        gradients = [torch.autograd.grad(loss, x, retain_graph=loss is not losses[-1])[0] for loss in losses]
-        gradient = sum((_unit(one) for one in gradients), torch.zeros_like(faces))
+    asked_for = (faces if start is None else start) - faces
+
+    def rule(at: Iterate) -> Tensor:
+        gradient = sum((_unit(gradient) for gradient in at.gradients), torch.zeros_like(at.faces))
         gray = gradient.mean(1, keepdim=True)
-        asked_for = asked_for - stride * _unit(gray + chroma * (gradient - gray))
-        perturbed = (faces + asked_for.clamp(-largest, largest)).clamp(0, 1)
-    return perturbed
+        asked_for[at.rows] -= stride * _unit(gray + chroma * (gradient - gray))
+        return asked_for[at.rows]
+
+    return descend(
+        logits_fn, faces, labels, rule,
+        objective=objective, criterion=criterion, steps=steps, start=start, limit=limit, on_step=on_step,
+    )  # fmt: skip
 
 
 def _unit(maps: Tensor) -> Tensor:

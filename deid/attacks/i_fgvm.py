@@ -5,14 +5,33 @@ r(2..k), its hinge and its criterion, so that the two differ in what they minimi
 is one number for one network; here it is a share of the step that the linearized hinge asks for, one a face.
 """
 
-from typing import Any
-
+import torch
 from torch import Tensor
 
-from deid.attacks.k_a3 import k_a3
-from deid.attacks.ranking import LogitsFn
+from deid.anonymity.conditions import Criterion
+from deid.attacks.contract import Attacked, LogitsFn, Objective, OnStep, ignore_step
+from deid.attacks.loop import Iterate, descend
+from deid.attacks.ranking import polyak_step
 
 
-def i_fgvm(logits_fn: LogitsFn, faces: Tensor, labels: Tensor, **settings: Any) -> Tensor:
-    """As `k_a3`, without its visual terms."""
-    return k_a3(logits_fn, faces, labels, **settings, visual_weight=0.0)
+def i_fgvm(
+    logits_fn: LogitsFn,
+    faces: Tensor,
+    labels: Tensor,
+    *,
+    objective: Objective,
+    criterion: Criterion | None,
+    steps: int,
+    start: Tensor | None = None,
+    limit: float | None = None,
+    on_step: OnStep = ignore_step,
+) -> Attacked:
+    """As `contract.Attack` says."""
+
+    def rule(at: Iterate) -> Tensor:
+        return at.faces - polyak_step(at, torch.ones_like(at.faces)) - at.clean
+
+    return descend(
+        logits_fn, faces, labels, rule,
+        objective=objective, criterion=criterion, steps=steps, start=start, limit=limit, on_step=on_step,
+    )  # fmt: skip

@@ -1,15 +1,36 @@
-"""The ranking loss that K-A³ and I-FGVM share, and the record of which faces are done."""
+"""What K-A³ and I-FGVM share: the ranking objective, and the length of a step."""
 
-from collections.abc import Callable
+from dataclasses import dataclass
 
 import torch
 from torch import Tensor
 
 from deid.anonymity.conditions import NO_TARGET
+from deid.attacks.loop import Iterate
 
-# faces (n, C, H, W), rows (n,): which of the batch's faces these are → logits (n, M), or (n, V, M) for V views of
-# each face. A plain model is `lambda faces, rows: model(faces)`.
-LogitsFn = Callable[[Tensor, Tensor], Tensor]
+# Shares of Polyak's step: a little short at first for little noise, over-relaxed later for the faces that are hard to
+# settle.
+FIRST_STRIDE, STRIDE_GROWTH, LAST_STRIDE = 0.8, 1.06, 1.6
+
+
+@dataclass(frozen=True, eq=False)
+class RankingObjective:
+    """`ranking_loss` of a batch, see there.
+
+    targets: (N, T), r(2..k) of each face, or (N, V, T), each view its own.
+    margin: in logits.
+    ceiling: below which the true identity's own logit is to lie; None: anywhere.
+    exact: bool (N, V), or one for all: whether everyone else is to lie below the true identity.
+    """
+
+    targets: Tensor
+    margin: float
+    ceiling: float | None = None
+    exact: Tensor | bool = True
+
+    def __call__(self, logits: Tensor, labels: Tensor, rows: Tensor) -> Tensor:
+        exact = self.exact[rows] if isinstance(self.exact, Tensor) else self.exact
+        return ranking_loss(logits, labels, self.targets[rows], self.margin, self.ceiling, exact)
 
 
 def ranking_loss(
@@ -22,10 +43,11 @@ def ranking_loss(
 ) -> Tensor:
     """How far the order is from «r(2..k) above y, everyone else below y», per face: (n,), 0 when it holds.
 
-    logits: (n, M) or (n, V, M), the views are summed; labels: (n,); targets: (n, T), r(2), …, r(k), padded with -1,
-    or (n, V, T), each view its own.
-    ceiling: where given, y's own logit is to lie below it as well: a comparison of two faces knows no others. exact:
-    False, or where it is False of bool (n, V), leaves out «everyone else below y», as the paper does.
+    logits: (n, M) or (n, V, M), the views are summed.
+    labels: (n,).
+    targets: (n, T), r(2), …, r(k), padded with -1, or (n, V, T), each view its own.
+    ceiling: where given, y's own logit is to lie below it as well: a comparison of two faces knows no others.
+    exact: False, or where it is False of bool (n, V), leaves out «everyone else below y», as the paper does.
 
     The paper sums a classification loss over r(2..k). A hinge on differences to y has the same minimizers of interest,
     is zero exactly when the order is reached, so that a step's length can be computed from its value, and it
@@ -35,11 +57,22 @@ def ranking_loss(
     views = logits.shape[1]
     true = logits.gather(2, labels[:, None, None].expand(-1, views, 1))
     targets = targets if targets.ndim == 3 else targets[:, None].expand(-1, views, -1)
-    wanted = targets != NO_TARGET
+    is_target = targets != NO_TARGET
     index = targets.clamp(min=0)
-    above = (true + margin - logits.gather(2, index)).relu() * wanted
+    above = (true + margin - logits.gather(2, index)).relu() * is_target
     aside = torch.zeros_like(logits, dtype=torch.bool).scatter(2, labels[:, None, None].expand(-1, views, 1), True)
-    aside = aside.scatter(2, torch.where(wanted, index, labels[:, None, None]), True)
+    aside = aside.scatter(2, torch.where(is_target, index, labels[:, None, None]), True)
     below = (logits.masked_fill(aside, -torch.inf) + margin - true).relu()
     loss = above.sum((1, 2)) + (below.sum(2) * exact).sum(1)
     return loss if ceiling is None else loss + (true + margin - ceiling).relu().sum((1, 2))
+
+
+def polyak_step(at: Iterate, room: Tensor) -> Tensor:
+    """The move (n, C, H, W) by which the linearized loss is gone, or a share of it (Polyak, 1969).
+
+    room: (n, C, H, W), in whose units lengths are measured: a pixel with more room moves farther.
+    """
+    direction = room * at.gradient
+    slope = (direction * at.gradient).sum((1, 2, 3)).clamp(min=1e-12)
+    stride = min(LAST_STRIDE, FIRST_STRIDE * STRIDE_GROWTH**at.step)
+    return (stride * at.loss / slope)[:, None, None, None] * direction

@@ -8,14 +8,14 @@ import torch
 from torch import Tensor
 
 from deid.anonymity.conditions import rank_of
-from deid.faces.align import align_face
-from deid.faces.detect import detect_faces, same_face
-from deid.faces.obfuscation import OBFUSCATIONS
-from deid.protection.protector import FoundFace, Protector
+from deid.faces.detect import detect_again
+from deid.methods import is_obfuscation
+from deid.protection.enrollment import FoundFace, enrollments_of
+from deid.protection.protector import Load, Protector
 from deid.recognizers.checkpoints import load_recognizer, manifest
 from deid.recognizers.gallery import Enrollment, Gallery
 from deid.recognizers.kinship import RecognizerClass, class_of
-from deid.recognizers.recognizer import Recognizer
+from deid.recognizers.recognizer import Recognizer, embed_faces
 
 TRUE = "this person"  # the true identity among the candidates
 SHOWN = 10
@@ -31,7 +31,13 @@ class Candidate:
 
 @dataclass(frozen=True)
 class FaceOpinion:
-    """One face. size: identities in the gallery; matches: at FAR 1e-2, one to one, None without a threshold."""
+    """One face.
+
+    rank_before, rank_after: of the true identity, 1 = recognized.
+    size: identities in the gallery.
+    matches: whether a comparison one to one accepts it, at FAR 1e-2; None without a threshold.
+    before, after: the most similar identities, the best first.
+    """
 
     rank_before: int
     rank_after: int
@@ -43,7 +49,7 @@ class FaceOpinion:
 
 @dataclass(frozen=True)
 class Opinion:
-    """What one recognizer says of each face asked about. kind: how close it is to the one that was attacked."""
+    """What one recognizer says of each face asked about. kind: how close it is to those that were attacked."""
 
     recognizer: str
     kind: RecognizerClass
@@ -51,45 +57,49 @@ class Opinion:
 
 
 def ask_recognizers(
-    before: np.ndarray, after: np.ndarray, found: Sequence[FoundFace], protector: Protector
+    before: np.ndarray,
+    after: np.ndarray,
+    found: Sequence[FoundFace],
+    protector: Protector,
+    *,
+    load: Load = load_recognizer,
 ) -> list[Opinion]:
     """Every recognizer whose weights are on this machine and have a gallery, the attacked one first.
 
-    before, after: pixels of the photo and of the saved file; found: the faces to ask about. Faces are detected afresh
-    in `after`; one that is not found again is looked at where it was.
+    Faces are detected afresh in `after`; one that is not found again is looked at where it was.
+
+    before, after: pixels of the photo and of the saved file.
+    found: the faces to ask about.
+    load: of recognizers that were not attacked.
     """
-    again = detect_faces(after, device=protector.device)
-    matches = [same_face(one.face, again) for one in found]
-    landmarks = [match.landmarks if match else one.face.landmarks for match, one in zip(matches, found, strict=True)]
+    original = [f.face.landmarks for f in found]
+    again = detect_again(after, [f.face for f in found], device=protector.device)
+    landmarks = [face.landmarks if face else points for face, points in zip(again, original, strict=True)]
     entries = manifest()
-    own = protector.recognizer
-    surrogates = [] if protector.options.method in OBFUSCATIONS else protector.surrogates
-    attacked = [entries[surrogate.recognizer.name] for surrogate in surrogates]
-    opinions = [
-        Opinion(
-            own.name,
-            class_of(entries[own.name], attacked),
-            tuple(
-                _opinion(one.embedding, embedding, protector.enrollments(one)[0], protector.gallery, own)
-                for one, embedding in zip(found, protector.embed(after, landmarks), strict=True)
-            ),
-        )
-    ]
-    for entry in entries.values():
-        if entry.name == own.name or "decoys_file" not in entry.details or not entry.path.is_file():
-            continue
-        other = load_recognizer(entry.name, protector.device)
-        clean = _embed(other, before, [one.face.landmarks for one in found])
-        published = _embed(other, after, landmarks)
+    attacked = [] if is_obfuscation(protector.options.method) else protector.surrogates
+    surrogates = [entries[surrogate.recognizer.name] for surrogate in attacked]
+
+    def opinion(recognizer: Recognizer, gallery: Gallery, enrolled: Sequence[Enrollment], clean: Tensor) -> Opinion:
+        published = embed_faces(recognizer, after, landmarks)
         faces = tuple(
-            _opinion(one, two, Enrollment("itself", one), Gallery(other.decoys), other)
-            for one, two in zip(clean, published, strict=True)
+            _face_opinion(*of_face, gallery, recognizer) for of_face in zip(clean, published, enrolled, strict=True)
         )
-        opinions.append(Opinion(other.name, class_of(entry, attacked), faces))
+        return Opinion(recognizer.name, class_of(entries[recognizer.name], surrogates), faces)
+
+    own = protector.recognizer
+    enrolled = [enrollments_of(f, protector.gallery)[0] for f in found]
+    opinions = [opinion(own, protector.gallery, enrolled, torch.stack([f.embedding for f in found]))]
+    for entry in entries.values():
+        if entry.name == own.name or entry.decoys_path is None or not entry.path.is_file():
+            continue
+        other = load(entry.name, protector.device)
+        clean = embed_faces(other, before, original)
+        itself = [Enrollment("itself", embedding) for embedding in clean]
+        opinions.append(opinion(other, Gallery(other.decoys), itself, clean))
     return opinions
 
 
-def _opinion(
+def _face_opinion(
     clean: Tensor, published: Tensor, enrollment: Enrollment, gallery: Gallery, recognizer: Recognizer
 ) -> FaceOpinion:
     logits = gallery.logits(torch.stack([clean, published]), [enrollment, enrollment])
@@ -113,9 +123,3 @@ def _best(logits: Tensor, gallery: Gallery) -> tuple[Candidate, ...]:
         Candidate(name(column), similarity)
         for similarity, column in zip(best.values.tolist(), best.indices.tolist(), strict=True)
     )
-
-
-def _embed(recognizer: Recognizer, pixels: np.ndarray, landmarks: Sequence[np.ndarray]) -> Tensor:
-    faces = torch.stack([align_face(pixels, points, recognizer.template) for points in landmarks])
-    with torch.no_grad():
-        return recognizer.embed(faces.to(recognizer.device))

@@ -10,6 +10,7 @@ import os
 import sqlite3
 from collections import Counter
 from collections.abc import Mapping, Sequence
+from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -19,10 +20,12 @@ import platformdirs
 
 from deid.batch.clusters import Cluster, assign
 from deid.errors import UsageError
+from deid.faces.detect import Face
 from deid.storage.private_database import open_private_database
 from deid.types import FaceResult, PhotoResult
 
-_SCHEMA = """
+VERSION = 2  # of the tables; another one's journals are refused
+_SCHEMA = f"""
 CREATE TABLE IF NOT EXISTS configuration (value TEXT NOT NULL);
 CREATE TABLE IF NOT EXISTS clusters (id INTEGER PRIMARY KEY, total BLOB NOT NULL, faces INTEGER NOT NULL);
 CREATE TABLE IF NOT EXISTS photos (
@@ -30,9 +33,10 @@ CREATE TABLE IF NOT EXISTS photos (
     result TEXT
 );
 CREATE TABLE IF NOT EXISTS faces (
-    path TEXT NOT NULL, number INTEGER NOT NULL, cluster INTEGER NOT NULL, rank INTEGER, embedding BLOB,
-    PRIMARY KEY (path, number)
+    path TEXT NOT NULL, number INTEGER NOT NULL, cluster INTEGER NOT NULL, face TEXT NOT NULL, embedding BLOB NOT NULL,
+    k INTEGER, rank INTEGER, PRIMARY KEY (path, number)
 );
+PRAGMA user_version = {VERSION};
 """
 
 
@@ -50,6 +54,15 @@ class Entry:
     result: PhotoResult | None
 
 
+@dataclass(frozen=True, eq=False)
+class KnownFace:
+    """A face of a photo that was searched. embedding: float32 (D,), clean; cluster: whose it is, see `clusters`."""
+
+    face: Face
+    embedding: np.ndarray
+    cluster: int
+
+
 def journal_path(output: Path) -> Path:
     """Where the journal of a run into `output` is kept."""
     name = hashlib.sha256(os.fsencode(output.resolve())).hexdigest()[:32]
@@ -61,15 +74,20 @@ class Journal:
 
     def __init__(self, path: Path, configuration: Mapping[str, Any]) -> None:
         """Raises UsageError if the run began with another configuration."""
+        if path.is_file() and _version_of(path) not in (None, VERSION):
+            raise UsageError(
+                f"this output folder was begun by another version of this program: move the journal {path} away to "
+                "begin anew, or choose another folder"
+            )
         self._db = open_private_database(
             path,
             _SCHEMA,
             busy="another run is writing to this output folder: wait for it, or stop it",
             broken="the journal {path} cannot be used ({error}): move it away to begin anew",
         )
-        if "embedding" not in [column for _, column, *_ in self._db.execute("PRAGMA table_info(faces)")]:
-            self._db.execute("ALTER TABLE faces ADD COLUMN embedding BLOB")  # begun by an earlier version
         self._agree(json.dumps(configuration, sort_keys=True))
+        # What an earlier run had under way when it was ended.
+        self._db.execute("UPDATE faces SET k = NULL")
 
     def _agree(self, configuration: str) -> None:
         row = self._db.execute("SELECT value FROM configuration").fetchone()
@@ -77,7 +95,6 @@ class Journal:
             self._db.execute("INSERT INTO configuration VALUES (?)", (configuration,))
             return
         before, now = json.loads(row[0]), json.loads(configuration)
-        # An option that an older version of this program did not have was not given.
         if changed := [f"{key} was {before.get(key)}" for key in now if now[key] != before.get(key)]:
             self.close()
             raise UsageError(
@@ -102,10 +119,12 @@ class Journal:
 
     def clusters(self) -> list[Cluster]:
         rows = self._db.execute("SELECT id, total, faces FROM clusters ORDER BY id")
-        return [Cluster(id, np.frombuffer(total, np.float32), faces) for id, total, faces in rows]
+        return [Cluster(number, np.frombuffer(total, np.float32), faces) for number, total, faces in rows]
 
-    def add_found(self, path: str, input_sha256: str, embeddings: Sequence[np.ndarray], threshold: float) -> None:
-        """A photo with its faces, left to right, which join clusters as `assign` says.
+    def add_found(
+        self, path: str, input_sha256: str, found: Sequence[tuple[Face, np.ndarray]], threshold: float
+    ) -> None:
+        """A photo with its faces and their embeddings (D,), left to right, which join clusters as `assign` says.
 
         Faces of an earlier version of the photo leave theirs first.
         """
@@ -117,48 +136,54 @@ class Journal:
                 " ON CONFLICT (path) DO UPDATE SET input_sha256 = excluded.input_sha256, state = 'found'",
                 (path, input_sha256),
             )
-            clusters = assign(embeddings, self.clusters(), threshold)
-            for number, (embedding, cluster) in enumerate(zip(embeddings, clusters, strict=True)):
+            clusters = assign([embedding for _, embedding in found], self.clusters(), threshold)
+            for number, ((face, embedding), cluster) in enumerate(zip(found, clusters, strict=True)):
                 self._db.execute(
                     "INSERT OR REPLACE INTO clusters VALUES (?, ?, ?)",
                     (cluster.id, _blob(cluster.total), cluster.faces),
                 )
                 self._db.execute(
-                    "INSERT INTO faces (path, number, cluster, embedding) VALUES (?, ?, ?, ?)",
-                    (path, number, cluster.id, _blob(embedding)),
+                    "INSERT INTO faces (path, number, cluster, face, embedding) VALUES (?, ?, ?, ?, ?)",
+                    (path, number, cluster.id, _face_text(face), _blob(embedding)),
                 )
 
     def _leave_clusters(self, path: str) -> None:
         """Forget the faces of a photo. A cluster that is left empty is gone."""
         clusters = {cluster.id: cluster for cluster in self.clusters()}
-        rows = self._db.execute("SELECT cluster, embedding FROM faces WHERE path = ?", (path,)).fetchall()
-        for id, blob in rows:
-            cluster = clusters[id]
-            # Earlier versions of this program kept no face's embedding: there the cluster's mean stands for it.
-            left = cluster.total / cluster.faces if blob is None else np.frombuffer(blob, np.float32)
+        for known in self.faces_of(path):
+            left = clusters[known.cluster].total - known.embedding
             self._db.execute(
-                "UPDATE clusters SET total = ?, faces = faces - 1 WHERE id = ?", (_blob(cluster.total - left), id)
+                "UPDATE clusters SET total = ?, faces = faces - 1 WHERE id = ?", (_blob(left), known.cluster)
             )
         self._db.execute("DELETE FROM clusters WHERE faces = 0")
         self._db.execute("DELETE FROM faces WHERE path = ?", (path,))
 
-    def clusters_of(self, path: str) -> list[int]:
-        """The cluster of each face of a photo, left to right."""
-        rows = self._db.execute("SELECT cluster FROM faces WHERE path = ? ORDER BY number", (path,))
-        return [cluster for (cluster,) in rows]
+    def faces_of(self, path: str) -> list[KnownFace]:
+        """The faces of a photo, left to right."""
+        rows = self._db.execute("SELECT face, embedding, cluster FROM faces WHERE path = ? ORDER BY number", (path,))
+        return [KnownFace(_face(face), np.frombuffer(blob, np.float32), cluster) for face, blob, cluster in rows]
 
     def rank_counts(self, cluster: int | None = None) -> Counter[int]:
-        """How many published faces stand at each rank, over the run or within one cluster."""
+        """How many faces stand at each rank, over the run or within one cluster.
+
+        Published ones at the rank they were published at, those under way at the k that is reserved for them.
+        """
         where, values = ("", ()) if cluster is None else (" AND cluster = ?", (cluster,))
         rows = self._db.execute(
-            f"SELECT rank, COUNT(*) FROM faces WHERE rank IS NOT NULL{where} GROUP BY rank",
+            f"SELECT COALESCE(rank, k) AS held, COUNT(*) FROM faces WHERE held IS NOT NULL{where} GROUP BY held",
             values,
         )
         return Counter(dict(rows.fetchall()))
 
+    def reserve(self, path: str, ks: Mapping[int, int]) -> None:
+        """A photo is under way, its faces (by number) at these ks: they count in every draw until it ends."""
+        with self._transaction():
+            for number, k in ks.items():
+                self._db.execute("UPDATE faces SET k = ? WHERE path = ? AND number = ?", (k, path, number))
+
     def give_back(self, path: str) -> None:
-        """Forget the ranks of a photo that is done again."""
-        self._db.execute("UPDATE faces SET rank = NULL WHERE path = ?", (path,))
+        """Forget the ranks and ks of a photo that is done again, or that failed."""
+        self._db.execute("UPDATE faces SET rank = NULL, k = NULL WHERE path = ?", (path,))
 
     def intend(self, path: str, output_sha256: str, replaced_sha256: str | None, result: PhotoResult) -> None:
         """What is about to be written: after a crash the file tells by its hash whether it was, or is the old one."""
@@ -173,7 +198,7 @@ class Journal:
             self._db.execute(
                 "UPDATE photos SET state = 'done', result = ? WHERE path = ?", (json.dumps(result.to_json()), path)
             )
-            self._db.execute("UPDATE faces SET rank = NULL WHERE path = ?", (path,))
+            self._db.execute("UPDATE faces SET rank = NULL, k = NULL WHERE path = ?", (path,))
             if result.output is not None:
                 for number, face in enumerate(result.faces):
                     # A failed face is in the file only if the user asked to write it unverified: then it counts.
@@ -186,6 +211,25 @@ class Journal:
         """`with` commits at the end and rolls back on any exception."""
         self._db.execute("BEGIN")
         return self._db
+
+
+def _version_of(path: Path) -> int | None:
+    """Of the tables of a journal; None for a new one, or for a file that is none (opening it says what is wrong)."""
+    try:
+        with closing(sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro", uri=True, timeout=0)) as database:
+            tables = database.execute("SELECT COUNT(*) FROM sqlite_master").fetchone()[0]
+            return database.execute("PRAGMA user_version").fetchone()[0] if tables else None
+    except sqlite3.DatabaseError:
+        return None
+
+
+def _face_text(face: Face) -> str:
+    return json.dumps({"box": face.box, "landmarks": face.landmarks.tolist(), "probability": face.probability})
+
+
+def _face(text: str) -> Face:
+    record = json.loads(text)
+    return Face(tuple(record["box"]), np.array(record["landmarks"], np.float64), record["probability"])
 
 
 def _blob(vector: np.ndarray) -> bytes:

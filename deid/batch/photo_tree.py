@@ -11,20 +11,20 @@ from deid.images.formats import picture_suffixes
 from deid.protection.pipeline import output_suffix
 
 
-def check_places(input: Path, output: Path) -> None:
+def check_places(source: Path, target: Path) -> None:
     """Raises UsageError for folders that a run cannot lead from and to."""
-    if not input.is_dir():
-        raise UsageError(f"{input} is not a folder")
-    if output.exists() and not output.is_dir():
-        raise UsageError(f"{output} is not a folder")
-    a, b = input.resolve(), output.resolve()
+    if not source.is_dir():
+        raise UsageError(f"{source} is not a folder")
+    if target.exists() and not target.is_dir():
+        raise UsageError(f"{target} is not a folder")
+    a, b = source.resolve(), target.resolve()
     if a == b or a in b.parents or b in a.parents:
-        raise UsageError(f"{input} and {output} lie in one another: originals and protected photos need two places")
-    if b in journal_path(output).resolve().parents:
-        raise UsageError(f"{output} holds this program's private journals: protected photos need another place")
+        raise UsageError(f"{source} and {target} lie in one another: originals and protected photos need two places")
+    if b in journal_path(target).resolve().parents:
+        raise UsageError(f"{target} holds this program's private journals: protected photos need another place")
 
 
-def photos_in(input: Path) -> Iterator[Path]:
+def photos_in(folder: Path) -> Iterator[Path]:
     """Every picture by its name, broken links too, so that none is missing in silence. Linked folders are left out.
 
     Raises UsageError for a folder that cannot be read.
@@ -33,11 +33,11 @@ def photos_in(input: Path) -> Iterator[Path]:
     def refuse(error: OSError) -> None:
         raise UsageError(f"the folder {error.filename} cannot be read: {error.strerror}")
 
-    for folder, inner, files in os.walk(input, onerror=refuse):
+    for place, inner, files in os.walk(folder, onerror=refuse):
         inner[:] = [name for name in inner if not name.startswith(".")]
         for name in files:
             if not name.startswith(".") and Path(name).suffix.lower() in picture_suffixes():
-                yield Path(folder, name).relative_to(input)
+                yield Path(place, name).relative_to(folder)
 
 
 def journal_name(path: Path) -> str:

@@ -51,8 +51,8 @@ def show_json(document: Any) -> None:
 
 def say_costs(result: PhotoResult) -> None:
     """Where the seconds went, the largest part first."""
-    total = sum(result.costs.values()) or 1.0
-    for name, seconds in sorted(result.costs.items(), key=lambda cost: -cost[1]):
+    total = sum(result.timing.values()) or 1.0
+    for name, seconds in sorted(result.timing.items(), key=lambda cost: -cost[1]):
         say(f"  {name:<24} {seconds:8.2f} s  {seconds / total:4.0%}")
 
 

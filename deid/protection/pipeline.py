@@ -1,30 +1,31 @@
 """One photo: read → detect → attack, or obfuscate → encode → look again at the encoded file → result, and write."""
 
-import math
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 from pytorch_msssim import ssim
-from torch import Tensor
 
 from deid.anonymity.conditions import rank_of
 from deid.anonymity.groups import draw_groups, secret_rng, seeded_rng
 from deid.errors import OutputExists, UnreadableImage, UsageError
-from deid.faces.obfuscation import OBFUSCATIONS
 from deid.images.formats import output_format
-from deid.images.photo import read_photo
+from deid.images.photo import Photo, read_photo
 from deid.losses.cw_ssim import cw_ssim
+from deid.losses.psnr import psnr
+from deid.methods import is_obfuscation
+from deid.protection.attempt import Attempt
+from deid.protection.criteria import is_exact, shortcoming
+from deid.protection.enrollment import FoundFace, enrollments_of
 from deid.protection.fallback import fall_back, obfuscate
-from deid.protection.profiles import PROFILES
-from deid.protection.protector import FoundFace, Protector
-from deid.protection.rounds import Attempt, is_exact, run_rounds, shortcoming
-from deid.protection.verification import Look
+from deid.protection.options import chosen_faces
+from deid.protection.progress import Watcher, nobody_watches
+from deid.protection.protector import Protector, load_protector, versions
+from deid.protection.rounds import run_rounds
+from deid.protection.task import PhotoTask, task_of
 from deid.storage.atomic import same_file, write_atomically
 from deid.types import FaceOutcome, FaceResult, Options, Outcome, PhotoResult
-
-__all__ = ["Draw", "FoundFace", "Processed", "Protector", "process_photo", "protect"]
 
 # The chosen faces of one photo → a rank group k in 2..K+1 for each.
 Draw = Callable[[Sequence[FoundFace]], Sequence[int]]
@@ -44,87 +45,121 @@ def output_suffix(path: Path) -> str:
     return ".png" if path.suffix.lower() == ".gif" else path.suffix
 
 
-def protect(input: Path, output: Path | None, options: Options, *, protector: Protector | None = None) -> PhotoResult:
+def protect(
+    source: Path,
+    target: Path | None,
+    options: Options,
+    *,
+    protector: Protector | None = None,
+    watcher: Watcher = nobody_watches,
+) -> PhotoResult:
     """Protect one photo and write it; an unreadable or faceless photo is an outcome, nothing is written then.
 
-    output: default beside the input, NAME-protected.SUFFIX. Raises UsageError, OutputExists, CannotWrite,
-    UnsupportedFormat, CheckpointError.
+    target: default beside the photo, NAME-protected.SUFFIX.
+    protector: loaded before, with these options; None: loaded now.
+    watcher: is told of every step; whatever it raises ends the run, and nothing is written.
+
+    Raises UsageError, OutputExists, CannotWrite, UnsupportedFormat, CheckpointError.
     """
-    target = output or input.with_name(f"{input.stem}-protected{output_suffix(input)}")
-    if input.exists() and target.exists() and same_file(input, target):
+    target = target or source.with_name(f"{source.stem}-protected{output_suffix(source)}")
+    if source.exists() and target.exists() and same_file(source, target):
         raise UsageError(f"{target} is the photo itself: an original is never overwritten")
     if target.exists() and not options.overwrite:
         raise OutputExists(f"{target} exists already: --overwrite replaces it")
-    protector = protector or Protector(options)
+    protector = protector or load_protector(options)
     rng = secret_rng() if options.seed is None else seeded_rng(options.seed)
-    processed = process_photo(input, target, protector, lambda faces: draw_groups(len(faces), options.k_level, rng))
+    processed = process_photo(
+        source, target, protector, lambda faces: draw_groups(len(faces), options.k_level, rng), watcher=watcher
+    )
     if processed.data is None:
         return processed.result
     write_atomically(processed.data, target, overwrite=options.overwrite)
     return replace(processed.result, output=str(target))
 
 
-def process_photo(input: Path, output: Path, protector: Protector, draw: Draw) -> Processed:
-    """Everything but writing; the output's suffix decides the format. Never raises for a bad photo.
+def process_photo(
+    source: Path, target: Path, protector: Protector, draw: Draw, *, watcher: Watcher = nobody_watches
+) -> Processed:
+    """Everything but writing; the target's suffix decides the format. Never raises for a bad photo.
 
-    Raises UsageError for a face number that is not there, UnsupportedFormat for the output's suffix.
+    Raises UsageError for a face number that is not there, UnsupportedFormat for the target's suffix.
     """
-    started = time.perf_counter()
-    options = protector.options
-
-    def result(outcome: Outcome, message: str, faces: tuple[FaceResult, ...] = (), **more: object) -> PhotoResult:
-        return PhotoResult(
-            input=str(input),
-            output=None,
-            outcome=outcome,
-            profile=options.profile,
-            method=options.method,
-            k_level=options.k_level,
-            faces=faces,
-            seconds=time.perf_counter() - started,
-            versions=protector.versions,
-            weights={one.recognizer.name: one.recognizer.sha256 for one in protector.surrogates},
-            message=message,
-            **more,  # type: ignore[arg-type]
-        )
-
+    started, options = time.perf_counter(), protector.options
     try:
-        photo = read_photo(input)
+        photo = read_photo(source)
     except UnreadableImage as error:
-        return Processed(result("unreadable", f"{input}: {error}"), None)
-    format = output_format(photo.format, output)
+        return Processed(ended(source, protector, "unreadable", f"{source}: {error}", started), None)
+    file_format = output_format(photo.format, target)
     found = protector.find(photo)
+    chosen = chosen_faces(options.faces, [f.face for f in found])
+    ks = [] if is_obfuscation(options.method) else draw([found[i] for i in chosen]) if chosen else []
+    return process_faces(source, photo, file_format, found, chosen, ks, protector, started=started, watcher=watcher)
+
+
+def process_faces(
+    source: Path,
+    photo: Photo,
+    file_format: str,
+    found: Sequence[FoundFace],
+    chosen: Sequence[int],
+    ks: Sequence[int],
+    protector: Protector,
+    *,
+    started: float,
+    watcher: Watcher = nobody_watches,
+) -> Processed:
+    """As `process_photo`, of a photo whose faces are found and whose ks are drawn.
+
+    file_format: of the output, as Pillow names it.
+    found: all its faces; chosen: indices of those to protect.
+    ks: of the chosen ones; none for an obfuscation, where ranks fall as they may.
+    started: by `time.perf_counter`.
+    """
+    options = protector.options
     if not found:
-        return Processed(result("no-face", f"{input}: no face found, so nothing was written"), None)
-    chosen = protector.choose(found)
-    wanted = [found[i] for i in chosen]
-    ks: Sequence[int | None]
-    if options.method in OBFUSCATIONS:  # ranks fall as they may: there is no k to draw
-        ks, attempt = [None] * len(wanted), obfuscate(photo, wanted, protector, format)
+        return Processed(
+            ended(source, protector, "no-face", f"{source}: no face found, so nothing was written", started), None
+        )
+    task = task_of(photo, [found[i] for i in chosen], ks, protector, file_format, watcher)
+    if is_obfuscation(options.method):
+        attempt = obfuscate(task)
     else:
-        drawn = draw(wanted)
-        attempt = run_rounds(photo, wanted, drawn, protector, format)
+        attempt = run_rounds(task)
         if options.fallback is not None:
-            attempt = fall_back(photo, wanted, drawn, attempt, options.fallback, protector, format)
-        ks = [None if at in attempt.hidden else k for at, k in enumerate(drawn)]
+            attempt = fall_back(task, attempt, options.fallback)
     records = [_untouched(f) for f in found]
-    for at, i in enumerate(chosen):
-        records[i] = _face_result(found[i], ks[at], attempt, at, protector)
-    faces = tuple(records)
-    profile = PROFILES[options.profile]
+    for row, i in enumerate(chosen):
+        records[i] = _face_result(task, attempt, row)
     failed = [
-        f"face {i + 1} could not be protected ({shortcoming(attempt.looks[at], profile)})"
-        for at, i in enumerate(chosen)
-        if faces[i].outcome == "failed"
+        f"face {i + 1} could not be protected ({shortcoming(attempt.checks[row], task.profile)})"
+        for row, i in enumerate(chosen)
+        if records[i].outcome == "failed"
     ]
-    if not failed:
-        return Processed(result("protected", "", faces, costs=attempt.costs.seconds), attempt.data, tuple(found))
-    message = f"{input}: {'; '.join(failed)}"
-    if options.write_unverified:
-        written = f"{message}; written all the same, as asked"
-        return Processed(result("failed", written, faces, costs=attempt.costs.seconds), attempt.data, tuple(found))
-    return Processed(
-        result("failed", f"{message}, so nothing was written", faces, costs=attempt.costs.seconds), None, tuple(found)
+    outcome: Outcome = "failed" if failed else "protected"
+    message = f"{source}: {'; '.join(failed)}" if failed else ""
+    data: bytes | None = attempt.data
+    if failed and options.write_unverified:
+        message += "; written all the same, as asked"
+    elif failed:
+        message, data = f"{message}, so nothing was written", None
+    result = ended(source, protector, outcome, message, started)
+    return Processed(replace(result, faces=tuple(records), timing=task.timing.seconds), data, tuple(found))
+
+
+def ended(source: Path, protector: Protector, outcome: Outcome, message: str, started: float) -> PhotoResult:
+    """The result of a photo, without its faces. started: by `time.perf_counter`."""
+    options = protector.options
+    return PhotoResult(
+        input=str(source),
+        output=None,
+        outcome=outcome,
+        profile=options.profile,
+        method=options.method,
+        k_level=options.k_level,
+        seconds=time.perf_counter() - started,
+        versions=versions(),
+        weights={surrogate.recognizer.name: surrogate.recognizer.sha256 for surrogate in protector.surrogates},
+        message=message,
     )
 
 
@@ -132,41 +167,33 @@ def _untouched(found: FoundFace) -> FaceResult:
     return FaceResult(box=found.face.box, identity=found.person or "itself", outcome="skipped")
 
 
-def _face_result(found: FoundFace, k: int | None, attempt: Attempt, row: int, protector: Protector) -> FaceResult:
-    """The record of one chosen face, from the last look at the encoded file. k: None if it was to stand at no rank."""
-    enrollments = protector.enrollments(found)
-    shown, look = enrollments[0], attempt.looks[row]
-    published = look.published
-    clean_rank = int(rank_of(protector.gallery.logits(found.embedding[None], [shown]), 0))
-    before = float(found.embedding @ shown.prototype)
-    threshold = protector.recognizer.thresholds.get("1e-2")
-    clean, after = attempt.clean[row : row + 1], look.aligned[None]
+def _face_result(task: PhotoTask, attempt: Attempt, row: int) -> FaceResult:
+    """The record of one chosen face, from the last look at the encoded file."""
+    found, check, recognizer = task.found[row], attempt.checks[row], task.protector.recognizer
+    shown, published = enrollments_of(found, task.protector.gallery)[0], check.published
+    clean_rank = int(rank_of(task.protector.gallery.logits(found.embedding[None], [shown]), 0))
+    threshold = recognizer.thresholds.get("1e-2")
+    hidden = row in attempt.hidden
+    k = None if hidden else task.ks[row]
+    clean, after = attempt.clean[row : row + 1], check.aligned[None]
+    outcome: FaceOutcome = "protected" if clean_rank == 1 else "not-recognized"
+    if shortcoming(check, task.profile):
+        outcome = "failed"
     return FaceResult(
         box=found.face.box,
         identity=shown.name,
-        outcome=_outcome(look, clean_rank, protector),
+        outcome=outcome,
         k=k,
-        exact=k is not None and is_exact(look, k),
+        exact=k is not None and is_exact(check, k),
         rank_before=clean_rank,
         rank_after=published.ranks[0][0],
-        similarity_before=before,
+        similarity_before=float(found.embedding @ shown.prototype),
         similarity_after=published.similarities[0][0],
         matches_at_far_1e_2=None if threshold is None else max(published.similarities[0]) >= threshold,
         ssim=ssim(clean, after, data_range=1, win_size=7).item(),
         cw_ssim=float(cw_ssim(clean, after)),
-        psnr=_psnr(clean, after),
+        psnr=float(psnr(clean, after)),
         gradient_evaluations=attempt.evaluations[row],
-        fallback=protector.options.fallback if row in attempt.hidden else None,
+        attack=", ".join(attempt.attacks[row]) or None,
+        fallback=task.protector.options.fallback if hidden else None,
     )
-
-
-def _outcome(look: Look, clean_rank: int, protector: Protector) -> FaceOutcome:
-    if shortcoming(look, PROFILES[protector.options.profile]):
-        return "failed"
-    return "protected" if clean_rank == 1 else "not-recognized"
-
-
-def _psnr(clean: Tensor, after: Tensor) -> float:
-    """Peak signal-to-noise ratio in dB, at most 99 (equal images)."""
-    error = float((clean - after).square().mean())
-    return min(99.0, -10 * math.log10(max(error, 1e-12)))

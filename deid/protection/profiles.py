@@ -7,8 +7,12 @@ from deid.images.handlings import AS_PUBLISHED, HALF_SIZE, HALF_SIZE_JPEG_75, HA
 
 
 @dataclass(frozen=True)
-class Away:
-    """How a `feature_level` attack goes, see there. steps: of each of the rounds that are such an attack."""
+class FeatureLevel:
+    """The first rounds of a profile that are a `feature_level` attack, whatever method is asked for.
+
+    steps: of each of these rounds.
+    stride, chroma: see `attacks.feature_level`.
+    """
 
     steps: tuple[int, ...]
     stride: float
@@ -17,19 +21,26 @@ class Away:
 
 @dataclass(frozen=True)
 class Profile:
-    """checks: every handling of the saved file after which a face must still hold, each with a fresh detection.
+    """What must hold, and how hard an attack tries.
 
-    rounds, steps: at most so many rounds of so many gradient evaluations a face. margin: of the first round, in units
-    of the strangers' spread. rehearsed: of the checks, what the attack has in mind from its first step, by name; the
-    others only once they failed. views: of one face that the attack has in mind at a time. unmatched: whether a
-    one-to-one comparison with the clean photo must fail as well, at FAR 1e-2. exact: whether the rank is to be k, or k
-    or more. beside: further surrogates, by name, for which all of this must hold. channels: 3 for a perturbation in
-    color, 1 in luma. limit: of every pixel's change in the first rounds, `narrow` of them; widening: by which share of
-    that it grows a round after these, so that only faces that need it show more. away: the first rounds are a
-    `feature_level` attack.
+    handlings: of the saved file, after each of which a face must still hold, with a fresh detection.
+    rounds, steps: at most so many rounds of so many gradient evaluations a face.
+    margin: of the first round, in units of the strangers' spread.
+    rehearsed: of the handlings, by name, what the attack has in mind from its first step; others once they failed.
+    views: of one face that the attack has in mind at a time.
+    unmatched: whether a one-to-one comparison with the clean photo must fail as well, at FAR 1e-2.
+    exact: whether the rank is to be k, or k or more.
+    strict_rounds: after so many rounds a handled face need not be exactly at k any more, only not recognized: being at
+        k and not matching one to one pull against each other, for a threshold that some of the strangers pass.
+    further_surrogates: by name, for which all of this must hold as well.
+    channels: 3 for a perturbation in color, 1 in luma.
+    limit: of every pixel's change in the first rounds, in units of `visible_limit`; None: none.
+    narrow_rounds: how many rounds keep that limit.
+    widening: by which share of the limit it grows a round after these, so that only faces that need it show more.
+    feature_level: the first rounds are such an attack; None: all follow the method that is asked for.
     """
 
-    checks: Mapping[str, Handling]
+    handlings: Mapping[str, Handling]
     rounds: int
     margin: float
     steps: int = 40
@@ -37,16 +48,17 @@ class Profile:
     views: int = 4
     unmatched: bool = False
     exact: bool = True
-    beside: tuple[str, ...] = ()
+    strict_rounds: int = 6
+    further_surrogates: tuple[str, ...] = ()
     channels: int = 1
     limit: float | None = None
-    narrow: int = 1
+    narrow_rounds: int = 1
     widening: float = 0.0
-    away: Away | None = None
+    feature_level: FeatureLevel | None = None
 
     def limit_in(self, round_: int) -> float | None:
         """Of a round, counted from 0; None: no limit."""
-        wider = max(0, round_ + 1 - self.narrow)
+        wider = max(0, round_ + 1 - self.narrow_rounds)
         return None if self.limit is None else self.limit * (1 + self.widening * wider)
 
 
@@ -74,12 +86,12 @@ PROFILES = {
         rehearsed=(HALF_SIZE_JPEG_75,),
         views=5,
         unmatched=True,
-        beside=("dlib-resnet", "mobilenet-vggface2", "facenet-casia"),
+        further_surrogates=("dlib-resnet", "mobilenet-vggface2", "facenet-casia"),
         exact=False,
         channels=3,
         limit=0.91,
-        narrow=2,
+        narrow_rounds=2,
         widening=0.15,
-        away=Away(steps=(24, 12, 12, 16, 16), stride=2.3 / 255, chroma=0.75),
+        feature_level=FeatureLevel(steps=(24, 12, 12, 16, 16), stride=2.3 / 255, chroma=0.75),
     ),
 }

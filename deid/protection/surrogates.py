@@ -1,30 +1,17 @@
 """Surrogates: recognizers whose gradients an attack uses, each with the identities it is asked about."""
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 
-import numpy as np
-import torch
 from torch import Tensor
 
-from deid.faces.align import align_face
 from deid.recognizers.gallery import Enrollment, Gallery
 from deid.recognizers.recognizer import Recognizer
-
-EMBED_BATCH = 16  # larger batches are slower on a CPU
 
 
 @dataclass(frozen=True, eq=False)
 class Surrogate:
     recognizer: Recognizer
     gallery: Gallery
-
-    def embed(self, pixels: np.ndarray, landmarks: Sequence[np.ndarray]) -> Tensor:
-        """Unit embeddings (N, D) of the faces at these landmarks (5, 2) of a photo's pixels."""
-        faces = [align_face(pixels, points, self.recognizer.template) for points in landmarks]
-        with torch.no_grad():
-            parts = torch.stack(faces).to(self.recognizer.device).split(EMBED_BATCH)
-            return torch.cat([self.recognizer.embed(part) for part in parts])
 
     def scores(self, embeddings: Tensor, enrollments: list[Enrollment]) -> Tensor:
         """The gallery's logits (n, 1 + M) in units of strangers' spread, 0 where two faces begin to match at FAR 1e-2.

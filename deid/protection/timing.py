@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 
-class Costs:
+class Timing:
     """Seconds by name; what is timed inside something else counts for itself only."""
 
     def __init__(self) -> None:

@@ -1,9 +1,8 @@
-"""Looking again: what surrogates make of every chosen face of an encoded file, found and aligned afresh.
+"""The saved file, looked at again: what surrogates make of every chosen face, found and aligned afresh.
 
 Once as it is published, and once after every handling of the profile.
 """
 
-from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -11,19 +10,21 @@ from torch import Tensor
 
 from deid.anonymity.conditions import rank_of
 from deid.faces.align import patch_around
-from deid.faces.chain import FaceChain
-from deid.faces.detect import Face, detect_again
-from deid.images.handlings import Handling
+from deid.faces.detect import detect_again
 from deid.protection.surrogates import Surrogate
-from deid.protection.timing import Costs
+from deid.protection.task import PhotoTask
 from deid.recognizers.gallery import Enrollment
+from deid.recognizers.recognizer import embed_faces
 
 
 @dataclass(frozen=True, eq=False)
-class Sight:
-    """One face after one handling. landmarks: where it was found again, or its original ones. patch: its pixels there
-    (C, h, w), those of the file as published where the handling leaves another size. ranks, similarities: of each
-    surrogate under each of its enrollments. matching: whether each still accepts it, one to one, at FAR 1e-2.
+class Observation:
+    """One face after one handling.
+
+    landmarks: (5, 2) where it was found again, or its original ones.
+    patch: its pixels there (C, h, w), those of the file as published where the handling leaves another size.
+    ranks, similarities: of each surrogate under each of its enrollments.
+    matching: whether each surrogate still accepts it, one to one, at FAR 1e-2.
     """
 
     handling: str
@@ -38,71 +39,64 @@ class Sight:
     def matches(self) -> bool:
         return any(self.matching)
 
+    @property
+    def worst_rank(self) -> int:
+        return min(min(ranks) for ranks in self.ranks)
+
 
 @dataclass(frozen=True, eq=False)
-class Look:
-    """All sights of one face, as published first. aligned: the published face at its original alignment (C, S, S)."""
+class FaceCheck:
+    """All observations of one face, as published first. aligned: published, at the original alignment (C, S, S)."""
 
-    sights: tuple[Sight, ...]
+    observations: tuple[Observation, ...]
     aligned: Tensor
 
     @property
-    def published(self) -> Sight:
-        return self.sights[0]
+    def published(self) -> Observation:
+        return self.observations[0]
 
 
-def look_again(
-    saved: np.ndarray,
-    faces: Sequence[Face],
-    enrollments: Sequence[Sequence[list[Enrollment]]],
-    surrogates: Sequence[Surrogate],
-    chain: FaceChain,
-    checks: Mapping[str, Handling],
-    costs: Costs,
-) -> list[Look]:
-    """One look for each of the faces, chosen ones of the clean photo.
-
-    saved: the file's pixels; enrollments: for each surrogate those of each face; checks: as published comes first.
-    """
-    looks: list[list[Sight]] = [[] for _ in faces]
-    for name, handle in checks.items():  # one after the other: a large photo is not held five times
-        with costs.timed("codec"):
+def verify(task: PhotoTask, saved: np.ndarray) -> list[FaceCheck]:
+    """A check of each chosen face. saved: the pixels of the encoded file."""
+    faces, chain = [f.face for f in task.found], task.chain
+    observed: list[list[Observation]] = [[] for _ in faces]
+    for name, handle in task.profile.handlings.items():  # one after the other: a large photo is not held five times
+        with task.timing.timed("codec"):
             pixels = handle(saved)
-        with costs.timed("detect"):
-            matches = detect_again(pixels, faces, device=str(chain.device))
-        landmarks = [found.landmarks if found else face.landmarks for found, face in zip(matches, faces, strict=True)]
-        with costs.timed("verify"):
-            embeddings = [surrogate.embed(pixels, landmarks) for surrogate in surrogates]
-            for row, found in enumerate(matches):
+        with task.timing.timed("detect"):
+            again = detect_again(pixels, faces, device=str(chain.device))
+        landmarks = [(found or face).landmarks for found, face in zip(again, faces, strict=True)]
+        shown = pixels if pixels.shape == saved.shape else saved
+        with task.timing.timed("verify"):
+            embeddings = [embed_faces(surrogate.recognizer, pixels, landmarks) for surrogate in task.surrogates]
+            for row, found in enumerate(again):
                 seen = [
-                    _asked(embedded[row], surrogate, asked[row])
-                    for embedded, surrogate, asked in zip(embeddings, surrogates, enrollments, strict=True)
+                    _ranked(embedded[row], surrogate, enrollments[row])
+                    for embedded, surrogate, enrollments in zip(
+                        embeddings, task.surrogates, task.enrollments, strict=True
+                    )
                 ]
-                shown = pixels if pixels.shape == saved.shape else saved
-                looks[row].append(
-                    Sight(
+                observed[row].append(
+                    Observation(
                         name,
                         landmarks[row],
                         found is not None,
-                        _patch(shown, chain, row),
+                        patch_around(shown, chain.transforms[row], chain.template.size).pixels,
                         tuple(ranks for ranks, _ in seen),
                         tuple(similarities for _, similarities in seen),
                         tuple(
                             surrogate.threshold is not None and max(similarities) >= surrogate.threshold
-                            for (_, similarities), surrogate in zip(seen, surrogates, strict=True)
+                            for (_, similarities), surrogate in zip(seen, task.surrogates, strict=True)
                         ),
                     )
                 )
-    return [Look(tuple(sights), chain.aligned(row, sights[0].patch)) for row, sights in enumerate(looks)]
+        task.progress.looked({row: min(of_face[-1].ranks[0]) for row, of_face in enumerate(observed)})
+    return [FaceCheck(tuple(of_face), chain.aligned(row, of_face[0].patch)) for row, of_face in enumerate(observed)]
 
 
-def _asked(
+def _ranked(
     embedding: Tensor, surrogate: Surrogate, enrollments: list[Enrollment]
 ) -> tuple[tuple[int, ...], tuple[float, ...]]:
     """Ranks and similarities of one face (D,) under each enrollment."""
     logits = surrogate.gallery.logits(embedding.expand(len(enrollments), -1), enrollments)
     return tuple(rank_of(logits, 0).tolist()), tuple(float(embedding @ e.prototype) for e in enrollments)
-
-
-def _patch(pixels: np.ndarray, chain: FaceChain, row: int) -> Tensor:
-    return patch_around(pixels, chain.transforms[row], chain.template.size).pixels

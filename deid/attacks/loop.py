@@ -1,0 +1,102 @@
+"""The loop of all gradient attacks: which faces are not done, their gradients, the limit, [0, 1], the count."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from deid.anonymity.conditions import Criterion
+from deid.attacks.contract import Attacked, LogitsFn, Objective, OnStep, ignore_step
+from deid.losses.local_contrast import visible_limit
+
+
+@dataclass(frozen=True, eq=False)
+class Iterate:
+    """The faces that are not done, at one step.
+
+    step: from 0.
+    rows: (n,), which of the batch's N faces these are.
+    faces: (n, C, H, W) as they are now; clean: as they were.
+    losses: the objective's terms, each (n,).
+    gradients: of each term, (n, C, H, W).
+    """
+
+    step: int
+    rows: Tensor
+    faces: Tensor
+    clean: Tensor
+    losses: tuple[Tensor, ...]
+    gradients: tuple[Tensor, ...]
+
+    @property
+    def loss(self) -> Tensor:
+        """Of all terms together, (n,)."""
+        return torch.stack(self.losses).sum(0)
+
+    @property
+    def gradient(self) -> Tensor:
+        """Of all terms together, (n, C, H, W)."""
+        return torch.stack(self.gradients).sum(0)
+
+
+StepRule = Callable[[Iterate], Tensor]
+"""→ the perturbations (n, C, H, W) that these faces are to have next, before the limit and before [0, 1]."""
+
+
+def descend(
+    logits_fn: LogitsFn,
+    faces: Tensor,
+    labels: Tensor,
+    rule: StepRule,
+    *,
+    objective: Objective,
+    criterion: Criterion | None,
+    steps: int,
+    start: Tensor | None = None,
+    limit: float | None = None,
+    on_step: OnStep = ignore_step,
+) -> Attacked:
+    """Step by step as `rule` says; everything else as `contract.Attack` says."""
+    perturbed = (faces if start is None else start).clone()
+    evaluations = torch.zeros(len(faces), dtype=torch.int64, device=faces.device)
+    met = torch.zeros_like(evaluations, dtype=torch.bool)
+    largest = None if limit is None else limit * visible_limit(faces)
+    active = torch.arange(len(faces), device=faces.device)
+    latest: Tensor | None = None  # logits of all faces: a criterion is about the whole batch
+    for step in range(steps if criterion is None else steps + 1):
+        x = perturbed[active].requires_grad_(True)
+        logits = logits_fn(x, active)
+        on_step(active, logits.detach() if isinstance(logits, Tensor) else tuple(part.detach() for part in logits))
+        is_open = torch.ones_like(active, dtype=torch.bool)
+        if criterion is not None:
+            if not isinstance(logits, Tensor):
+                raise TypeError("a criterion needs one tensor of logits")
+            latest = logits.detach().clone() if latest is None else latest.index_copy(0, active, logits.detach())
+            met[active] = criterion(perturbed, latest)[active]
+            is_open = ~met[active]
+            if step == steps or not bool(is_open.any()):
+                break
+        losses = objective(logits, labels[active], active)
+        terms = tuple(term[is_open] for term in ((losses,) if isinstance(losses, Tensor) else losses))
+        gradients = _gradients(terms, x)
+        active = active[is_open]
+        evaluations[active] += 1
+        iterate = Iterate(
+            step,
+            active,
+            x.detach()[is_open],
+            faces[active],
+            tuple(term.detach() for term in terms),
+            tuple(gradient[is_open] for gradient in gradients),
+        )
+        noise = rule(iterate)
+        if largest is not None:
+            noise = noise.clamp(-largest[active], largest[active])
+        perturbed[active] = (faces[active] + noise).clamp(0, 1)
+    return Attacked(perturbed, evaluations, met)
+
+
+def _gradients(terms: Sequence[Tensor], x: Tensor) -> list[Tensor]:
+    """Of each term's sum to x. One by one, so that networks that share no term are not gone back through twice."""
+    return [torch.autograd.grad(term.sum(), x, retain_graph=term is not terms[-1])[0] for term in terms]

@@ -1,0 +1,52 @@
+"""What has become of a photo, kept: first in the journal what will be written, then the file, then that it is done."""
+
+import hashlib
+from dataclasses import replace
+from pathlib import Path
+
+from deid.batch.journal import Entry, Journal
+from deid.batch.work import Finished
+from deid.storage.atomic import write_atomically
+from deid.storage.hashes import file_sha256
+from deid.types import PhotoResult
+
+
+def known_end(entry: Entry, target: Path) -> PhotoResult | None:
+    """The result of a photo that needs no work: written as recorded, or known to have no face or to be unreadable.
+
+    A photo that failed is tried again, with another draw.
+    """
+    result = entry.result
+    if result is None or entry.state == "found":
+        return None
+    if entry.state == "done" and result.outcome in ("no-face", "unreadable"):
+        return result
+    written = entry.output_sha256 is not None and target.is_file() and file_sha256(target) == entry.output_sha256
+    if not written or result.outcome != "protected":
+        return None
+    return replace(result, outcome="skipped", message="done before", output=str(target))
+
+
+def own_output(entry: Entry, target: Path) -> str | None:
+    """SHA-256 of the file under a photo's output name if this run wrote it; None for no file, or another's."""
+    present = file_sha256(target) if target.is_file() else None
+    return present if present in (entry.output_sha256, entry.replaced_sha256) else None
+
+
+def commit(
+    name: str, target: Path, finished: Finished, journal: Journal, *, own: str | None, overwrite: bool
+) -> PhotoResult:
+    """Write a finished photo and record it; the result as recorded. Raises CannotWrite and OutputExists.
+
+    name: of the photo in the journal.
+    own: see `own_output`; what is there otherwise is replaced only if `overwrite`.
+    """
+    result, data = finished.result, finished.data
+    if data is not None:
+        journal.intend(name, hashlib.sha256(data).hexdigest(), own, result)
+        write_atomically(data, target, overwrite=own is not None or overwrite)
+    elif own is not None:
+        stale = f"{target} is still the one of an earlier version of this photo"
+        result = replace(result, message=f"{result.message}; {stale}" if result.message else stale)
+    journal.finish(name, result)
+    return result

@@ -1,0 +1,77 @@
+"""One photo of a folder, protected: a pure function of its job. No journal, no order, nothing written."""
+
+import time
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import numpy as np
+import torch
+
+from deid.errors import UnreadableImage
+from deid.faces.detect import Face
+from deid.images.formats import output_format
+from deid.images.photo import read_photo
+from deid.protection.enrollment import recognized
+from deid.protection.pipeline import ended, process_faces
+from deid.protection.progress import Watcher, nobody_watches
+from deid.protection.protector import Protector
+from deid.storage.hashes import file_sha256
+from deid.types import PhotoResult
+
+
+@dataclass(frozen=True, eq=False)
+class Job:
+    """What is to be done; it can be pickled.
+
+    source, target: the photo, and where its protected version will be saved.
+    sha256: of the photo when it was searched.
+    faces, embeddings: all its faces, left to right, and their clean embeddings, float32 (F, D).
+    chosen: indices of those to protect.
+    ks: a rank group for each of the chosen; none for an obfuscation.
+    """
+
+    source: Path
+    target: Path
+    sha256: str
+    faces: tuple[Face, ...]
+    embeddings: np.ndarray
+    chosen: tuple[int, ...]
+    ks: tuple[int, ...]
+
+
+@dataclass(frozen=True)
+class Finished:
+    """data: the file to be written; None where nothing may be."""
+
+    result: PhotoResult
+    data: bytes | None
+
+
+def work(job: Job, protector: Protector, *, watcher: Watcher = nobody_watches) -> Finished:
+    """Protect one photo whose faces are known and whose ks are drawn. Never raises for a bad photo.
+
+    Raises UnsupportedFormat for the target's suffix.
+    """
+    started = time.perf_counter()
+    try:
+        photo = read_photo(job.source)
+    except UnreadableImage as error:
+        return Finished(ended(job.source, protector, "unreadable", f"{job.source}: {error}", started), None)
+    if file_sha256(job.source) != job.sha256:
+        message = f"{job.source}: the photo has changed since its faces were looked for, so nothing was written"
+        return Finished(ended(job.source, protector, "failed", message, started), None)
+    embeddings = torch.from_numpy(job.embeddings.copy()).to(protector.device)
+    found = [recognized(face, embeddings[i], protector.surrogates[0]) for i, face in enumerate(job.faces)]
+    processed = process_faces(
+        job.source,
+        photo,
+        output_format(photo.format, job.target),
+        found,
+        job.chosen,
+        job.ks,
+        protector,
+        started=started,
+        watcher=watcher,
+    )
+    written = None if processed.data is None else str(job.target)
+    return Finished(replace(processed.result, output=written), processed.data)

@@ -1,0 +1,64 @@
+"""When a face holds: in the attack's eyes, in the saved file, and in the record."""
+
+import torch
+from torch import Tensor
+
+from deid.anonymity.conditions import Criterion, at_most, rank_is, rank_is_at_least
+from deid.images.handlings import AS_PUBLISHED
+from deid.protection.profiles import Profile
+from deid.protection.verification import FaceCheck, Observation
+
+
+def shortcoming(check: FaceCheck, profile: Profile) -> str:
+    """After which handling a face is still first or, where the profile asks for that, still matches one to one.
+
+    In words for the user; empty for a protected face.
+    """
+    for seen in check.observations:
+        if seen.worst_rank == 1:
+            return f"{seen.handling}, it is still recognized"
+        if profile.unmatched and seen.matches:
+            return f"{seen.handling}, it still matches one to one"
+    return ""
+
+
+def is_exact(check: FaceCheck, k: int) -> bool:
+    """Exactly at rank k after every handling, under every enrollment."""
+    return all(rank == k for seen in check.observations for rank in seen.ranks[0])
+
+
+def holds(seen: Observation, k: int, profile: Profile, strict: bool) -> bool:
+    """Whether a face is as it should be after a handling. strict: at rank k, too; else anywhere but first."""
+    if profile.unmatched and seen.matches:
+        return False
+    if not profile.exact:
+        return seen.worst_rank >= k
+    if strict or seen.handling == AS_PUBLISHED:
+        return all(rank == k for of_surrogate in seen.ranks for rank in of_surrogate)
+    return seen.worst_rank > 1
+
+
+def recognizing(seen: Observation, k: int) -> list[int]:
+    """Which surrogates, by their places, rank a face before k or match it one to one."""
+    of_each = zip(seen.ranks, seen.matching, strict=True)
+    return [at for at, (ranks, matches) in enumerate(of_each) if matches or min(ranks) < k]
+
+
+def stop_of(groups: Tensor, margin: float, profile: Profile, exact: Tensor | None) -> Criterion:
+    """Where an attack on ranks may stop, on every view of a face.
+
+    groups: (n,), k of each face.
+    margin: in the units of `Surrogate.scores`.
+    exact: the views, bool (n, V), on which the rank is to be k and not only below the first; None: nowhere.
+    """
+    at_k = rank_is(groups, margin)
+    at_least = rank_is_at_least(groups if exact is None else torch.full_like(groups, 2), margin)
+    unmatched = at_most(-margin)
+
+    def criterion(faces: Tensor, scores: Tensor) -> Tensor:
+        done = at_least(faces, scores)
+        if exact is not None:  # a view that need not be exact is left out by standing in the first one's place
+            done &= at_k(faces, scores.where(exact[:, :, None], scores[:, :1]))
+        return done & unmatched(faces, scores) if profile.unmatched else done
+
+    return criterion

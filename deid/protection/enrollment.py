@@ -1,0 +1,92 @@
+"""Who is in a photo: its faces, the enrolled people they match, and the conditions that follow for each face."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from deid.errors import ImageError, UsageError
+from deid.faces.detect import Face, detect_faces
+from deid.images.photo import read_photo
+from deid.protection.surrogates import Surrogate
+from deid.recognizers.gallery import Enrollment, Gallery, match_person
+from deid.recognizers.recognizer import Recognizer, embed_faces
+
+ITSELF = "itself"  # the name of a face's own enrollment
+
+
+@dataclass(frozen=True, eq=False)
+class FoundFace:
+    """A clean face: where it is, its embedding (D,), and the enrolled person it matches, if any."""
+
+    face: Face
+    embedding: Tensor
+    person: str | None
+
+
+def find_faces(pixels: np.ndarray, surrogate: Surrogate, device: str) -> list[FoundFace]:
+    """The faces of a photo's pixels, left to right."""
+    faces = detect_faces(pixels, device=device)
+    if not faces:
+        return []
+    embeddings = embed_faces(surrogate.recognizer, pixels, [face.landmarks for face in faces])
+    return [recognized(face, embedding, surrogate) for face, embedding in zip(faces, embeddings, strict=True)]
+
+
+def recognized(face: Face, embedding: Tensor, surrogate: Surrogate) -> FoundFace:
+    """A face with the enrolled person whom its clean embedding (D,) matches at FAR 1e-3."""
+    threshold = surrogate.recognizer.thresholds.get("1e-3", 1.0)
+    return FoundFace(face, embedding, match_person(embedding, surrogate.gallery, threshold))
+
+
+def enrollments_of(found: FoundFace, gallery: Gallery) -> list[Enrollment]:
+    """The conditions a face must meet: its person's enrollment where it has one, and last its own."""
+    if found.person is None:
+        return [Enrollment(ITSELF, found.embedding)]
+    row = gallery.row_of(found.person)
+    return [
+        Enrollment(found.person, gallery.prototypes[row], (row,)),
+        Enrollment(ITSELF, found.embedding, (row,)),
+    ]
+
+
+def enrollments_by_surrogate(
+    pixels: np.ndarray, found: Sequence[FoundFace], surrogates: Sequence[Surrogate]
+) -> list[list[list[Enrollment]]]:
+    """For each surrogate the enrollments of each face, its own one last. Only the first knows people."""
+    first, *others = surrogates
+    landmarks = [f.face.landmarks for f in found]
+    own = [
+        [[Enrollment(ITSELF, embedding)] for embedding in embed_faces(other.recognizer, pixels, landmarks)]
+        for other in others
+    ]
+    return [[enrollments_of(f, first.gallery) for f in found], *own]
+
+
+def enroll_people(folder: Path, recognizer: Recognizer, device: str) -> dict[str, Tensor]:
+    """Person → embeddings (n, D): of the largest face of each photo of the person's folder.
+
+    Raises UsageError for a folder without people, and for a person without a face.
+    """
+    if not folder.is_dir():
+        raise UsageError(f"{folder} is not a folder with a folder for each person")
+    nobody = Surrogate(recognizer, Gallery(recognizer.decoys))
+    people = {}
+    for person in sorted(path for path in folder.iterdir() if path.is_dir() and not path.name.startswith(".")):
+        embeddings = []
+        for file in sorted(path for path in person.iterdir() if path.is_file() and not path.name.startswith(".")):
+            try:
+                found = find_faces(read_photo(file).pixels, nobody, device)
+            except ImageError:
+                continue
+            if found:
+                embeddings.append(max(found, key=lambda f: f.face.area).embedding)
+        if not embeddings:
+            raise UsageError(f"no face found in any photo of {person}")
+        people[person.name] = torch.stack(embeddings)
+    if not people:
+        raise UsageError(f"{folder} has no folder with photos of a person in it")
+    return people

@@ -1,0 +1,111 @@
+"""One photo's work: everything that its rounds, its verification and its fallback share."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+from torch import Tensor
+
+from deid.faces.chain import FaceChain
+from deid.faces.paste import paste
+from deid.images.photo import Photo, decode_photo, encode_photo
+from deid.methods import is_obfuscation
+from deid.protection.enrollment import FoundFace, enrollments_by_surrogate
+from deid.protection.profiles import PROFILES, Profile
+from deid.protection.progress import Progress, Watcher, nobody_watches
+from deid.protection.protector import Protector
+from deid.protection.surrogates import Surrogate
+from deid.protection.timing import Timing
+from deid.recognizers.gallery import Enrollment
+from deid.types import Options
+
+
+@dataclass(frozen=True, eq=False)
+class PhotoTask:
+    """Made by `task_of`. N is the number of chosen faces.
+
+    photo: as it was read.
+    found: the chosen faces.
+    ks: the rank group of each.
+    enrollments: for each surrogate those of each face, its own one last.
+    profile: the one asked for, with the limit asked for.
+    file_format: of the output, as Pillow names it.
+    protector: options and networks.
+    chain: of the chosen faces of this photo, at their own alignment.
+    timing, progress: where seconds go, and who watches.
+    """
+
+    photo: Photo
+    found: tuple[FoundFace, ...]
+    ks: tuple[int, ...]
+    enrollments: Sequence[Sequence[list[Enrollment]]]
+    profile: Profile
+    file_format: str
+    protector: Protector
+    chain: FaceChain
+    timing: Timing
+    progress: Progress
+
+    @property
+    def surrogates(self) -> tuple[Surrogate, ...]:
+        return self.protector.surrogates
+
+    def of_photo(self, photo: Photo) -> "PhotoTask":
+        """The same work on another version of the photo; who is in it stays as the clean photo says."""
+        return replace(self, photo=photo, chain=_chain_of(photo, self.found, self.surrogates, self.chain.channels))
+
+    def pasted(self, pixels: np.ndarray, noise: Tensor, rows: Sequence[int]) -> np.ndarray:
+        """A photo's pixels with the perturbations (N, C, S, S) of these faces laid on them, in place."""
+        for row in rows:
+            paste(pixels, noise[row], self.chain.transforms[row], self.chain.patches[row].region)
+        return pixels
+
+    def encoded(self, pixels: np.ndarray) -> tuple[bytes, np.ndarray]:
+        """The file of the photo with these pixels instead of its own, and the pixels that the file shows."""
+        options = self.protector.options
+        data = encode_photo(
+            replace(self.photo, pixels=pixels),
+            file_format=self.file_format,
+            quality=options.quality,
+            keep_metadata=options.keep_metadata,
+        )
+        return data, decode_photo(data).pixels
+
+
+def task_of(
+    photo: Photo,
+    found: Sequence[FoundFace],
+    ks: Sequence[int],
+    protector: Protector,
+    file_format: str,
+    watcher: Watcher = nobody_watches,
+) -> PhotoTask:
+    """ks: of each face; an obfuscation has none."""
+    profile, surrogates = profile_of(protector.options), protector.surrogates
+    channels = 1 if is_obfuscation(protector.options.method) else profile.channels
+    return PhotoTask(
+        photo=photo,
+        found=tuple(found),
+        ks=tuple(ks),
+        enrollments=enrollments_by_surrogate(photo.pixels, found, surrogates),
+        profile=profile,
+        file_format=file_format,
+        protector=protector,
+        chain=_chain_of(photo, found, surrogates, channels),
+        timing=Timing(),
+        progress=Progress(len(found), watcher),
+    )
+
+
+def profile_of(options: Options) -> Profile:
+    profile, limit = PROFILES[options.profile], options.max_visibility
+    return profile if limit is None else replace(profile, limit=limit, widening=0.0)
+
+
+def _chain_of(photo: Photo, found: Sequence[FoundFace], surrogates: Sequence[Surrogate], channels: int) -> FaceChain:
+    landmarks = [f.face.landmarks for f in found]
+    first, *others = [surrogate.recognizer.template for surrogate in surrogates]
+    device = surrogates[0].recognizer.device
+    return FaceChain(
+        [photo.pixels] * len(found), landmarks, first, device, others=others, channels=max(channels, first.channels)
+    )
