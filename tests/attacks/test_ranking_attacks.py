@@ -9,7 +9,8 @@ from torch import Tensor
 
 from deid.anonymity.conditions import at_most, rank_is, rank_of, ranked_others, targets_of
 from deid.attacks import ATTACKS
-from deid.attacks.ranking import ranking_loss
+from deid.attacks.contract import Attacked
+from deid.attacks.ranking import RankingObjective, ranking_loss
 from deid.losses.local_contrast import visible_limit
 
 SIDE = 112  # CW-SSIM needs faces of more than 96 pixels
@@ -23,7 +24,9 @@ def linear(identities: int, seed: int = 0) -> Tensor:
     return weights.T
 
 
-def attack(method: str, weights: Tensor, clean: Tensor, k: Tensor, margin: float, **more: Any) -> Tensor:
+def attack(
+    method: str, weights: Tensor, clean: Tensor, k: Tensor, margin: float, ceiling: float | None = None, **more: Any
+) -> Attacked:
     logits_fn = lambda faces, rows: (faces - GRAY).flatten(1) @ weights.T  # noqa: E731
     logits = logits_fn(clean, None)
     targets = targets_of(ranked_others(logits, int(k.max()) - 1), k)
@@ -31,8 +34,7 @@ def attack(method: str, weights: Tensor, clean: Tensor, k: Tensor, margin: float
         logits_fn,
         clean,
         torch.zeros(len(clean), dtype=torch.int64),
-        targets=targets,
-        margin=margin,
+        objective=RankingObjective(targets, margin, ceiling),
         steps=60,
         **{"criterion": rank_is(k, 0.0), **more},
     )
@@ -60,7 +62,7 @@ def test_the_perturbation_is_nearly_the_projection(method: str, k: int) -> None:
     weights = linear(8)
     logits = torch.tensor([[2.0, 1.2, 1.0, 0.7, 0.2, 0.1, 0.0, -0.3]])
     clean = faces_with_logits(weights, logits)
-    attacked = attack(method, weights, clean, torch.tensor([k]), margin=0.02)
+    attacked = attack(method, weights, clean, torch.tensor([k]), margin=0.02).faces
     reached = (attacked - GRAY).flatten(1) @ weights.T
     assert int(rank_of(reached, 0)) == k
     assert float((attacked - clean).norm()) <= 1.25 * least_change(logits[0], k)
@@ -73,23 +75,24 @@ def test_every_face_of_a_batch_reaches_its_own_rank_and_stops_there(method: str)
     logits = torch.randn(6, 20, generator=generator)
     logits[:, 0] = 5
     clean, k = faces_with_logits(weights, logits), torch.tensor([2, 3, 4, 5, 6, 2])
-    counts = torch.zeros(6, dtype=torch.int64)
-    batch = attack(method, weights, clean, k, margin=0.05, counts=counts)
+    attacked = attack(method, weights, clean, k, margin=0.05)
+    batch, counts = attacked.faces, attacked.evaluations
+    assert bool(attacked.met.all())
     assert torch.equal(rank_of((batch - GRAY).flatten(1) @ weights.T, 0), k)
     assert bool((counts > 0).all())
     assert bool((counts < 60).all())
     assert bool(((batch >= 0) & (batch <= 1)).all())
-    alone = attack(method, weights, clean[3:4], k[3:4], margin=0.05)
+    alone = attack(method, weights, clean[3:4], k[3:4], margin=0.05).faces
     assert torch.allclose(batch[3:4], alone, atol=1e-4)
 
 
 def test_a_face_that_is_done_is_left_alone() -> None:
     weights = linear(5)
     clean = faces_with_logits(weights, torch.tensor([[1.0, 2.0, 0.5, 0.2, 0.1]]))
-    counts = torch.zeros(1, dtype=torch.int64)
-    attacked = attack("k-a3", weights, clean, torch.tensor([2]), margin=0.0, counts=counts)
-    assert torch.equal(attacked, clean)
-    assert int(counts) == 0
+    attacked = attack("k-a3", weights, clean, torch.tensor([2]), margin=0.0)
+    assert torch.equal(attacked.faces, clean)
+    assert int(attacked.evaluations) == 0
+    assert bool(attacked.met)
 
 
 def test_the_visual_terms_make_k_a3_the_quieter_of_the_two() -> None:
@@ -115,11 +118,10 @@ def test_the_visual_terms_make_k_a3_the_quieter_of_the_two() -> None:
             logits_fn,
             clean,
             torch.zeros(1, dtype=torch.int64),
-            targets=targets,
+            objective=RankingObjective(targets, margin=0.01),
             criterion=rank_is(k, 0.0),
-            margin=0.01,
             steps=60,
-        )
+        ).faces
         assert int(rank_of(network(attacked), 0)) == 4
         quality[method] = float(ssim(clean, attacked, data_range=1, win_size=7))
     assert quality["k-a3"] >= quality["i-fgvm"]
@@ -145,7 +147,7 @@ def test_a_ceiling_holds_the_true_identity_down_whoever_is_above() -> None:
     logits = torch.tensor([[2.0, 1.2, 1.0, 0.7, 0.2, 0.1, 0.0, -0.3]])
     clean, k = faces_with_logits(weights, logits), torch.tensor([2])
     criterion = lambda faces, scores: rank_is(k, 0.0)(faces, scores) & at_most(0.5)(faces, scores)  # noqa: E731
-    attacked = attack("k-a3", weights, clean, k, margin=0.02, ceiling=0.5, criterion=criterion)
+    attacked = attack("k-a3", weights, clean, k, margin=0.02, ceiling=0.5, criterion=criterion).faces
     reached = (attacked - GRAY).flatten(1) @ weights.T
     assert int(rank_of(reached, 0)) == 2
     assert float(reached[0, 0]) <= 0.5
@@ -169,7 +171,7 @@ def test_no_pixel_changes_by_more_than_the_limit() -> None:
     weights, generator = linear(8), torch.Generator().manual_seed(3)
     clean = faces_with_logits(weights, torch.tensor([[2.0, 1.2, 1.0, 0.7, 0.2, 0.1, 0.0, -0.3]]))
     clean = (clean + 0.02 * torch.randn(clean.shape, generator=generator)).clamp(0, 1)
-    attacked = attack("k-a3", weights, clean, torch.tensor([4]), margin=0.02, limit=0.05)
+    attacked = attack("k-a3", weights, clean, torch.tensor([4]), margin=0.02, limit=0.05).faces
     allowed = 0.05 * visible_limit(clean)
     assert bool(((attacked - clean).abs() <= allowed + 1e-6).all())
     assert not torch.equal(attacked, clean)

@@ -16,17 +16,21 @@ from deid.errors import UsageError
 from deid.faces.detect import Face, detect_faces
 from deid.faces.obfuscation import OBFUSCATIONS, STRENGTHS, STRONGEST
 from deid.faces.paste import paste
-from deid.images.photo import Photo, decode_photo, read_photo
-from deid.protection import fallback as hiding
+from deid.images.photo import decode_photo, read_photo
+from deid.protection import fallback
+from deid.protection.attempt import Attempt
+from deid.protection.enrollment import FoundFace
 from deid.protection.fallback import fall_back, upright_in
-from deid.protection.pipeline import FoundFace, protect
+from deid.protection.pipeline import protect
 from deid.protection.profiles import PROFILES
-from deid.protection.protector import Protector
-from deid.protection.rounds import Attempt, chain_of, run_rounds
-from deid.protection.verification import Look
+from deid.protection.protector import load_protector
+from deid.protection.rounds import run_rounds
+from deid.protection.task import PhotoTask, task_of
+from deid.protection.verification import FaceCheck
+from deid.recognizers.recognizer import embed_faces
 from deid.types import FaceResult, Options, PhotoResult
 
-Two = tuple[Photo, list[FoundFace], Attempt, Protector]
+Two = tuple[PhotoTask, Attempt]
 
 
 @pytest.fixture(scope="module")
@@ -37,10 +41,10 @@ def two(tmp_path_factory: pytest.TempPathFactory, astronaut: np.ndarray) -> Two:
     pixels = np.full((400, 650, 3), 90, np.uint8)
     pixels[:353, :300], pixels[:, 350:] = hopper, astronaut[:400, 50:350]
     Image.fromarray(pixels).save(path)
-    protector = Protector(Options(profile="paper", fallback="blur"))
+    protector = load_protector(Options(profile="paper", fallback="blur"))
     photo = read_photo(path)
-    found = protector.find(photo)
-    return photo, found, run_rounds(photo, found, [2, 3], protector, "PNG"), protector
+    task = task_of(photo, protector.find(photo), [2, 3], protector, "PNG")
+    return task, run_rounds(task)
 
 
 @pytest.fixture
@@ -56,61 +60,59 @@ def photo(tmp_path: Path, astronaut: np.ndarray) -> Path:
     return path
 
 
-def at_rank(look: Look, rank: int) -> Look:
-    return replace(look, sights=tuple(replace(sight, ranks=((rank,),)) for sight in look.sights))
+def at_rank(check: FaceCheck, rank: int) -> FaceCheck:
+    return replace(check, observations=tuple(replace(seen, ranks=((rank,),)) for seen in check.observations))
 
 
 def test_only_what_failed_is_hidden_and_the_others_keep_their_perturbation(two: Two) -> None:
-    photo, found, attempt, protector = two
-    assert fall_back(photo, found, [2, 3], attempt, "blur", protector, "PNG") is attempt
-    failed = replace(attempt, looks=(attempt.looks[0], at_rank(attempt.looks[1], 1)))
-    hidden = fall_back(photo, found, [2, 3], failed, "blur", protector, "PNG")
+    task, attempt = two
+    assert fall_back(task, attempt, "blur") is attempt
+    failed = replace(attempt, checks=(attempt.checks[0], at_rank(attempt.checks[1], 1)))
+    hidden = fall_back(task, failed, "blur")
     assert list(hidden.hidden) == [1]
-    assert hidden.looks[0].published.ranks == ((2,),)
-    assert hidden.looks[1].published.ranks[0][0] > 1
+    assert hidden.checks[0].published.ranks == ((2,),)
+    assert hidden.checks[1].published.ranks[0][0] > 1
     before, after = decode_photo(attempt.data).pixels, decode_photo(hidden.data).pixels
     assert np.array_equal(after[:, :320], before[:, :320])
-    blurred = photo.pixels.copy()
-    for landmarks in (found[1].face.landmarks, upright_in(found[1].face.box)):
+    blurred, face = task.photo.pixels.copy(), task.found[1].face
+    for landmarks in (face.landmarks, upright_in(face.box)):
         OBFUSCATIONS["blur"](blurred, landmarks, strength=hidden.hidden[1])
     assert np.array_equal(after[:, 350:], blurred[:, 350:])
 
 
 def test_it_grows_to_the_strongest_and_then_attacks_what_still_fails(two: Two, monkeypatch: pytest.MonkeyPatch) -> None:
-    photo, found, attempt, protector = two
+    task, attempt = two
     used: list[float] = []
     monkeypatch.setitem(OBFUSCATIONS, "pixelate", lambda pixels, landmarks, *, strength: used.append(strength))
-    failed = replace(attempt, looks=(attempt.looks[0], at_rank(attempt.looks[1], 1)))
-    monkeypatch.setattr(hiding, "look_again", lambda *_: failed.looks)
-    ended = fall_back(photo, found, [2, 3], failed, "pixelate", protector, "PNG")
+    failed = replace(attempt, checks=(attempt.checks[0], at_rank(attempt.checks[1], 1)))
+    monkeypatch.setattr(fallback, "verify", lambda *_: failed.checks)
+    ended = fall_back(task, failed, "pixelate")
     assert used[::2] == used[1::2] == [10, 20, 40, STRONGEST, STRONGEST]
     assert ended.hidden == {1: STRONGEST}
-    assert ended.looks[1].published.ranks[0][0] > 1
+    assert ended.checks[1].published.ranks[0][0] > 1
     assert ended.evaluations[0] == attempt.evaluations[0]
     assert ended.evaluations[1] > attempt.evaluations[1]
     before, after = decode_photo(attempt.data).pixels, decode_photo(ended.data).pixels
     assert np.array_equal(after[:, :320], before[:, :320])
 
 
-def test_the_blur_of_a_face_cut_off_by_the_edge_is_attacked(
-    tmp_path: Path, astronaut: np.ndarray, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_the_blur_of_a_face_cut_off_by_the_edge_is_attacked(tmp_path: Path, astronaut: np.ndarray) -> None:
     """Most of the aligned face lies outside the photo, and what little is inside looks alike when it is blurred."""
     left, top = 262, 40
     Image.fromarray(astronaut[top:320, left:480]).save(tmp_path / "edge.png")
-    photo, protector = read_photo(tmp_path / "edge.png"), Protector(Options(profile="paper", fallback="blur"))
+    photo, protector = read_photo(tmp_path / "edge.png"), load_protector(Options(profile="paper", fallback="blur"))
     (whole,) = detect_faces(astronaut)
     landmarks, box = whole.landmarks - (left, top), tuple(np.subtract(whole.box, (left, top, left, top)))
     face = Face(box, landmarks, whole.probability)
-    found = [FoundFace(face, protector.surrogates[0].embed(photo.pixels, [landmarks])[0], None)]
-    with monkeypatch.context() as at_first:
-        at_first.setitem(PROFILES, "paper", replace(PROFILES["paper"], rounds=1, steps=0))
-        failed = run_rounds(photo, found, [3], protector, "PNG")
-    assert (failed.looks[0].published.ranks, failed.evaluations) == (((1,),), (0,))
-    hidden = fall_back(photo, found, [3], failed, "blur", protector, "PNG")
+    found = [FoundFace(face, embed_faces(protector.recognizer, photo.pixels, [landmarks])[0], None)]
+    task = task_of(photo, found, [3], protector, "PNG")
+    failed = run_rounds(replace(task, profile=replace(task.profile, rounds=1, steps=0)))
+    assert (failed.checks[0].published.ranks, failed.evaluations) == (((1,),), (0,))
+    hidden = fall_back(task, failed, "blur")
     assert hidden.hidden == {0: STRONGEST}
-    assert hidden.looks[0].published.ranks[0][0] > 1
+    assert hidden.checks[0].published.ranks[0][0] > 1
     assert hidden.evaluations[0] > 0
+    assert hidden.attacks == (("blur", "k-a3"),)
     covered, after = photo.pixels.copy(), decode_photo(hidden.data).pixels.astype(int)
     for points in (landmarks, upright_in(box)):
         OBFUSCATIONS["blur"](covered, points, strength=STRONGEST)
@@ -123,30 +125,30 @@ def test_the_blur_of_a_face_cut_off_by_the_edge_is_attacked(
 def test_a_face_that_a_hidden_one_disturbs_is_attacked_anew(
     two: Two, rank: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    photo, found, attempt, protector = two
-    first, second = attempt.looks
-    monkeypatch.setattr(hiding, "look_again", lambda *_: [at_rank(first, rank), second])
-    failed = replace(attempt, looks=(first, at_rank(second, 1)))
-    ended = fall_back(photo, found, [2, 3], failed, "blur", protector, "PNG")
+    task, attempt = two
+    first, second = attempt.checks
+    monkeypatch.setattr(fallback, "verify", lambda *_: [at_rank(first, rank), second])
+    failed = replace(attempt, checks=(first, at_rank(second, 1)))
+    ended = fall_back(task, failed, "blur")
     assert list(ended.hidden) == [1]
-    assert ended.looks[0].published.ranks == ((2,),)
+    assert ended.checks[0].published.ranks == ((2,),)
     assert ended.evaluations[0] > attempt.evaluations[0]
-    chain, expected = chain_of(photo, found, protector.surrogates), photo.pixels.copy()
-    paste(expected, ended.noise[0], chain.transforms[0], chain.patches[0].region)
+    expected = task.photo.pixels.copy()
+    paste(expected, ended.noise[0], task.chain.transforms[0], task.chain.patches[0].region)
     assert np.array_equal(decode_photo(ended.data).pixels[:, :320], expected[:, :320])
-    assert ended.looks[1].published.ranks[0][0] > 1
+    assert ended.checks[1].published.ranks[0][0] > 1
     assert ended.evaluations[1] == attempt.evaluations[1]
 
 
 def test_and_hidden_too_if_that_does_not_help(two: Two, monkeypatch: pytest.MonkeyPatch) -> None:
-    photo, found, attempt, protector = two
-    first, second = attempt.looks
+    task, attempt = two
+    first, second = attempt.checks
     answers = iter([[at_rank(first, 1), second], [first, second]])
-    monkeypatch.setattr(hiding, "look_again", lambda *_: next(answers))
-    in_vain = replace(attempt, looks=(at_rank(first, 1), second))
-    monkeypatch.setattr(hiding, "attack_rows", lambda *_: in_vain)
-    failed = replace(attempt, looks=(first, at_rank(second, 1)))
-    ended = fall_back(photo, found, [2, 3], failed, "blur", protector, "PNG")
+    monkeypatch.setattr(fallback, "verify", lambda *_: next(answers))
+    in_vain = replace(attempt, checks=(at_rank(first, 1), second))
+    monkeypatch.setattr(fallback, "run_rounds", lambda *_: in_vain)
+    failed = replace(attempt, checks=(first, at_rank(second, 1)))
+    ended = fall_back(task, failed, "blur")
     assert ended.hidden == dict.fromkeys((1, 0), STRENGTHS["blur"])
 
 
@@ -179,6 +181,7 @@ def test_the_record_names_the_fallback_and_claims_no_rank(photo: Path, hopeless:
     (face,) = result.to_json()["faces"]
     assert (result.outcome, result.method) == ("protected", "k-a3")
     assert (face["fallback"], face["k"], face["exact"]) == ("pixelate", None, False)
+    assert face["attack"] == "pixelate"
     assert face["rank_after"] > 1
 
 
@@ -210,7 +213,7 @@ def test_a_folder_run_again_with_a_fallback_repairs_what_failed(
 )
 def test_fallbacks_that_make_no_sense_are_refused(options: Options, why: str) -> None:
     with pytest.raises(UsageError, match=why):
-        Protector(options)
+        load_protector(options)
 
 
 def test_what_was_tried_is_not_suggested_again() -> None:

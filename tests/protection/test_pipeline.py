@@ -14,7 +14,7 @@ from deid.faces.align import align_face
 from deid.faces.detect import detect_faces
 from deid.protection.pipeline import process_photo, protect
 from deid.protection.profiles import PROFILES
-from deid.protection.protector import Protector
+from deid.protection.protector import Protector, load_protector
 from deid.types import Options, PhotoResult
 
 SEEDED = Options(seed=7, profile="paper")
@@ -22,7 +22,7 @@ SEEDED = Options(seed=7, profile="paper")
 
 @pytest.fixture(scope="module")
 def protector() -> Protector:
-    return Protector(SEEDED)
+    return load_protector(SEEDED)
 
 
 @pytest.fixture
@@ -178,7 +178,7 @@ def test_an_unwritable_folder_is_one_clear_error(photo: Path, protector: Protect
 )
 def test_options_that_make_no_sense_are_refused(wrong: dict) -> None:
     with pytest.raises(UsageError):
-        Protector(Options(**wrong))
+        load_protector(Options(**wrong))
 
 
 def test_metadata_is_dropped_and_orientation_applied(
@@ -204,7 +204,7 @@ def test_people_are_a_second_condition(tmp_path: Path, astronaut: np.ndarray) ->
     photo = tmp_path / "photo.png"
     Image.fromarray(astronaut[:300, 50:400]).save(photo)
     options = Options(seed=3, profile="paper", people=people.parent)
-    protector = Protector(options)
+    protector = load_protector(options)
     result = protect(photo, tmp_path / "out.png", options, protector=protector)
     (face,) = result.faces
     assert face.identity == "collins"
@@ -212,7 +212,7 @@ def test_people_are_a_second_condition(tmp_path: Path, astronaut: np.ndarray) ->
     assert face.rank_after == face.k
     assert rank_in_file(tmp_path / "out.png", photo, protector) == [face.k]  # self-enrolled all the same
     with pytest.raises(UsageError, match="no folder with photos"):
-        Protector(Options(people=tmp_path / "people" / "collins"))
+        load_protector(Options(people=tmp_path / "people" / "collins"))
 
 
 def test_no_network_is_touched(photo: Path, protector: Protector, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -1,4 +1,4 @@
-"""Watching an attack changes nothing about it; a watcher can end it."""
+"""Watching an attack changes nothing about it; a watcher ends it within a step."""
 
 from pathlib import Path
 
@@ -8,14 +8,19 @@ from PIL import Image
 
 from deid.errors import Cancelled
 from deid.protection.pipeline import process_photo
-from deid.protection.progress import Step, watched
-from deid.protection.protector import Protector
+from deid.protection.progress import Progress, Step
+from deid.protection.protector import Protector, load_protector
 from deid.types import Options
 
 
 @pytest.fixture(scope="module")
 def protector() -> Protector:
-    return Protector(Options(profile="paper"))
+    return load_protector(Options(profile="paper"))
+
+
+@pytest.fixture(scope="module")
+def transfer() -> Protector:
+    return load_protector(Options(profile="transfer"))
 
 
 @pytest.fixture
@@ -29,7 +34,7 @@ def two_faces(tmp_path: Path, astronaut: np.ndarray) -> Path:
 def test_a_watched_run_is_the_same_run(two_faces: Path, protector: Protector) -> None:
     steps: list[Step] = []
     plain = process_photo(two_faces, two_faces, protector, lambda faces: [2, 4])
-    seen = process_photo(two_faces, two_faces, watched(protector, steps.append), lambda faces: [2, 4])
+    seen = process_photo(two_faces, two_faces, protector, lambda faces: [2, 4], watcher=steps.append)
     assert seen.data == plain.data
     assert steps[0] == Step(1, 1, (1, 1), working=(0, 1))
     assert steps[-1].ranks == tuple(face.rank_after for face in plain.result.faces)
@@ -42,16 +47,56 @@ def test_a_watched_run_is_the_same_run(two_faces: Path, protector: Protector) ->
     assert [step.round for step in steps] == sorted(step.round for step in steps)
 
 
-def test_the_next_photo_is_counted_anew(two_faces: Path, protector: Protector) -> None:
-    steps: list[Step] = []
+class StopAt:
+    """A watcher that ends the run at a step; how many it was told of."""
 
-    def stop_at_third(step: Step) -> None:
-        steps.append(step)
-        if step.evaluations == 3:
+    def __init__(self, evaluations: int) -> None:
+        self.evaluations = evaluations
+        self.steps: list[Step] = []
+
+    def __call__(self, step: Step) -> None:
+        self.steps.append(step)
+        if step.evaluations == self.evaluations:
             raise Cancelled
 
-    listening = watched(protector, stop_at_third)
+
+@pytest.mark.parametrize("profile", ["paper", "transfer"])
+def test_a_run_ends_at_the_very_step_at_which_its_watcher_says_so(
+    two_faces: Path, protector: Protector, transfer: Protector, profile: str
+) -> None:
+    stop = StopAt(3)
+    with pytest.raises(Cancelled):
+        process_photo(
+            two_faces,
+            two_faces,
+            {"paper": protector, "transfer": transfer}[profile],
+            lambda faces: [2, 4],
+            watcher=stop,
+        )
+    assert [step.evaluations for step in stop.steps] == [1, 2, 3]
+
+
+def test_the_next_photo_is_counted_anew(two_faces: Path, protector: Protector) -> None:
     for _ in range(2):
+        stop = StopAt(2)
         with pytest.raises(Cancelled):
-            process_photo(two_faces, two_faces, listening, lambda faces: [2, 4])
-    assert [step.evaluations for step in steps] == [1, 2, 3, 1, 2, 3]
+            process_photo(two_faces, two_faces, protector, lambda faces: [2, 4], watcher=stop)
+        assert [step.evaluations for step in stop.steps] == [1, 2]
+
+
+def test_ranks_stay_until_something_else_is_known() -> None:
+    steps: list[Step] = []
+    progress = Progress(2, steps.append)
+    progress.begin_round()
+    progress.stepped([0, 1], {})
+    progress.looked({0: 1, 1: 7})
+    progress.begin_round()
+    progress.stepped([0], {})
+    progress.stepped([0], {0: 4})
+    assert steps == [
+        Step(1, 1, (None, None), (0, 1)),
+        Step(1, 1, (1, 7), ()),
+        Step(2, 2, (1, 7), (0,)),
+        Step(2, 3, (4, 7), (0,)),
+    ]
+    assert [step.settled for step in steps] == [0, 1, 1, 1]

@@ -16,13 +16,14 @@ from deid.faces.detect import detect_faces
 from deid.faces.templates import LIGHTCNN_TEMPLATE
 from deid.images.photo import read_photo
 from deid.losses.local_contrast import visible_limit
+from deid.protection.criteria import shortcoming
 from deid.protection.pipeline import protect
 from deid.protection.profiles import PROFILES
-from deid.protection.protector import Protector
-from deid.protection.rank_objective import Asked, published_on_views, targets_on_views
-from deid.protection.rounds import run_rounds, shortcoming
-from deid.protection.timing import Costs
-from deid.protection.verification import look_again
+from deid.protection.protector import Protector, load_protector
+from deid.protection.rank_objective import RankingGoal, published_on_views, targets_on_views
+from deid.protection.rounds import run_rounds
+from deid.protection.task import task_of
+from deid.protection.verification import verify
 from deid.recognizers.gallery import Enrollment
 from deid.types import Options, PhotoResult
 
@@ -34,7 +35,7 @@ def files(tmp_path_factory: pytest.TempPathFactory, astronaut: np.ndarray) -> tu
     folder = tmp_path_factory.mktemp("robust")
     photo, output = folder / "in.png", folder / "out.jpg"
     Image.fromarray(astronaut[:300, 50:400]).save(photo)
-    protector = Protector(ROBUST)
+    protector = load_protector(ROBUST)
     return photo, output, protect(photo, output, ROBUST, protector=protector), protector
 
 
@@ -82,8 +83,8 @@ def test_the_rank_holds_and_nothing_matches_after_handling(
 
 def test_a_profile_checks_the_file_as_it_is_first_of_all() -> None:
     for profile in PROFILES.values():
-        assert next(iter(profile.checks)) == "as published"
-        assert set(profile.rehearsed) < set(profile.checks)
+        assert next(iter(profile.handlings)) == "as published"
+        assert set(profile.rehearsed) < set(profile.handlings)
 
 
 def test_what_holds_as_published_alone_does_not_pass_as_robust(
@@ -91,35 +92,26 @@ def test_what_holds_as_published_alone_does_not_pass_as_robust(
 ) -> None:
     photo, paper = files[0], tmp_path / "paper.png"
     options = Options(seed=7, profile="paper")
-    protector = Protector(options)
+    protector = load_protector(options)
     assert protect(photo, paper, options, protector=protector).outcome == "protected"
     before = read_photo(photo)
     (found,) = protector.find(before)
-    chain = FaceChain([before.pixels], [found.face.landmarks], protector.recognizer.template, torch.device("cpu"))
-    (look,) = look_again(
-        read_photo(paper).pixels,
-        [found.face],
-        protector.enrollments_of(before, [found]),
-        protector.surrogates,
-        chain,
-        PROFILES["robust"].checks,
-        Costs(),
-    )
-    assert min(look.published.ranks[0]) > 1
-    assert any(min(sight.ranks[0]) == 1 for sight in look.sights[1:])
-    assert shortcoming(look, PROFILES["robust"])
+    task = replace(task_of(before, [found], [2], protector, "PNG"), profile=PROFILES["robust"])
+    (check,) = verify(task, read_photo(paper).pixels)
+    assert check.published.worst_rank > 1
+    assert any(seen.worst_rank == 1 for seen in check.observations[1:])
+    assert shortcoming(check, PROFILES["robust"])
 
 
 def test_exactness_is_asked_of_the_file_as_published_at_last(
-    monkeypatch: pytest.MonkeyPatch, files: tuple[Path, Path, PhotoResult, Protector]
+    files: tuple[Path, Path, PhotoResult, Protector],
 ) -> None:
-    monkeypatch.setattr("deid.protection.rounds.STRICT_ROUNDS", 0)
     protector = files[3]
     photo = read_photo(files[0])
-    found = protector.find(photo)
-    attempt = run_rounds(photo, found, [2], protector, "PNG")
-    assert not shortcoming(attempt.looks[0], PROFILES["robust"])
-    assert attempt.looks[0].published.ranks[0] == (2,)
+    task = task_of(photo, protector.find(photo), [2], protector, "PNG")
+    attempt = run_rounds(replace(task, profile=replace(PROFILES["robust"], strict_rounds=0)))
+    assert not shortcoming(attempt.checks[0], PROFILES["robust"])
+    assert attempt.checks[0].published.ranks[0] == (2,)
 
 
 def test_which_columns_of_the_scores_show_the_file_as_published(
@@ -132,11 +124,11 @@ def test_which_columns_of_the_scores_show_the_file_as_published(
     chain = FaceChain([read_photo(files[0]).pixels] * 2, points, template, torch.device("cpu"))
     chain.add_view(1, View(points[0], handling="JPEG 75"))
     chain.add_view(1, View(points[0]))
-    one, two = protector.enrollments(found), [*protector.enrollments(found), Enrollment("known", found.embedding)]
-    asked = [Asked(protector.surrogates[0], [two, two], torch.ones(2, 1, dtype=torch.int64)),
-             Asked(protector.surrogates[0], [one, one], torch.ones(2, 1, dtype=torch.int64))]  # fmt: skip
-    shown = published_on_views(asked, chain, torch.arange(2))
-    assert shown.shape == targets_on_views(asked, chain, torch.arange(2)).shape[:2]
+    single, double = ([Enrollment("itself", found.embedding)] * count for count in (1, 2))
+    goals = [RankingGoal(protector.surrogates[0], [double, double], torch.ones(2, 1, dtype=torch.int64)),
+             RankingGoal(protector.surrogates[0], [single, single], torch.ones(2, 1, dtype=torch.int64))]  # fmt: skip
+    shown = published_on_views(goals, chain, torch.arange(2))
+    assert shown.shape == targets_on_views(goals, chain, torch.arange(2)).shape[:2]
     assert shown[0].all(), "a face with fewer views repeats them"
     assert shown[1].tolist() == [True, True, False, False, True, True, True, False, True]
 
@@ -182,9 +174,9 @@ def test_a_profiles_own_limit_widens_for_the_faces_that_need_it(
 @pytest.mark.parametrize("options", [Options(max_visibility=0), Options(max_visibility=float("nan"))])
 def test_caps_that_make_no_sense_are_refused(options: Options) -> None:
     with pytest.raises(UsageError, match="max-visibility must be above 0"):
-        Protector(options)
+        load_protector(options)
 
 
 def test_a_blur_takes_no_cap() -> None:
     with pytest.raises(UsageError, match="not for blur"):
-        Protector(Options(method="blur", max_visibility=1))
+        load_protector(Options(method="blur", max_visibility=1))

@@ -2,15 +2,15 @@ import time
 
 import pytest
 
-from deid.protection.timing import Costs
+from deid.protection.timing import Timing
 
 
-def test_costs_inside_other_costs_count_once() -> None:
-    costs = Costs()
-    with costs.timed("outer"):
-        with costs.timed("inner"):
+def test_what_is_timed_inside_counts_once() -> None:
+    timing = Timing()
+    with timing.timed("outer"):
+        with timing.timed("inner"):
             time.sleep(0.05)
-        costs.add("hook", 0.01)
-    assert costs.seconds["inner"] >= 0.05
-    assert costs.seconds["outer"] < 0.04
-    assert costs.seconds["hook"] == pytest.approx(0.01)
+        timing.add("hook", 0.01)
+    assert timing.seconds["inner"] >= 0.05
+    assert timing.seconds["outer"] < 0.04
+    assert timing.seconds["hook"] == pytest.approx(0.01)

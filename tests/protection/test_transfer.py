@@ -36,6 +36,7 @@ def test_it_says_which_recognizers_it_was_made_against(files: tuple[Path, Path, 
     assert face.k is not None
     assert face.rank_after is not None
     assert face.rank_after >= face.k
+    assert (result.method, face.attack) == ("k-a3", "feature-level"), "what ran is told beside what was asked for"
 
 
 @pytest.mark.parametrize("name", SURROGATES)
@@ -44,8 +45,8 @@ def test_no_surrogate_matches_or_ranks_the_person_first(files: tuple[Path, Path,
     pixels = [np.asarray(Image.open(file).convert("RGB")) for file in files[:2]]
     with torch.no_grad():
         before, after = (
-            recognizer.embed(align_face(one, detect_faces(one)[0].landmarks, recognizer.template)[None])[0]
-            for one in pixels
+            recognizer.embed(align_face(photo, detect_faces(photo)[0].landmarks, recognizer.template)[None])[0]
+            for photo in pixels
         )
     assert float(before @ after) < recognizer.thresholds["1e-2"]
     assert int((recognizer.decoys @ after > before @ after).sum()) >= 1
@@ -75,7 +76,7 @@ def test_no_pixel_changes_beyond_what_its_surroundings_hide(files: tuple[Path, P
 def test_a_face_that_does_not_hold_may_change_more(
     files: tuple[Path, Path, PhotoResult], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setitem(PROFILES, "transfer", replace(PROFILES["transfer"], limit=0.05, narrow=1, widening=17.0))
+    monkeypatch.setitem(PROFILES, "transfer", replace(PROFILES["transfer"], limit=0.05, narrow_rounds=1, widening=17.0))
     output = files[1].with_name("wider.png")
     assert protect(files[0], output, Options(profile="transfer", seed=7)).outcome == "protected"
     assert change_over_limit(files[0], output) > 0.3
@@ -89,12 +90,12 @@ def test_two_photos_of_a_person_drift_to_different_strangers(
     Image.fromarray(astronaut[2:300, 48:400]).save(photo)
     assert protect(photo, output, Options(profile="transfer", seed=7)).outcome == "protected"
     with torch.no_grad():
-        clean, other, one, two = (
+        clean, other, protected, other_protected = (
             recognizer.embed(align_face(pixels, detect_faces(pixels)[0].landmarks, recognizer.template)[None])[0]
             for pixels in (np.asarray(Image.open(file).convert("RGB")) for file in (files[0], photo, files[1], output))
         )
     assert float(clean @ other) > 0.9
-    assert float(one @ two) < float(clean @ other) - 0.2
+    assert float(protected @ other_protected) < float(clean @ other) - 0.2
 
 
 def test_attacks_know_shipped_recognizers_alone() -> None:
@@ -102,7 +103,7 @@ def test_attacks_know_shipped_recognizers_alone() -> None:
     shipped = {name for name, entry in manifest().items() if "decoys_file" in entry.details}
     assert shipped == set(SURROGATES)
     for profile in PROFILES.values():
-        assert set(profile.beside) <= shipped
+        assert set(profile.further_surrogates) <= shipped
 
 
 def test_jittered_landmarks_are_a_similarity_nearby() -> None:

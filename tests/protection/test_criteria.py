@@ -1,0 +1,84 @@
+"""When a face holds, by ranks and matches that are written down here."""
+
+from collections.abc import Sequence
+
+import numpy as np
+import pytest
+import torch
+
+from deid.protection.attempt import Attempt, score
+from deid.protection.criteria import holds, is_exact, recognizing, shortcoming, stop_of
+from deid.protection.profiles import PROFILES
+from deid.protection.verification import FaceCheck, Observation
+
+NOTHING = torch.zeros(0)
+HANDLINGS = list(PROFILES["robust"].handlings)
+
+
+def seen(*ranks: int, handling: str = HANDLINGS[0], matching: Sequence[bool] = ()) -> Observation:
+    """At these ranks, of a surrogate each."""
+    matching = tuple(matching) or (False,) * len(ranks)
+    of_each = tuple((rank,) for rank in ranks)
+    return Observation(handling, np.zeros((5, 2)), True, NOTHING, of_each, ((0.0,),) * len(ranks), matching)
+
+
+def check(*ranks: int) -> FaceCheck:
+    """At one of these ranks of one surrogate after each handling, as published first."""
+    observations = [seen(rank, handling=name) for name, rank in zip(HANDLINGS, ranks, strict=False)]
+    return FaceCheck(tuple(observations), NOTHING)
+
+
+def test_the_best_attempt_is_protected_then_exact_then_nearly_holds() -> None:
+    scores = [
+        score(Attempt(b"", (check(*ranks),), (1,), ((),), NOTHING, NOTHING), [3], PROFILES["robust"])
+        for ranks in ((1, 1, 3), (3, 1, 3), (3, 2, 2), (3, 3, 3))
+    ]
+    assert scores == sorted(set(scores))
+
+
+def test_what_falls_short_is_told_with_the_handling_after_which_it_does() -> None:
+    assert shortcoming(check(3, 3, 3), PROFILES["robust"]) == ""
+    assert shortcoming(check(3, 1, 3), PROFILES["robust"]) == f"{HANDLINGS[1]}, it is still recognized"
+    matched = FaceCheck((seen(3, matching=[True]),), NOTHING)
+    assert shortcoming(matched, PROFILES["robust"]) == f"{HANDLINGS[0]}, it still matches one to one"
+    assert shortcoming(matched, PROFILES["paper"]) == "", "which asks for ranks alone"
+
+
+def test_exact_is_at_k_after_every_handling() -> None:
+    assert is_exact(check(3, 3), 3)
+    assert not is_exact(check(3, 4), 3)
+
+
+@pytest.mark.parametrize(
+    ("profile", "observation", "strict", "as_it_should_be"),
+    [
+        ("robust", seen(3), True, True),
+        ("robust", seen(4), False, False),  # as published it must be at k in every round
+        ("robust", seen(4, handling=HANDLINGS[1]), True, False),
+        ("robust", seen(4, handling=HANDLINGS[1]), False, True),
+        ("robust", seen(1, handling=HANDLINGS[1]), False, False),
+        ("robust", seen(3, matching=[True]), False, False),
+        ("paper", seen(3, matching=[True]), True, True),
+        ("transfer", seen(3, 9), True, True),
+        ("transfer", seen(3, 2), True, False),  # every surrogate counts
+        ("transfer", seen(3, 9, matching=[False, True]), True, False),
+    ],
+)
+def test_which_observations_hold(profile: str, observation: Observation, strict: bool, as_it_should_be: bool) -> None:
+    assert holds(observation, 3, PROFILES[profile], strict) is as_it_should_be
+
+
+def test_those_who_still_recognize_a_face_are_told_by_their_places() -> None:
+    assert recognizing(seen(3, 2, 9, matching=[False, False, True]), 3) == [1, 2]
+
+
+def test_an_attack_stops_where_every_view_is_as_its_profile_wants_it() -> None:
+    """Scores of two views of one face, the true identity first, one of two others above it by 1."""
+    scores = torch.tensor([[[-1.0, 0.0, -2.0, -9.0], [-1.0, 0.0, 0.0, -9.0]]])
+    groups, face = torch.tensor([2]), torch.zeros(1, 1, 1, 1)
+    everywhere, first = torch.tensor([[True, True]]), torch.tensor([[True, False]])
+    assert not stop_of(groups, 0.5, PROFILES["robust"], everywhere)(face, scores)
+    assert stop_of(groups, 0.5, PROFILES["robust"], first)(face, scores)
+    assert stop_of(groups, 0.5, PROFILES["transfer"], None)(face, scores)
+    assert not stop_of(groups, 1.5, PROFILES["transfer"], None)(face, scores), "the margin"
+    assert not stop_of(groups, 0.5, PROFILES["robust"], first)(face, scores + 2), "the threshold of one to one"
