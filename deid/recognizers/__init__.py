@@ -1,4 +1,4 @@
-"""Recognizers: networks from an aligned face to an embedding."""
+"""Recognizers: networks from an aligned face to an embedding, by name."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -23,13 +23,15 @@ from deid.recognizers.mobilenet import MobileNet
 
 @dataclass(frozen=True)
 class Architecture:
-    """How to build a network, and how its faces are aligned.
+    """How to build a network, how to read its weights, and how its faces are aligned.
 
-    classifier: checkpoint keys that may be dropped.
+    build: the network, untrained.
+    template: where its aligned faces have their landmarks.
+    classifier: keys of the training classes' layer, which a checkpoint may hold and the network has not.
     reader: reads weights in a format of their own; None: safetensors with the parameters of `build`.
     installed_file: where an installed package keeps the weights, so that nobody imports them; None: in a folder.
-    reduces: whether its gradients keep their direction in bfloat16 (`Recognizer.embed_roughly`). They do not where
-    channels are convolved one by one (cosine 0.84 for MobileNet, from 0.96 for the others), and no time is saved there.
+    bfloat16: whether its gradients keep their direction in bfloat16 (`Recognizer.embed_roughly`); depthwise
+        convolutions lose it.
     """
 
     build: Callable[[], nn.Module]
@@ -37,7 +39,7 @@ class Architecture:
     classifier: tuple[str, ...] = ()
     reader: Callable[[Path], nn.Module] | None = None
     installed_file: Callable[[], Path] | None = None
-    reduces: bool = True
+    bfloat16: bool = True
 
     def load(self, path: Path) -> nn.Module:
         """The network with the weights of this file, loaded strictly."""
@@ -65,7 +67,7 @@ RECOGNIZERS: dict[str, Architecture] = {
     "dlib-resnet": Architecture(
         dlib_resnet.DlibResNet, DLIB_TEMPLATE, reader=dlib_resnet.load, installed_file=dlib_resnet.weights_file
     ),
-    "mobilefacenet": Architecture(MobileFaceNet, MOBILEFACENET_TEMPLATE, reduces=False),
-    "mobilenet": Architecture(MobileNet, MOBILENET_TEMPLATE, reduces=False),
+    "mobilefacenet": Architecture(MobileFaceNet, MOBILEFACENET_TEMPLATE, bfloat16=False),
+    "mobilenet": Architecture(MobileNet, MOBILENET_TEMPLATE, bfloat16=False),
     "facenet": Architecture(_facenet, FACENET_TEMPLATE, ("logits.weight", "logits.bias")),
 }

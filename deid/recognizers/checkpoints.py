@@ -20,7 +20,14 @@ from deid.storage.hashes import file_sha256
 
 @dataclass(frozen=True)
 class Entry:
-    """One recognizer's weights as the manifest describes them. `path` is where the file should be."""
+    """One recognizer's weights as the manifest describes them.
+
+    name: what they are called.
+    architecture: a key of RECOGNIZERS.
+    path: where their file should be.
+    sha256: what that file should hash to.
+    details: the rest of the manifest's lines (training data, teachers, thresholds, the decoys' file, …).
+    """
 
     name: str
     architecture: str
@@ -36,11 +43,12 @@ class Entry:
     @property
     def teachers(self) -> tuple[str, ...]:
         """Whom it was distilled from, by name."""
-        said = self.details.get("teacher")
-        return tuple(said.split(", ")) if said else ()
+        names = self.details.get("teacher")
+        return tuple(names.split(", ")) if names else ()
 
 
 def shipped_folder() -> Path:
+    """Where the manifest and the weights of the package are."""
     return Path(str(resources.files("deid.weights")))
 
 
@@ -50,7 +58,10 @@ def imported_folder() -> Path:
 
 
 def manifest() -> dict[str, Entry]:
-    """All known weights by name; the user's imports come after the shipped ones."""
+    """All known weights by name; the user's imports come after the shipped ones.
+
+    Raises CheckpointError where a package that keeps weights is not installed.
+    """
     with (shipped_folder() / "manifest.toml").open("rb") as file:
         shipped = tomllib.load(file)["recognizers"]
     entries = {name: entry_of(name, details, shipped_folder()) for name, details in shipped.items()}
@@ -62,7 +73,7 @@ def manifest() -> dict[str, Entry]:
 
 
 def entry_of(name: str, details: Mapping[str, Any], folder: Path) -> Entry:
-    """What a listing in `folder` says of the weights called `name`."""
+    """What a listing in `folder` says of the weights called `name`. Raises CheckpointError as `manifest` does."""
     installed = RECOGNIZERS[details["architecture"]].installed_file
     try:
         path = installed() if installed else folder / details["file"]
@@ -99,12 +110,12 @@ def load_recognizer(name: str, device: str = "cpu") -> Recognizer:
         sha256=entry.sha256,
         thresholds=entry.details.get("thresholds", {}),
         decoys=shipped_decoys(entry).to(device),
-        reduces=architecture.reduces,
+        bfloat16=architecture.bfloat16,
     )
 
 
 def shipped_decoys(entry: Entry, seed: int | None = None) -> torch.Tensor:
-    """The synthetic identities of an entry, unit vectors (1000, D); (0, 0) where no Gaussian was fitted.
+    """The synthetic identities of an entry: unit vectors (1000, D), or (0, 0) where no Gaussian was fitted.
 
     seed: the manifest's by default, which is the shipped, fixed draw.
     """

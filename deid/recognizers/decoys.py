@@ -1,6 +1,6 @@
-"""Decoys: the Gaussian of a recognizer's embeddings over training people, of which synthetic identities are drawn.
+"""Decoys: synthetic identities, drawn from a Gaussian that is fitted to a recognizer's embeddings of real people.
 
-Only its mean and a covariance factor are stored, so that no real person's template ships.
+Only the Gaussian's mean and a factor of its covariance are stored, so that no real person's template ships.
 """
 
 from pathlib import Path
@@ -10,7 +10,7 @@ from safetensors.torch import load_file
 from torch import Tensor
 from torch.nn import functional as F
 
-DECOYS = 1000
+DECOYS = 1000  # synthetic identities in a gallery
 
 
 def fit_gaussian(embeddings: Tensor) -> dict[str, Tensor]:
@@ -27,8 +27,8 @@ def fit_gaussian(embeddings: Tensor) -> dict[str, Tensor]:
 
 
 def draw_decoys(file: Path, seed: int, count: int = DECOYS) -> Tensor:
-    """Synthetic identities, unit vectors (count, D), from a Gaussian that `fit_gaussian` fitted and that was saved."""
-    fitted = load_file(file)
+    """Synthetic identities, unit vectors (count, D); `file`: what `fit_gaussian` gave, as safetensors."""
+    gaussian = load_file(file)
     generator = torch.Generator().manual_seed(seed)
-    noise = torch.randn(count, fitted["factor"].shape[1], generator=generator)
-    return F.normalize(fitted["mean"].float() + noise @ fitted["factor"].float().T)
+    noise = torch.randn(count, gaussian["factor"].shape[1], generator=generator)
+    return F.normalize(gaussian["mean"].float() + noise @ gaussian["factor"].float().T)

@@ -13,10 +13,11 @@ SCALE = 1.0
 
 @dataclass(frozen=True)
 class Enrollment:
-    """One condition a face must meet: its own prototype against everybody else's.
+    """One identity of a face that must not be recognized, against everybody else's.
 
-    prototype: (D,) of the true identity. excluded: rows of the shared gallery that are this same person and
-    so stand aside.
+    name: of the person, or of the photo's own enrolment.
+    prototype: (D,) unit vector of the true identity.
+    excluded: rows of the shared gallery that are this same person and so stand aside.
     """
 
     name: str
@@ -35,6 +36,7 @@ class Gallery:
         return len(self.prototypes)
 
     def row_of(self, person: str) -> int:
+        """Of an enrolled person's prototype. Raises ValueError for anybody else."""
         return len(self) - len(self.people) + self.people.index(person)
 
     def logits(self, embeddings: Tensor, enrollments: list[Enrollment]) -> Tensor:

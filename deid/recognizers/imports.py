@@ -25,22 +25,26 @@ def import_checkpoint(
     teacher: str | None = None,
     source: str | None = None,
 ) -> Entry:
-    """Recognize a network by its keys, load it strictly, and keep it in the user's folder.
+    """Recognize a network by its keys and keep its weights in the user's folder.
 
-    Takes PyTorch files (read with weights_only) and safetensors; `module.` prefixes, a `state_dict` wrapper and the
-    classifier are taken off. trained_on: the training data in words; teacher: the known recognizer it was distilled
-    from (an audit asks what is related to what). source: where the file is from, its name by default. Raises
-    CheckpointError.
+    file: PyTorch's (read with weights_only) or safetensors; `module.` prefixes, a `state_dict` wrapper and the
+        classifier are taken off.
+    name: what the weights are called from now on; the file's by default.
+    trained_on: the training data in words.
+    teacher: the known recognizer it was distilled from (an audit asks what is related to what).
+    source: where the file is from; its own name by default.
+
+    Raises CheckpointError with one clear line.
     """
     name = file.stem if name is None else name
     check_new_name(name)
-    if teacher is not None and teacher not in (known := manifest()):
-        raise CheckpointError(f"no teacher called {teacher}: there are {', '.join(known)}")
-    shown = source or str(file)
-    state = _read_state(file, shown)
+    if teacher is not None and teacher not in (entries := manifest()):
+        raise CheckpointError(f"no teacher called {teacher}: there are {', '.join(entries)}")
+    origin = source or str(file)
+    state = _read_state(file, origin)
     architecture = _architecture_of(state)
     if architecture is None:
-        raise CheckpointError(f"{shown}: not a network this program knows ({', '.join(_importable())})")
+        raise CheckpointError(f"{origin}: not a network this program knows ({', '.join(_importable())})")
     kept = {key: value for key, value in state.items() if key not in RECOGNIZERS[architecture].classifier}
     details = {"architecture": architecture, "source": source or file.name, "source_sha256": file_sha256(file)}
     if trained_on:
@@ -55,10 +59,10 @@ def import_checkpoint(
 
 def taught_by(teachers: Sequence[str]) -> dict[str, str]:
     """What an entry says of its teachers, given by name: who they are and what they were trained on."""
-    known = manifest()
-    data = (known[name].details.get("training_data") for name in teachers)
-    said = {"teacher": ", ".join(teachers), "teacher_trained_on": "; ".join(dict.fromkeys(filter(None, data)))}
-    return {key: value for key, value in said.items() if value}
+    entries = manifest()
+    data = (entries[name].details.get("training_data") for name in teachers)
+    details = {"teacher": ", ".join(teachers), "teacher_trained_on": "; ".join(dict.fromkeys(filter(None, data)))}
+    return {key: value for key, value in details.items() if value}
 
 
 def _keep(name: str, state: Mapping[str, Tensor], details: dict[str, str]) -> Entry:
@@ -82,38 +86,40 @@ def check_new_name(name: str) -> None:
 
 
 def _importable() -> list[str]:
+    """Networks whose weights no installed package keeps."""
     return [name for name, architecture in RECOGNIZERS.items() if architecture.installed_file is None]
 
 
 def _architecture_of(state: Mapping[str, Tensor]) -> str | None:
     """The network whose parameters, by name and shape, are exactly these, but for a classifier on top."""
     for name in _importable():
-        recipe = RECOGNIZERS[name]
+        known = RECOGNIZERS[name]
         with torch.device("meta"):  # names and shapes only: nothing is allocated or initialized
-            expected = recipe.build().state_dict()
-        kept = {key: value for key, value in state.items() if key not in recipe.classifier}
-        if kept.keys() == expected.keys() and all(_alike(kept[key], expected[key]) for key in kept):
+            expected = known.build().state_dict()
+        kept = {key: value for key, value in state.items() if key not in known.classifier}
+        if kept.keys() == expected.keys() and all(_same_kind(kept[key], expected[key]) for key in kept):
             return name
     return None
 
 
-def _alike(a: Tensor, b: Tensor) -> bool:
+def _same_kind(a: Tensor, b: Tensor) -> bool:
     return a.shape == b.shape and a.is_floating_point() == b.is_floating_point()
 
 
-def _read_state(file: Path, shown: str) -> dict[str, Tensor]:
+def _read_state(file: Path, origin: str) -> dict[str, Tensor]:
+    """The parameters in a checkpoint, by name. Raises CheckpointError."""
     try:
         if file.suffix == ".safetensors":
             state: Any = load_file(file)
         else:
             state = torch.load(file, map_location="cpu", weights_only=True)
     except FileNotFoundError:
-        raise CheckpointError(f"{shown} does not exist") from None
+        raise CheckpointError(f"{origin} does not exist") from None
     except Exception as error:
         # torch.load and safetensors raise whatever their readers raise on a foreign or unsafe file.
-        raise CheckpointError(f"{shown}: not a checkpoint of plain tensors ({type(error).__name__})") from None
+        raise CheckpointError(f"{origin}: not a checkpoint of plain tensors ({type(error).__name__})") from None
     if isinstance(state, dict) and isinstance(state.get("state_dict"), dict):
         state = state["state_dict"]
     if not isinstance(state, dict) or not all(isinstance(value, Tensor) for value in state.values()):
-        raise CheckpointError(f"{shown}: not a state dict")
+        raise CheckpointError(f"{origin}: not a state dict")
     return {key.removeprefix("module."): value for key, value in state.items()}

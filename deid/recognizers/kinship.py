@@ -11,7 +11,10 @@ CLASSES: tuple[RecognizerClass, ...] = ("unknown", "surrogate", "related", "inde
 
 
 def class_of(entry: Entry, surrogates: Sequence[Entry] | None) -> RecognizerClass:
-    """surrogates: the recognizers attacked, None where nobody knows; a recognizer of unstated origin stays unknown."""
+    """What a recognizer is to those attacked: one of them, related to one, independent of all; unknown where unstated.
+
+    surrogates: the recognizers attacked, none for a photo made without any; None where nobody knows.
+    """
     if surrogates is None:
         return "unknown"
     if any(entry.sha256 == other.sha256 for other in surrogates):
@@ -22,12 +25,13 @@ def class_of(entry: Entry, surrogates: Sequence[Entry] | None) -> RecognizerClas
 
 
 def _related(a: Entry, b: Entry) -> bool:
-    """Did one teach the other, had they one teacher, or have they or their teachers seen the same training data?"""
+    """Whether one taught the other, they had one teacher, or they or their teachers saw the same training data."""
     taught = a.name in b.teachers or b.name in a.teachers
-    return taught or bool(set(a.teachers) & set(b.teachers)) or bool(_photos_behind(a) & _photos_behind(b))
+    return taught or bool(set(a.teachers) & set(b.teachers)) or bool(_training_data(a) & _training_data(b))
 
 
-def _photos_behind(entry: Entry) -> set[str]:
+def _training_data(entry: Entry) -> set[str]:
     """What it was trained on, and what its teachers were."""
-    said = [entry.details.get("training_data") or "", *(entry.details.get("teacher_trained_on") or "").split("; ")]
-    return {seen for seen in said if seen}
+    own = entry.details.get("training_data") or ""
+    teachers = (entry.details.get("teacher_trained_on") or "").split("; ")
+    return {data for data in (own, *teachers) if data}

@@ -11,7 +11,7 @@ from torch.nn import functional as F
 
 from deid.faces.align import align_face
 from deid.faces.templates import Template
-from deid.recognizers.precision import is_reduced, reduced, with_reduced_weights
+from deid.recognizers.precision import bfloat16_autocast, bfloat16_copy, has_bfloat16
 
 EMBED_BATCH = 16  # larger batches are slower on a CPU
 
@@ -20,8 +20,13 @@ EMBED_BATCH = 16  # larger batches are slower on a CPU
 class Recognizer:
     """A loaded recognizer: aligned faces (N, C, S, S) in [0, 1] as `template` says → unit embeddings (N, D).
 
+    name: in the manifest.
+    network: in eval mode, frozen.
+    template: how its faces are aligned.
+    sha256: of the weights' file.
     thresholds: cosine at a false-accept rate, keyed "1e-2" and "1e-3", on people outside training (may be empty).
-    decoys: (1000, D) unit embeddings of synthetic identities. reduces: see `Architecture`.
+    decoys: unit embeddings of synthetic identities (1000, D), or none (0, 0); they lie on the network's device.
+    bfloat16: see `Architecture`.
     """
 
     name: str
@@ -30,25 +35,27 @@ class Recognizer:
     sha256: str
     thresholds: Mapping[str, float]
     decoys: Tensor
-    reduces: bool = False
+    bfloat16: bool = False
 
     def embed(self, faces: Tensor) -> Tensor:
+        """Unit embeddings (N, D) in float32, differentiable."""
         return _embedded(self.network, faces)
 
     def embed_roughly(self, faces: Tensor) -> Tensor:
         """As `embed`, for an attack's gradients: where bfloat16 is faster, in that. No check may rest on it."""
         if self.attacked is self.network:
             return self.embed(faces)
-        with reduced(self.device):
+        with bfloat16_autocast(self.device):
             return _embedded(self.attacked, faces)
 
     @cached_property
     def attacked(self) -> nn.Module:
         """The network that `embed_roughly` runs."""
-        return with_reduced_weights(self.network) if self.reduces and is_reduced(self.device) else self.network
+        return bfloat16_copy(self.network) if self.bfloat16 and has_bfloat16(self.device) else self.network
 
     @property
     def device(self) -> torch.device:
+        """Where the network runs."""
         return self.decoys.device
 
     @cached_property

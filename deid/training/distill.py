@@ -30,7 +30,7 @@ from torch.nn import functional as F
 
 from deid.errors import UsageError
 from deid.faces.templates import Template
-from deid.recognizers.precision import reduced
+from deid.recognizers.precision import bfloat16_autocast
 from deid.storage.atomic import write_atomically
 from deid.training.augment import aligned_view, blended, mirror, student_view
 from deid.training.data import FaceSet, crops_of, held_out_people
@@ -190,7 +190,7 @@ def train(
         disguised = step < schedule.steps * (1 - UNDISGUISED)
         view = student_view(crops, landmarks, recipe.template, rng, side, disguised)
         student.train()
-        with reduced(device):
+        with bfloat16_autocast(device):
             embeddings = student(view.to(device, memory_format=torch.channels_last)).float()
         loss = distillation_loss(student, embeddings, targets, persons, goals.to(device))
         student.zero_grad()

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from deid.recognizers.precision import reduced
+from deid.recognizers.precision import bfloat16_autocast
 from deid.recognizers.recognizer import Recognizer
 from deid.storage.atomic import write_atomically
 from deid.training.augment import aligned_view
@@ -45,7 +45,7 @@ class Targets:
     def see(self, crops: Tensor, landmarks: np.ndarray) -> Tensor:
         """Where the teacher sees further faces, crops (N, 3, 192, 192): (N, W)."""
         views = aligned_view(crops, landmarks, self.teacher.template).to(self.teacher.device)
-        with reduced(str(self.teacher.device)):
+        with bfloat16_autocast(str(self.teacher.device)):
             seen = self.teacher.embed(views)
         return self.placed(seen.float().cpu())
 
