@@ -1,15 +1,15 @@
 from pathlib import Path
 
 import pytest
-from batch.folder_fakes import FakeAttack, save
+from batch.folder_fakes import FakeWork, save
 
 from deid.batch import folder
 
 
 @pytest.fixture
-def attack(monkeypatch: pytest.MonkeyPatch) -> FakeAttack:
-    fake = FakeAttack()
-    monkeypatch.setattr(folder, "process_photo", fake)
+def attack(monkeypatch: pytest.MonkeyPatch) -> FakeWork:
+    fake = FakeWork()
+    monkeypatch.setattr(folder, "work", fake)
     return fake
 
 

@@ -2,7 +2,7 @@
 
 import os
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
@@ -11,11 +11,12 @@ import torch
 from PIL import Image
 
 from deid.batch import folder
+from deid.batch.work import Finished, Job
 from deid.errors import UnreadableImage
 from deid.faces.detect import Face
 from deid.images.photo import Photo, read_photo
-from deid.protection.pipeline import Processed
-from deid.protection.protector import FoundFace
+from deid.protection.enrollment import FoundFace
+from deid.protection.progress import Watcher, nobody_watches
 from deid.types import FaceResult, FolderResult, Options, PhotoResult
 
 K = 5
@@ -33,7 +34,7 @@ class FakeProtector:
     """A photo's red value is who is in it: 0 nobody, else one person each."""
 
     def __init__(self, options: Options) -> None:
-        self.options, self.recognizer, self.surrogates = options, FakeRecognizer(), ()
+        self.options, self.recognizer, self.surrogates, self.device = options, FakeRecognizer(), (), "cpu"
 
     def find(self, photo: Photo) -> list[FoundFace]:
         person = int(photo.pixels[0, 0, 0])
@@ -44,11 +45,11 @@ class FakeProtector:
         return [FoundFace(Face((0, 0, 1, 1), np.zeros((5, 2)), 1.0), embedding, None)]
 
 
-class FakeAttack:
-    """Stands for `process_photo`: counts its calls.
+class FakeWork:
+    """Stands for `work`: counts its calls.
 
     Photos in `failing` fail, those in `unverified` fail and are written all the same; `version` ends what is written;
-    `meanwhile` is called with the input and the output of every photo before its end.
+    `meanwhile` is called with the photo and its target before its end.
     """
 
     def __init__(self) -> None:
@@ -58,31 +59,29 @@ class FakeAttack:
         self.version = b""
         self.meanwhile: Callable[[Path, Path], None] | None = None
 
-    def __call__(
-        self,
-        input: Path,
-        output: Path,
-        protector: FakeProtector,
-        draw: Callable[[Sequence[FoundFace]], Sequence[int]],
-    ) -> Processed:
-        self.calls[input.name] += 1
+    def __call__(self, job: Job, protector: FakeProtector, *, watcher: Watcher = nobody_watches) -> Finished:
+        self.calls[job.source.name] += 1
         if self.meanwhile is not None:
-            self.meanwhile(input, output)
-        base = PhotoResult(str(input), None, "protected", "paper", "k-a3", K)
+            self.meanwhile(job.source, job.target)
+        base = PhotoResult(str(job.source), None, "protected", "paper", "k-a3", K)
         try:
-            found = protector.find(read_photo(input))
+            read_photo(job.source)
         except UnreadableImage as error:
-            return Processed(replace(base, outcome="unreadable", message=str(error)), None)
-        if not found:
-            return Processed(replace(base, outcome="no-face"), None)
-        (k,) = draw(found)
-        data = b"protected " + os.fsencode(input.name) + self.version
-        if input.name in self.failing | self.unverified:
+            return Finished(replace(base, outcome="unreadable", message=str(error)), None)
+        if not job.faces:
+            return Finished(replace(base, outcome="no-face"), None)
+        (k,) = job.ks
+        data = b"protected " + os.fsencode(job.source.name) + self.version
+        if job.source.name in self.failing | self.unverified:
             face = FaceResult((0, 0, 1, 1), "itself", "failed", k=k, rank_after=1)
-            written = data if input.name in self.unverified else None
-            return Processed(replace(base, outcome="failed", faces=(face,)), written)
-        face = FaceResult((0, 0, 1, 1), "itself", "protected", k=k, exact=True, rank_after=k)
-        return Processed(replace(base, faces=(face,)), data)
+            written = data if job.source.name in self.unverified else None
+            return Finished(replace(base, outcome="failed", faces=(face,), output=_output(job, written)), written)
+        face = FaceResult((0, 0, 1, 1), "itself", "protected", k=k, exact=True, rank_after=k, attack="k-a3")
+        return Finished(replace(base, faces=(face,), output=_output(job, data)), data)
+
+
+def _output(job: Job, data: bytes | None) -> str | None:
+    return None if data is None else str(job.target)
 
 
 def save(path: Path, person: int) -> None:

@@ -9,9 +9,10 @@ from collections import Counter
 from pathlib import Path
 
 import pytest
-from batch.folder_fakes import FakeAttack, FakeProtector, K, KilledError, run, save, tree
+from batch.folder_fakes import FakeProtector, FakeWork, K, KilledError, run, save, tree
 
 from deid.audit.provenance import made_by
+from deid.batch import commit as committing
 from deid.batch import folder
 from deid.batch.journal import Journal, journal_path
 from deid.errors import CannotWrite, UsageError
@@ -20,7 +21,7 @@ from deid.protection.profiles import PROFILES
 from deid.types import Options
 
 
-def test_the_tree_is_mirrored_and_every_photo_accounted_for(photos: Path, attack: FakeAttack) -> None:
+def test_the_tree_is_mirrored_and_every_photo_accounted_for(photos: Path, attack: FakeWork) -> None:
     result = run(photos)
     assert result.counts == {"protected": 12, "no-face": 1, "unreadable": 1}
     assert len(result.photos) == 14
@@ -30,7 +31,7 @@ def test_the_tree_is_mirrored_and_every_photo_accounted_for(photos: Path, attack
     assert max(result.pmf.values()) <= 3 / 12
 
 
-def test_run_again_is_skip_and_nothing_is_done_twice(photos: Path, attack: FakeAttack) -> None:
+def test_run_again_is_skip_and_nothing_is_done_twice(photos: Path, attack: FakeWork) -> None:
     first = run(photos)
     second = run(photos)
     assert second.counts == {"skipped": 12, "no-face": 1, "unreadable": 1}
@@ -38,16 +39,18 @@ def test_run_again_is_skip_and_nothing_is_done_twice(photos: Path, attack: FakeA
     assert set(attack.calls.values()) == {1}
 
 
-STEPS = ["add_found", "intend", "finish", "write_atomically", "process_photo"]
+STEPS = [
+    (Journal, "add_found"), (Journal, "reserve"), (Journal, "intend"), (Journal, "finish"),
+    (committing, "write_atomically"), (folder, "work"),
+]  # fmt: skip
 
 
 @pytest.mark.parametrize("when", ["before", "after"])
-@pytest.mark.parametrize("step", STEPS)
+@pytest.mark.parametrize(("home", "step"), STEPS)
 @pytest.mark.parametrize("at", [1, 4])
 def test_a_run_interrupted_anywhere_ends_as_an_uninterrupted_one(
-    photos: Path, attack: FakeAttack, monkeypatch: pytest.MonkeyPatch, step: str, when: str, at: int
+    photos: Path, attack: FakeWork, monkeypatch: pytest.MonkeyPatch, home: object, step: str, when: str, at: int
 ) -> None:
-    home = Journal if hasattr(Journal, step) else folder
     real, calls = getattr(home, step), 0
 
     def interrupted(*arguments: object, **keywords: object) -> object:
@@ -73,20 +76,21 @@ def test_a_run_interrupted_anywhere_ends_as_an_uninterrupted_one(
     assert not list((photos.parent / "out").rglob("*.part"))
 
 
-def test_a_killed_process_resumes(photos: Path, attack: FakeAttack, tmp_path: Path) -> None:
+def test_a_killed_process_resumes(photos: Path, attack: FakeWork, tmp_path: Path) -> None:
     program = f"""
 import sys, time
-sys.path.insert(0, {str(Path(__file__).parent)!r})
+sys.path.insert(0, {str(Path(__file__).parents[1])!r})
 import batch.folder_fakes as t
 from pathlib import Path
+from deid.batch import commit as committing
 from deid.batch import folder
-fake = t.FakeAttack()
-def slow(*a):
-    done = fake(*a)
+fake = t.FakeWork()
+def slow(*a, **k):
+    done = fake(*a, **k)
     print("step", flush=True)
     time.sleep(0.1)
     return done
-folder.process_photo = slow
+folder.work = slow
 t.run(Path({str(photos)!r}))
 """
     process = subprocess.Popen([sys.executable, "-c", program], stdout=subprocess.PIPE, text=True, env=os.environ)
@@ -103,7 +107,7 @@ t.run(Path({str(photos)!r}))
     assert len(tree(photos.parent / "out")) == 12
 
 
-def test_failures_give_their_k_back_and_are_tried_again(photos: Path, attack: FakeAttack) -> None:
+def test_failures_give_their_k_back_and_are_tried_again(photos: Path, attack: FakeWork) -> None:
     attack.failing = {"p00.png", "p05.png"}
     result = run(photos)
     assert result.counts["failed"] == 2
@@ -113,7 +117,7 @@ def test_failures_give_their_k_back_and_are_tried_again(photos: Path, attack: Fa
     assert run(photos).counts == {"skipped": 10, "protected": 2, "no-face": 1, "unreadable": 1}
 
 
-def test_within_a_person_the_ranks_are_even(photos: Path, attack: FakeAttack) -> None:
+def test_within_a_person_the_ranks_are_even(photos: Path, attack: FakeWork) -> None:
     for i in range(12, 32):
         save(photos / "more" / f"p{i}.png", 1 + i % 4)
     result = run(photos)
@@ -127,7 +131,7 @@ def test_within_a_person_the_ranks_are_even(photos: Path, attack: FakeAttack) ->
         assert max(spread) - min(spread) <= 1
 
 
-def test_changed_inputs_and_lost_outputs_are_done_again(photos: Path, attack: FakeAttack) -> None:
+def test_changed_inputs_and_lost_outputs_are_done_again(photos: Path, attack: FakeWork) -> None:
     run(photos)
     save(photos / "album0" / "p00.png", 4)
     (photos.parent / "out" / "album1" / "p01.png").unlink()
@@ -136,7 +140,7 @@ def test_changed_inputs_and_lost_outputs_are_done_again(photos: Path, attack: Fa
     assert attack.calls["p00.png"] == attack.calls["p01.png"] == 2
 
 
-def test_a_foreign_output_is_left_alone(photos: Path, attack: FakeAttack) -> None:
+def test_a_foreign_output_is_left_alone(photos: Path, attack: FakeWork) -> None:
     foreign = photos.parent / "out" / "album0" / "p00.png"
     foreign.parent.mkdir(parents=True)
     foreign.write_bytes(b"mine")
@@ -148,7 +152,7 @@ def test_a_foreign_output_is_left_alone(photos: Path, attack: FakeAttack) -> Non
     assert foreign.read_bytes() != b"mine"
 
 
-def test_two_photos_for_one_name_are_not_one_file(photos: Path, attack: FakeAttack) -> None:
+def test_two_photos_for_one_name_are_not_one_file(photos: Path, attack: FakeWork) -> None:
     save(photos / "album0" / "p00.gif", 2)
     result = run(photos)
     (failed,) = [photo for photo in result.photos if photo.outcome == "failed"]
@@ -157,20 +161,20 @@ def test_two_photos_for_one_name_are_not_one_file(photos: Path, attack: FakeAtta
 
 
 def test_what_cannot_be_written_is_an_outcome_and_tried_again(
-    photos: Path, attack: FakeAttack, monkeypatch: pytest.MonkeyPatch
+    photos: Path, attack: FakeWork, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def refused(*_: object, **__: object) -> None:
         raise CannotWrite("the name is too long")
 
     with monkeypatch.context() as patch:
-        patch.setattr(folder, "write_atomically", refused)
+        patch.setattr(committing, "write_atomically", refused)
         result = run(photos)
     assert result.counts == {"failed": 12, "no-face": 1, "unreadable": 1}
     assert tree(photos.parent / "out") == {} if (photos.parent / "out").exists() else True
     assert run(photos).counts["protected"] == 12
 
 
-def test_the_journal_is_private_and_elsewhere(photos: Path, attack: FakeAttack) -> None:
+def test_the_journal_is_private_and_elsewhere(photos: Path, attack: FakeWork) -> None:
     run(photos)
     path = journal_path(photos.parent / "out")
     assert stat.S_IMODE(path.stat().st_mode) == 0o600
@@ -178,7 +182,7 @@ def test_the_journal_is_private_and_elsewhere(photos: Path, attack: FakeAttack) 
     assert photos.parent / "out" not in path.parents
 
 
-def test_another_configuration_is_another_run(photos: Path, attack: FakeAttack) -> None:
+def test_another_configuration_is_another_run(photos: Path, attack: FakeWork) -> None:
     run(photos)
     with pytest.raises(UsageError, match="method was k-a3"):
         run(photos, method="i-fgvm")
@@ -190,16 +194,16 @@ def test_the_journal_names_all_that_a_run_attacks(tmp_path: Path, profile: str) 
     folder.protect_folder(tmp_path / "photos", tmp_path / "out", Options(profile=profile))
     found = made_by(tmp_path / "out")
     assert found is not None
-    assert set(found.surrogates) == {"lightcnn9", *PROFILES[profile].beside}
+    assert set(found.surrogates) == {"lightcnn9", *PROFILES[profile].further_surrogates}
 
 
 @pytest.mark.parametrize("output", [".", "inner", ".."])
-def test_input_and_output_need_two_places(photos: Path, attack: FakeAttack, output: str) -> None:
+def test_input_and_output_need_two_places(photos: Path, attack: FakeWork, output: str) -> None:
     with pytest.raises(UsageError, match="two places"):
         folder.protect_folder(photos, photos / output, Options(), protector=FakeProtector(Options()))
 
 
-def test_progress_counts_every_photo(photos: Path, attack: FakeAttack) -> None:
+def test_progress_counts_every_photo(photos: Path, attack: FakeWork) -> None:
     seen = []
     asked = Options(seed=1)
     folder.protect_folder(

@@ -8,9 +8,10 @@ import sys
 from pathlib import Path
 
 import pytest
-from batch.folder_fakes import FakeAttack, KilledError, run, save, tree
+from batch.folder_fakes import FakeWork, KilledError, run, save, tree
 
-from deid.batch import folder
+from deid.batch import commit as committing
+from deid.batch import plan
 from deid.batch.journal import Journal, journal_path
 from deid.errors import CannotWrite, UsageError
 from deid.types import FolderResult, PhotoResult
@@ -24,11 +25,11 @@ def of(result: FolderResult, name: str) -> PhotoResult:
 # ---------------------------------------------------------------- what lies in the two folders
 
 
-def test_a_foreign_file_that_appears_while_a_photo_is_processed_is_left_alone(photos: Path, attack: FakeAttack) -> None:
-    def save_something_else(input: Path, output: Path) -> None:
-        if input.name == "p00.png":
-            output.parent.mkdir(parents=True, exist_ok=True)
-            output.write_bytes(b"mine")
+def test_a_foreign_file_that_appears_while_a_photo_is_processed_is_left_alone(photos: Path, attack: FakeWork) -> None:
+    def save_something_else(source: Path, target: Path) -> None:
+        if source.name == "p00.png":
+            target.parent.mkdir(parents=True, exist_ok=True)
+            target.write_bytes(b"mine")
 
     attack.meanwhile = save_something_else
     result = run(photos)
@@ -37,7 +38,7 @@ def test_a_foreign_file_that_appears_while_a_photo_is_processed_is_left_alone(ph
     assert (photos.parent / "out" / "album0" / "p00.png").read_bytes() == b"mine"
 
 
-def test_a_folder_under_an_outputs_name_stays_even_when_asked_to_overwrite(photos: Path, attack: FakeAttack) -> None:
+def test_a_folder_under_an_outputs_name_stays_even_when_asked_to_overwrite(photos: Path, attack: FakeWork) -> None:
     taken = photos.parent / "out" / "album0" / "p00.png"
     taken.mkdir(parents=True)
     result = run(photos)
@@ -48,7 +49,7 @@ def test_a_folder_under_an_outputs_name_stays_even_when_asked_to_overwrite(photo
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="other systems keep names in Unicode")
-def test_a_name_that_is_no_text_is_a_name_like_any_other(photos: Path, attack: FakeAttack) -> None:
+def test_a_name_that_is_no_text_is_a_name_like_any_other(photos: Path, attack: FakeWork) -> None:
     name = os.fsdecode(b"p\xff.png")
     (photos / "album0" / "p00.png").rename(photos / "album0" / name)
     assert of(run(photos), name).outcome == "protected"
@@ -57,16 +58,16 @@ def test_a_name_that_is_no_text_is_a_name_like_any_other(photos: Path, attack: F
 
 
 def test_a_photo_that_may_not_be_opened_is_unreadable_and_the_others_go_on(
-    photos: Path, attack: FakeAttack, monkeypatch: pytest.MonkeyPatch
+    photos: Path, attack: FakeWork, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    real = folder.file_sha256
+    real = plan.file_sha256
 
     def denied(path: Path) -> str:
         if path == photos / "album0" / "p00.png":
             raise PermissionError(errno.EACCES, "Permission denied")
         return real(path)
 
-    monkeypatch.setattr(folder, "file_sha256", denied)  # a test run by root may open everything
+    monkeypatch.setattr(plan, "file_sha256", denied)  # a test run by root may open everything
     result = run(photos)
     assert result.counts == {"protected": 11, "no-face": 1, "unreadable": 2}
     assert "Permission denied" in of(result, "p00.png").message
@@ -74,7 +75,7 @@ def test_a_photo_that_may_not_be_opened_is_unreadable_and_the_others_go_on(
 
 @pytest.mark.skipif(os.name != "posix", reason="links and pipes of POSIX")
 @pytest.mark.parametrize(("kind", "message"), [("broken link", "No such file"), ("pipe", "not an ordinary file")])
-def test_broken_links_and_pipes_are_accounted_for(photos: Path, attack: FakeAttack, kind: str, message: str) -> None:
+def test_broken_links_and_pipes_are_accounted_for(photos: Path, attack: FakeWork, kind: str, message: str) -> None:
     if kind == "pipe":
         os.mkfifo(photos / "odd.png")
     else:
@@ -86,7 +87,7 @@ def test_broken_links_and_pipes_are_accounted_for(photos: Path, attack: FakeAtta
 
 
 def test_photos_are_not_saved_where_the_journals_are(
-    photos: Path, attack: FakeAttack, monkeypatch: pytest.MonkeyPatch
+    photos: Path, attack: FakeWork, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("XDG_STATE_HOME", str(photos.parent / "out" / "state"))
     with pytest.raises(UsageError, match="private journals"):
@@ -94,7 +95,7 @@ def test_photos_are_not_saved_where_the_journals_are(
     assert not (photos.parent / "out").exists()
 
 
-def test_another_input_into_the_same_output_is_refused(tmp_path: Path, attack: FakeAttack) -> None:
+def test_another_input_into_the_same_output_is_refused(tmp_path: Path, attack: FakeWork) -> None:
     save(tmp_path / "a" / "same.png", 1)
     save(tmp_path / "b" / "same.png", 2)
     run(tmp_path / "a")
@@ -105,7 +106,7 @@ def test_another_input_into_the_same_output_is_refused(tmp_path: Path, attack: F
     assert tree(tmp_path / "out") == before
 
 
-def test_of_photos_for_one_name_the_one_saved_before_keeps_it(tmp_path: Path, attack: FakeAttack) -> None:
+def test_of_photos_for_one_name_the_one_saved_before_keeps_it(tmp_path: Path, attack: FakeWork) -> None:
     photos = tmp_path / "in"
     save(photos / "a.png", 1)
     assert run(photos).counts == {"protected": 1}
@@ -122,7 +123,7 @@ def test_of_photos_for_one_name_the_one_saved_before_keeps_it(tmp_path: Path, at
 
 
 def test_a_changed_photo_replaces_its_earlier_output_even_after_a_crash_before_the_write(
-    photos: Path, attack: FakeAttack, monkeypatch: pytest.MonkeyPatch
+    photos: Path, attack: FakeWork, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def killed(*_: object, **__: object) -> None:
         raise KilledError
@@ -131,14 +132,14 @@ def test_a_changed_photo_replaces_its_earlier_output_even_after_a_crash_before_t
     save(photos / "album0" / "p00.png", 4)
     attack.version = b" again"
     with monkeypatch.context() as patch:
-        patch.setattr(folder, "write_atomically", killed)
+        patch.setattr(committing, "write_atomically", killed)
         with pytest.raises(KilledError):
             run(photos)
     assert run(photos).counts == {"skipped": 11, "protected": 1, "no-face": 1, "unreadable": 1}
     assert (photos.parent / "out" / "album0" / "p00.png").read_bytes() == b"protected p00.png again"
 
 
-def test_a_changed_photo_without_a_face_tells_of_its_earlier_output(photos: Path, attack: FakeAttack) -> None:
+def test_a_changed_photo_without_a_face_tells_of_its_earlier_output(photos: Path, attack: FakeWork) -> None:
     run(photos)
     before = tree(photos.parent / "out")
     save(photos / "album0" / "p00.png", 0)
@@ -149,7 +150,7 @@ def test_a_changed_photo_without_a_face_tells_of_its_earlier_output(photos: Path
     assert tree(photos.parent / "out") == before
 
 
-def test_a_changed_photo_does_not_count_among_its_earlier_persons_photos(photos: Path, attack: FakeAttack) -> None:
+def test_a_changed_photo_does_not_count_among_its_earlier_persons_photos(photos: Path, attack: FakeWork) -> None:
     run(photos)
     save(photos / "album0" / "p00.png", 4)
     run(photos)
@@ -158,7 +159,7 @@ def test_a_changed_photo_does_not_count_among_its_earlier_persons_photos(photos:
     journal.close()
 
 
-def test_ranks_of_photos_gone_from_both_folders_count_no_more(photos: Path, attack: FakeAttack) -> None:
+def test_ranks_of_photos_gone_from_both_folders_count_no_more(photos: Path, attack: FakeWork) -> None:
     run(photos)
     shutil.rmtree(photos.parent / "out")
     for file in photos.rglob("p*.png"):
@@ -168,7 +169,7 @@ def test_ranks_of_photos_gone_from_both_folders_count_no_more(photos: Path, atta
     assert result.pmf == {str(of(result, "p00.png").faces[0].rank_after): 1}
 
 
-def test_ranks_of_photos_that_are_still_published_count(photos: Path, attack: FakeAttack) -> None:
+def test_ranks_of_photos_that_are_still_published_count(photos: Path, attack: FakeWork) -> None:
     first = run(photos)
     for file in photos.rglob("p*.png"):
         file.unlink()
@@ -178,9 +179,9 @@ def test_ranks_of_photos_that_are_still_published_count(photos: Path, attack: Fa
 # ---------------------------------------------------------------- single photos that fail
 
 
-def test_a_face_number_that_one_photo_lacks_fails_that_photo_alone(photos: Path, attack: FakeAttack) -> None:
-    def lacks(input: Path, output: Path) -> None:
-        if input.name == "p03.png":
+def test_a_face_number_that_one_photo_lacks_fails_that_photo_alone(photos: Path, attack: FakeWork) -> None:
+    def lacks(source: Path, target: Path) -> None:
+        if source.name == "p03.png":
             raise UsageError("there is no face 2")
 
     attack.meanwhile = lacks
@@ -189,7 +190,7 @@ def test_a_face_number_that_one_photo_lacks_fails_that_photo_alone(photos: Path,
     assert "no face 2" in of(result, "p03.png").message
 
 
-def test_faces_written_unverified_are_in_the_distribution_of_ranks(photos: Path, attack: FakeAttack) -> None:
+def test_faces_written_unverified_are_in_the_distribution_of_ranks(photos: Path, attack: FakeWork) -> None:
     attack.unverified = {"p03.png"}
     result = run(photos, write_unverified=True)
     assert of(result, "p03.png").outcome == "failed"
@@ -201,13 +202,13 @@ def test_faces_written_unverified_are_in_the_distribution_of_ranks(photos: Path,
 
 @pytest.mark.parametrize("code", [errno.ENOSPC, errno.EDQUOT, errno.EROFS])
 def test_once_nothing_can_be_written_no_further_photo_is_tried(
-    photos: Path, attack: FakeAttack, monkeypatch: pytest.MonkeyPatch, code: int
+    photos: Path, attack: FakeWork, monkeypatch: pytest.MonkeyPatch, code: int
 ) -> None:
     def full(*_: object, **__: object) -> None:
         raise CannotWrite("cannot write it") from OSError(code, os.strerror(code))
 
     with monkeypatch.context() as patch:
-        patch.setattr(folder, "write_atomically", full)
+        patch.setattr(committing, "write_atomically", full)
         result = run(photos)
     assert result.counts == {"failed": 14}
     assert attack.calls.total() == 1
@@ -216,7 +217,7 @@ def test_once_nothing_can_be_written_no_further_photo_is_tried(
 
 
 def test_a_run_ends_when_its_journal_cannot_be_written_and_goes_on_later(
-    photos: Path, attack: FakeAttack, monkeypatch: pytest.MonkeyPatch
+    photos: Path, attack: FakeWork, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def full(*_: object) -> None:
         raise sqlite3.OperationalError("database or disk is full")
@@ -229,7 +230,7 @@ def test_a_run_ends_when_its_journal_cannot_be_written_and_goes_on_later(
     assert run(photos).counts == {"protected": 12, "no-face": 1, "unreadable": 1}
 
 
-def test_a_damaged_journal_is_refused_and_nothing_is_written(photos: Path, attack: FakeAttack) -> None:
+def test_a_damaged_journal_is_refused_and_nothing_is_written(photos: Path, attack: FakeWork) -> None:
     run(photos)
     before = tree(photos.parent / "out")
     journal_path(photos.parent / "out").write_bytes(b"not a database" * 100)
@@ -240,9 +241,9 @@ def test_a_damaged_journal_is_refused_and_nothing_is_written(photos: Path, attac
 
 
 def test_with_a_seed_an_interrupted_run_draws_as_an_uninterrupted_one(
-    photos: Path, attack: FakeAttack, tmp_path: Path
+    photos: Path, attack: FakeWork, tmp_path: Path
 ) -> None:
-    def killed_at_the_fourth(input: Path, output: Path) -> None:
+    def killed_at_the_fourth(source: Path, target: Path) -> None:
         if attack.calls.total() == 4:
             raise KilledError
 
