@@ -13,16 +13,14 @@ from safetensors.torch import load_file
 
 from deid.commands import main as cli
 from deid.commands.train import Trainable
-from deid.faces.align import align_face, to_luma
+from deid.faces.align import to_luma
 from deid.faces.detect import detect_faces
 from deid.faces.templates import DLIB_TEMPLATE, LIGHTCNN_TEMPLATE, MOBILEFACENET_TEMPLATE
-from deid.images.photo import read_photo
-from deid.recognizers.checkpoints import RECOGNIZERS, Entry, load_recognizer, manifest, shipped_decoys
-from deid.recognizers.decoys import fit_gaussian
+from deid.recognizers.checkpoints import RECOGNIZERS, load_recognizer, manifest
 from deid.recognizers.lightcnn import LightCNN9
 from deid.training import distill
 from deid.training.augment import aligned_view, bent, blended, erased, light, mirror, student_view, tinted
-from deid.training.data import CROP, MARGIN, FaceSet, central_face, crops_of, cut, held_out_people
+from deid.training.data import CROP, MARGIN, FaceSet, crops_of, cut, held_out_people
 from deid.training.muon import Muon, orthogonalized
 from deid.training.recognizer import publish
 from deid.training.students import RECIPES, Student
@@ -409,47 +407,6 @@ def test_a_network_with_batch_normalization_is_published_whole(faces: FaceSet, t
 
 def test_the_command_line_knows_what_can_be_trained() -> None:
     assert list(Trainable) == list(RECIPES)
-
-
-def test_a_gaussian_is_recovered_from_its_samples(tmp_path: Path) -> None:
-    generator = torch.Generator().manual_seed(0)
-    base = torch.nn.functional.normalize(torch.randn(5000, 8, generator=generator) + 0.5)
-    fitted = fit_gaussian(3 * base)
-    assert torch.allclose(fitted["mean"], base.mean(0), atol=1e-5)
-    assert torch.allclose(fitted["factor"] @ fitted["factor"].T, torch.cov(base.T), atol=1e-5)
-
-
-@pytest.fixture(scope="module")
-def strangers_photos(shared_data: Path) -> list[tuple[np.ndarray, np.ndarray]]:
-    """Of every fourth held-out person a photo's pixels and the landmarks of the face in its middle."""
-    people = sorted(held_out_people(path.name for path in (shared_data / "lfw").iterdir() if path.is_dir()))[::4]
-    photos = [read_photo(min((shared_data / "lfw" / person).glob("*.jpg"))).pixels for person in people]
-    faces = [central_face(detect_faces(pixels), pixels.shape[:2]) for pixels in photos]
-    return [(pixels, face.landmarks) for pixels, face in zip(photos, faces, strict=True) if face is not None]
-
-
-@pytest.mark.shared_data
-@pytest.mark.parametrize("name", ["lightcnn9", "dlib-resnet", "mobilenet-vggface2", "facenet-casia"])
-def test_decoys_have_the_similarities_of_real_strangers(
-    name: str, strangers_photos: list[tuple[np.ndarray, np.ndarray]]
-) -> None:
-    """Held-out people against each other and against decoys: the same mean and spread, and no decoy nearer."""
-    recognizer = load_recognizer(name)
-    aligned = [align_face(*photo, recognizer.template) for photo in strangers_photos]
-    with torch.no_grad():
-        real = torch.cat([recognizer.embed(part) for part in torch.stack(aligned).split(16)])
-    strangers = (real @ real.T)[~torch.eye(len(real), dtype=torch.bool)]
-    decoys = real @ recognizer.decoys.T
-    spread = float(strangers.std())
-    assert abs(float(decoys.mean() - strangers.mean())) < 0.25 * spread
-    assert 0.75 < float(decoys.std()) / spread < 1.25
-    share = len(real) / len(recognizer.decoys)
-    nearest_stranger = float(torch.quantile(strangers, 1 - 1e-4))
-    assert float(torch.quantile(decoys.flatten(), 1 - 1e-4 * share)) < nearest_stranger + spread
-
-
-def test_an_entry_without_a_gaussian_has_no_decoys() -> None:
-    assert len(shipped_decoys(Entry("x", next(iter(RECOGNIZERS)), Path(), "", {}))) == 0
 
 
 @pytest.mark.shared_data
