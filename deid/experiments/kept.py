@@ -1,9 +1,15 @@
-"""What was measured, kept in the user's cache so that an interrupted table goes on where it was."""
+"""What was measured, kept in the user's cache so that an interrupted table goes on where it was.
+
+What is kept holds as long as nothing that it comes from has changed: any room of the program but those of OTHER_ROOMS,
+the experiment's own modules, the manifest of the weights, and the libraries that compute. A module called NAME_table
+only draws the table of an experiment, so it does not count.
+"""
 
 import hashlib
 import json
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import asdict
+from importlib.metadata import version
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -17,31 +23,31 @@ from deid.storage.atomic import write_atomically
 
 Line = TypeVar("Line")
 
-# Modules of `deid` that decide the figures, beside whole rooms.
-DECISIVE = (
-    "handling", "hiding", "likeness", "looks", "obfuscation", "precision", "rounds", "scores", "surrogates",
-)  # fmt: skip
+PACKAGE = Path(__file__).parents[1]
+# Rooms that no experiment calls. A new room counts until it is named here.
+OTHER_ROOMS = ("app", "audit", "batch", "commands", "storage")
+LIBRARIES = ("torch", "numpy", "pillow", "opencv-python-headless", "facenet-pytorch", "pytorch-msssim")
 
 
-def measured(
-    table: str,
+def kept_lines(
+    experiment: str,
     settings: list[Any],
     items: Iterable[tuple[str, Callable[[], Line | None]]],
     read: Callable[..., Line],
     note: Callable[[str], None],
 ) -> Iterator[Line]:
-    """A line, a dataclass that `read` makes of its fields, for every item that can be measured; known ones are read.
+    """A line, a dataclass that `read` makes of its fields, for every item that can be measured; kept ones are read.
 
     settings: the method, and what else the lines depend on beside the code. items: a name and what measures it; None is
     left out.
     """
-    file = _file(table, settings, "jsonl")
-    known = {}
+    file = _file(experiment, settings, "jsonl")
+    kept = {}
     if file.is_file():
-        known = {key: read(**fields) for key, fields in map(json.loads, file.read_text().splitlines())}
+        kept = {key: read(**fields) for key, fields in map(json.loads, file.read_text().splitlines())}
     with file.open("a") as lines:
-        for at, (key, measure) in enumerate(items, 1):
-            line = known.get(key)
+        for number, (key, measure) in enumerate(items, 1):
+            line = kept.get(key)
             if line is None:
                 line = measure()
                 if line is None:
@@ -49,36 +55,44 @@ def measured(
                     continue
                 lines.write(json.dumps([key, asdict(line)]) + "\n")  # type: ignore[call-overload]
                 lines.flush()
-            if at % 20 == 0:
-                note(f"{table}, {settings[0]}: {at} photos")
+            if number % 20 == 0:
+                note(f"{experiment}, {settings[0]}: {number} photos")
             yield line
 
 
-def kept_arrays(table: str, settings: list[Any], make: Callable[[], dict[str, np.ndarray]]) -> Mapping[str, np.ndarray]:
+def kept_arrays(
+    experiment: str, settings: list[Any], make: Callable[[], dict[str, np.ndarray]]
+) -> Mapping[str, np.ndarray]:
     """What `make` makes, made once; settings: what it depends on beside the code."""
-    file = _file(table, settings, "safetensors")
+    file = _file(experiment, settings, "safetensors")
     if not file.is_file():
         write_atomically(save(make()), file, overwrite=True)
     return load_file(file)
 
 
-def _file(table: str, settings: list[Any], ending: str) -> Path:
-    name = hashlib.sha256(json.dumps([*settings, _code_sha256()]).encode()).hexdigest()[:16]
-    file = Path(platformdirs.user_cache_dir("face-deid")) / "reproduce" / f"{table}-{name}.{ending}"
+def profile_key(name: str) -> list[Any]:
+    """A profile's settings: what was measured with others is not counted."""
+    settings = asdict(PROFILES[name])
+    return [name, settings | {"handlings": list(settings["handlings"])}]
+
+
+def _file(experiment: str, settings: list[Any], ending: str) -> Path:
+    name = hashlib.sha256(json.dumps([*settings, _origin_sha256(experiment)]).encode()).hexdigest()[:16]
+    file = Path(platformdirs.user_cache_dir("face-deid")) / "reproduce" / f"{experiment}-{name}.{ending}"
     file.parent.mkdir(parents=True, exist_ok=True)
     return file
 
 
-def profile_key(name: str) -> list[Any]:
-    """A profile's settings: what was measured with others is not counted."""
-    settings = asdict(PROFILES[name])
-    return [name, settings | {"checks": list(settings["checks"])}]
+def _origin_sha256(experiment: str) -> str:
+    """Of all that a kept result comes from beside its settings."""
+    files = [*_deciding_modules(experiment), shipped_folder() / "manifest.toml"]
+    libraries = [f"{name} {version(name)}" for name in LIBRARIES]
+    return hashlib.sha256(b"".join([*(file.read_bytes() for file in files), *map(str.encode, libraries)])).hexdigest()
 
 
-def _code_sha256() -> str:
-    """Of the code that decides the figures, and the manifest: what an older version measured is not counted."""
-    package = Path(__file__).parents[1]
-    manifest = shipped_folder() / "manifest.toml"
-    single = [package / f"{name}.py" for name in DECISIVE]
-    rooms = [file for room in ("attacks", "faces", "losses") for file in sorted((package / room).glob("*.py"))]
-    return hashlib.sha256(b"".join(file.read_bytes() for file in [*single, *rooms, manifest])).hexdigest()
+def _deciding_modules(experiment: str) -> list[Path]:
+    """The files of the program that decide an experiment's figures, in a fixed order."""
+    here = PACKAGE / "experiments"
+    own = {here / "kept.py", *here.glob(f"{experiment}*.py")} - set(here.glob("*_table.py"))
+    modules = (file for file in PACKAGE.rglob("*.py") if file.relative_to(PACKAGE).parts[0] not in OTHER_ROOMS)
+    return sorted(file for file in modules if file.parent != here or file in own)

@@ -2,7 +2,7 @@
 
 import sys
 import tempfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
@@ -15,21 +15,24 @@ from deid.anonymity.conditions import rank_is, rank_of, ranked_others, targets_o
 from deid.anonymity.groups import draw_groups, seeded_rng
 from deid.anonymity.intervals import median_interval, proportion
 from deid.attacks import ATTACKS
-from deid.experiments.kept import measured, profile_key
+from deid.attacks.ranking import RankingObjective
+from deid.experiments.kept import kept_lines, profile_key
 from deid.faces.align import align_face
 from deid.faces.chain import FaceChain
-from deid.faces.detect import detect_faces, same_face
+from deid.faces.detect import Face, detect_again
 from deid.images.photo import decode_photo, read_photo
-from deid.protection.pipeline import FoundFace, Protector, process_photo
+from deid.protection.enrollment import FoundFace
+from deid.protection.pipeline import process_photo
 from deid.protection.profiles import PROFILES
+from deid.protection.protector import Protector, load_protector
 from deid.recognizers.checkpoints import load_recognizer
 from deid.recognizers.gallery import Enrollment, build_gallery
-from deid.recognizers.recognizer import Recognizer
+from deid.recognizers.recognizer import Recognizer, embed_aligned
 from deid.training.data import central_face, held_out_people
 from deid.types import Options
 
 PROFILE = "paper"
-OTHER = "dlib-resnet"  # a related recognizer, asked about the same files
+OTHER = "dlib-resnet"  # a related recognizer that is shown the same files
 FIXED = "fixed landmarks"
 ROWS = (
     ("k-a3", "PNG"), ("k-a3", "JPEG"), ("k-a3", FIXED), ("i-fgvm", "PNG"), ("i-fgvm", "JPEG"), ("i-fgvm", FIXED),
@@ -38,7 +41,15 @@ ROWS = (
 
 @dataclass(frozen=True)
 class Measured:
-    """One face of one photo. `other_*`: what the other recognizer makes of the file."""
+    """What became of one face of one photo.
+
+    photo: the file's name.
+    k: the rank that was drawn for the face; rank: the one that it has.
+    ssim: of the aligned face, in [0, 1].
+    evaluations: of the attack's gradient.
+    seconds: of the whole photo; 0 where no file was made.
+    other_rank, other_matches: what the recognizer OTHER makes of the file; None where no file was made.
+    """
 
     photo: str
     k: int
@@ -61,13 +72,13 @@ def reproduce_photos(people: Path, *, count: int = 200, device: str = "auto") ->
     """The table, as Markdown. people: a folder with a folder a person (LFW)."""
     photos = held_out_photos(people, count)
     options = Options(device=device, profile=PROFILE)
-    protector = Protector(options)
+    protector = load_protector(options)
     other = load_recognizer(OTHER, protector.device)
     ks = dict(zip(photos, draw_groups(len(photos), options.k_level, seeded_rng(0)), strict=True))
     lines = []
     for method, out in ROWS:
-        done = list(_measure(method, out, ks, replace(options, method=method), protector, other))
-        lines.append(_row(method, out, done))
+        measured = list(_measure(out, ks, replace(protector, options=replace(options, method=method)), other))
+        lines.append(_row(method, out, measured))
     head = (
         "| attack | saved as | protected | exactly at k | SSIM, median | gradient evaluations, median | s a photo "
         f"| {OTHER} still puts them first | {OTHER} still matches at FAR 1e-2 |"
@@ -75,58 +86,56 @@ def reproduce_photos(people: Path, *, count: int = 200, device: str = "auto") ->
     return "\n".join([head, "|" + "---|" * 9, *lines])
 
 
-def _measure(
-    method: str, out: str, ks: dict[Path, int], options: Options, protector: Protector, other: Recognizer
-) -> Iterator[Measured]:
-    protector.options = options
+def _measure(out: str, ks: Mapping[Path, int], protector: Protector, other: Recognizer) -> Iterator[Measured]:
+    """Photo by photo. out: of ROWS; ks: photo → rank group; protector: with the row's method."""
 
     def measure(photo: Path, k: int) -> Measured | None:
         return _fixed(photo, k, protector) if out == FIXED else _saved(photo, k, out, protector, other)
 
-    settings = [method, out, protector.recognizer.sha256, options.k_level, profile_key(PROFILE)]
+    options = protector.options
+    settings = [options.method, out, protector.recognizer.sha256, options.k_level, profile_key(PROFILE)]
     # The groups depend on how many photos there are: a line is of a photo and its k.
     items = ((f"{photo.name}, k = {k}", partial(measure, photo, k)) for photo, k in ks.items())
-    return measured("photos", settings, items, Measured, lambda text: print(text, file=sys.stderr))
+    return kept_lines("photos", settings, items, Measured, lambda text: print(text, file=sys.stderr))
 
 
 def _central(found: Sequence[FoundFace], size: tuple[int, int]) -> int:
     """The person LFW's photo is of stands in its middle; larger faces may be cut by its edge."""
-    face = central_face([f.face for f in found], size)
-    return next(i for i, f in enumerate(found) if f.face is face)
+    faces = [candidate.face for candidate in found]
+    central = central_face(faces, size)
+    return next(row for row, face in enumerate(faces) if face is central)
 
 
 def _saved(photo: Path, k: int, out: str, protector: Protector, other: Recognizer) -> Measured | None:
     """The whole job, all faces of the photo; the central one is measured."""
+    unverified = replace(protector, options=replace(protector.options, write_unverified=True))
     with tempfile.TemporaryDirectory() as folder:
         target = Path(folder) / f"out.{'png' if out == 'PNG' else 'jpg'}"
-        options = protector.options
-        protector.options = replace(options, write_unverified=True)
-        processed = process_photo(photo, target, protector, lambda found: [k] * len(found))
-        protector.options = options
+        processed = process_photo(photo, target, unverified, lambda found: [k] * len(found))
     if processed.data is None:
         return None
     row = _central(processed.found, decode_photo(processed.data).pixels.shape[:2])
     face = processed.result.faces[row]
     clean, saved = read_photo(photo).pixels, decode_photo(processed.data).pixels
     original = processed.found[row].face
-    again = same_face(original, detect_faces(saved, device=protector.device)) or original
-    other_rank, other_matches = _ask(other, clean, saved, original.landmarks, again.landmarks)
+    again = detect_again(saved, [original], device=protector.device)[0] or original
+    other_rank, other_matches = _compare(other, clean, original, saved, again)
     return Measured(
         photo.name, k, face.rank_after or 1, face.ssim or 0.0, face.gradient_evaluations, processed.result.seconds,
         other_rank, other_matches,
     )  # fmt: skip
 
 
-@torch.no_grad()
-def _ask(
-    other: Recognizer, clean: np.ndarray, saved: np.ndarray, before: np.ndarray, after: np.ndarray
+def _compare(
+    recognizer: Recognizer, clean: np.ndarray, original: Face, saved: np.ndarray, again: Face
 ) -> tuple[int, bool]:
-    """Rank and one-to-one match of the saved face by a recognizer that has the clean photo and its own decoys."""
-    faces = torch.stack([align_face(clean, before, other.template), align_face(saved, after, other.template)])
-    prototype, embedding = other.embed(faces.to(other.device))
-    gallery = build_gallery(other.decoys, {})
+    """Rank and one-to-one match of the saved photo's face by a recognizer that has the clean photo and its decoys."""
+    photos = (clean, original.landmarks), (saved, again.landmarks)
+    faces = [align_face(pixels, landmarks, recognizer.template) for pixels, landmarks in photos]
+    prototype, embedding = embed_aligned(recognizer, torch.stack(faces))
+    gallery = build_gallery(recognizer.decoys, {})
     rank = int(rank_of(gallery.logits(embedding[None], [Enrollment("itself", prototype)]), 0))
-    return rank, bool(embedding @ prototype >= other.thresholds["1e-2"])
+    return rank, bool(embedding @ prototype >= recognizer.thresholds["1e-2"])
 
 
 def _fixed(photo: Path, k: int, protector: Protector) -> Measured | None:
@@ -147,34 +156,35 @@ def _fixed(photo: Path, k: int, protector: Protector) -> Measured | None:
 
     group, zero = torch.tensor([k], device=device), torch.zeros(1, dtype=torch.int64, device=device)
     targets = targets_of(ranked_others(protector.gallery.logits(face.embedding[None], enrollment), k - 1), group)
-    counts, margin = zero.clone(), PROFILES[PROFILE].margin * protector.recognizer.spread
     attacked = ATTACKS[protector.options.method](
         logits_fn,
         clean,
         zero,
-        targets=targets,
+        objective=RankingObjective(targets, PROFILES[PROFILE].margin * protector.recognizer.spread),
         criterion=rank_is(group, 0.0),
-        margin=margin,
         steps=PROFILES[PROFILE].steps,
-        counts=counts,
     )
     with torch.no_grad():
-        rank = int(rank_of(logits_fn(attacked, zero), 0))
-        seen = chain.faces(attacked - clean, zero)[0]
-    return Measured(photo.name, k, rank, float(ssim(clean, seen, data_range=1, win_size=7)), int(counts), 0.0)
+        rank = int(rank_of(logits_fn(attacked.faces, zero), 0))
+        seen = chain.faces(attacked.faces - clean, zero)[0]
+    similarity = float(ssim(clean, seen, data_range=1, win_size=7))
+    return Measured(photo.name, k, rank, similarity, int(attacked.evaluations), 0.0)
 
 
-def _row(method: str, out: str, done: list[Measured]) -> str:
-    n = len(done)
+def _row(method: str, out: str, lines: list[Measured]) -> str:
+    n = len(lines)
     cells = [
         method, out,
-        f"{proportion(sum(m.rank > 1 for m in done), n):%}",
-        f"{proportion(sum(m.rank == m.k for m in done), n):%}",
-        str(median_interval([m.ssim for m in done])),
-        f"{median_interval([m.evaluations for m in done]):.0f}",
-        "" if out == FIXED else f"{np.median([m.seconds for m in done]):.1f}",
+        f"{proportion(sum(line.rank > 1 for line in lines), n):%}",
+        f"{proportion(sum(line.rank == line.k for line in lines), n):%}",
+        str(median_interval([line.ssim for line in lines])),
+        f"{median_interval([line.evaluations for line in lines]):.0f}",
+        "" if out == FIXED else f"{np.median([line.seconds for line in lines]):.1f}",
     ]  # fmt: skip
-    asked = [m for m in done if m.other_rank is not None]
-    cells += [f"{proportion(sum(m.other_rank == 1 for m in asked), len(asked)):%}" if asked else ""]
-    cells += [f"{proportion(sum(bool(m.other_matches) for m in asked), len(asked)):%}" if asked else ""]
+    compared = [line for line in lines if line.other_rank is not None]
+    if compared:
+        cells.append(f"{proportion(sum(line.other_rank == 1 for line in compared), len(compared)):%}")
+        cells.append(f"{proportion(sum(bool(line.other_matches) for line in compared), len(compared)):%}")
+    else:
+        cells += ["", ""]
     return "| " + " | ".join(cells) + " |"

@@ -6,7 +6,7 @@ from typing import Any
 
 from deid.images.handlings import AS_PUBLISHED
 
-# What is told as a median, and how.
+# Figures shown as medians, and their formats.
 MEDIANS = {"ssim": ".3f", "psnr": ".1f", "flip": ".3f", "over_limit": ".2f", "seconds": ".1f"}
 
 
@@ -26,7 +26,7 @@ def as_table(document: Mapping[str, Any]) -> str:
         cells = []
         for name in names:
             published, *rest = row["matched"][name].values()
-            after = " / ".join(f"{100 * one['value']:.0f}" for one in rest)
+            after = " / ".join(f"{100 * share['value']:.0f}" for share in rest)
             cells.append(f"{_percent(published)} · {after}, {row['classes'][name]}")
         head = [row["method"], str(row["n"]), *(format(row[name]["value"], how) for name, how in MEDIANS.items())]
         lines.append("| " + " | ".join([*head, *cells]) + " |")

@@ -39,11 +39,11 @@ def read_graph(models: Path) -> dict[str, Tensor]:
             raise SystemExit(f"{models / name} is another file than was converted")
     (group,) = json.loads((models / "faceres.json").read_text())["weightsManifest"]
     raw, at, weights = (models / "faceres.bin").read_bytes(), 0, {}
-    for one in group["weights"]:
-        kind = np.dtype(one.get("quantization", one)["dtype"])
-        values = np.frombuffer(raw, kind, int(np.prod(one["shape"])), at).reshape(one["shape"])
+    for entry in group["weights"]:
+        kind = np.dtype(entry.get("quantization", entry)["dtype"])
+        values = np.frombuffer(raw, kind, int(np.prod(entry["shape"])), at).reshape(entry["shape"])
         at += values.nbytes
-        weights[one["name"]] = torch.from_numpy(values.astype(np.float32))
+        weights[entry["name"]] = torch.from_numpy(values.astype(np.float32))
     return weights
 
 

@@ -21,7 +21,7 @@ from torch import Tensor
 from transfer_variants import lines_with, row
 
 from deid.attacks import ATTACKS
-from deid.experiments import transfer
+from deid.experiments.transfer_people import measured_people
 from deid.losses.cw_ssim import cw_ssim_of_subbands
 from deid.losses.steerable_pyramid import subbands
 from deid.protection.profiles import PROFILES
@@ -46,17 +46,17 @@ VARIANTS: dict[str, AbstractContextManager[Any]] = {
     "MS-SSIM beside CW-SSIM": _scored_by(lambda x, y: cw_ssim_of_subbands(x[:-1], y[:-1]) + _structure(x[-1], y[-1])),
     "MS-SSIM instead": _scored_by(lambda x, y: _structure(x[-1], y[-1])),
     "neither, ‖n‖ alone": _scored_by(lambda x, y: 0 * (x[-1] + y[-1]).sum((1, 2, 3))),
-    "no limit": mock.patch.dict(PROFILES, {name: replace(one, limit=None) for name, one in PROFILES.items()}),
+    "no limit": mock.patch.dict(PROFILES, {name: replace(profile, limit=None) for name, profile in PROFILES.items()}),
 }
 
 
 def main(lfw: Path, profile: str, count: int, names: Sequence[str]) -> None:
     recognizer = load_recognizer(Options().recognizer, "cpu")
-    known = transfer._people(lfw, count, [recognizer])
-    head = f"| `{profile}`, {len(known)} photos | PSNR, dB | SSIM: median, worst | FLIP |"
+    people = measured_people(lfw, count, [recognizer])
+    head = f"| `{profile}`, {len(people)} photos | PSNR, dB | SSIM: median, worst | FLIP |"
     print(head + " change / limit | s |\n" + "|" + "---|" * 6, flush=True)
     for name in names or VARIANTS:
-        lines = lines_with(VARIANTS[name], [name], known, recognizer, profile=profile)
+        lines = lines_with(VARIANTS[name], [name], people, recognizer, profile=profile)
         print(row(name, float(np.median([line.psnr for line in lines])), lines), flush=True)
 
 

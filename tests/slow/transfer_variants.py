@@ -26,8 +26,10 @@ from torchvision.transforms import InterpolationMode
 from torchvision.transforms.functional import rotate
 
 import deid.attacks.feature_level as attack
-from deid.experiments import transfer
-from deid.experiments.kept import measured, profile_key
+from deid.experiments.kept import kept_lines, profile_key
+from deid.experiments.transfer import protector_for
+from deid.experiments.transfer_people import Person, measured_people
+from deid.experiments.transfer_photo import Transferred, measure_transfer
 from deid.images.handlings import AS_PUBLISHED
 from deid.losses.local_contrast import tolerance, visible_limit
 from deid.protection import likeness_objective as likeness
@@ -93,8 +95,8 @@ def _with_branches(change: Callable[[Tensor], Tensor]) -> type[Passes]:
     class Changed(Passes):
         def embed(self, surrogate: Any, faces: Tensor) -> Tensor:
             modules = dict(surrogate.recognizer.attacked.named_modules())
-            last = [one for name, one in modules.items() if name.endswith((".conv2", ".conv2d"))]
-            hooks = [one.register_forward_hook(lambda *call: change(call[2])) for one in last]
+            last = [module for name, module in modules.items() if name.endswith((".conv2", ".conv2d"))]
+            hooks = [module.register_forward_hook(lambda *call: change(call[2])) for module in last]
             try:
                 return super().embed(surrogate, faces)
             finally:
@@ -110,7 +112,7 @@ def _half_the_gradient(branch: Tensor) -> Tensor:
 
 
 def _scaled(branch: Tensor) -> Tensor:
-    """Ghost networks (Li et al., AAAI 2020): each time another network near the one that is known."""
+    """Ghost networks (Li et al., AAAI 2020): each time another network near the given one."""
     return branch * float(rng.uniform(0.7, 1.3))
 
 
@@ -136,13 +138,13 @@ def _where_hidden(likeness_fn: attack.LikenessFn, faces: Tensor, **settings: Any
     return attack.feature_level(lambda x: likeness_fn(x.detach() + weight * (x - x.detach())), faces, **settings)
 
 
-def _with_features(chain: Any, clean: Tensor, wanted: Any, asked: Any, chosen: Tensor, *others: Any) -> Any:
+def _with_features(chain: Any, clean: Tensor, goals: Any, objectives: Any, chosen: Tensor, *others: Any) -> Any:
     """Beside the embedding an intermediate feature's cosine to the clean face's on the same view."""
-    likeness_fn = likeness_on_random_views(chain, clean, wanted, asked, chosen, *others)
+    likeness_fn = likeness_on_random_views(chain, clean, goals, objectives, chosen, *others)
     draws = others[1]
     modules = [
-        [module for module in one.surrogate.recognizer.attacked.modules() if isinstance(module, nn.Conv2d)]
-        for one in asked
+        [module for module in objective.surrogate.recognizer.attacked.modules() if isinstance(module, nn.Conv2d)]
+        for objective in objectives
     ]
 
     def features_of(faces: Tensor) -> tuple[list[Tensor], list[Tensor]]:
@@ -214,22 +216,22 @@ VARIANTS: dict[str, AbstractContextManager[Any]] = {
 def lines_with(
     change: AbstractContextManager[Any],
     settings: list[Any],
-    known: Sequence[transfer.Person],
+    people: Sequence[Person],
     recognizer: Recognizer,
     **options: Any,
-) -> list[transfer.Carried]:
+) -> list[Transferred]:
     """What `deid reproduce transfer` would measure with a change, kept under these settings. options: of a row."""
-    nobody = {recognizer.name: known[0].embeddings[recognizer.name][:0]}  # a search is not measured here
+    nobody = {recognizer.name: people[0].embeddings[recognizer.name][:0]}  # a search is not measured here
     here = [hashlib.sha256(file.read_bytes()).hexdigest() for file in sorted(Path(__file__).parent.glob("*.py"))]
     with change:
-        protector = transfer._protector("cpu", **options)
-        carried = partial(transfer._carried, protector=protector, recognizers=[recognizer], gallery=lambda: nobody)
-        items = ((person.photo.name, partial(carried, person, 2 + at % 5)) for at, person in enumerate(known))
-        settings = [*settings, here, profile_key(options["profile"])]
-        return list(measured("one-change", settings, items, transfer.Carried, lambda _: None))
+        protector = protector_for("cpu", **options)
+        measure = partial(measure_transfer, protector=protector, recognizers=[recognizer], gallery=lambda: nobody)
+        items = ((person.photo.name, partial(measure, person, 2 + row % 5)) for row, person in enumerate(people))
+        settings = ["one change", *settings, here, profile_key(options["profile"])]
+        return list(kept_lines("transfer", settings, items, Transferred, lambda _: None))
 
 
-def row(name: str, first: float, lines: Sequence[transfer.Carried]) -> str:
+def row(name: str, first: float, lines: Sequence[Transferred]) -> str:
     """Medians, and SSIM at worst. first: what stands before them."""
     medians = [np.median([getattr(line, of) for line in lines]) for of in ("ssim", "flip", "over_limit", "seconds")]
     ssim, flip, over_limit, seconds = medians
@@ -238,15 +240,15 @@ def row(name: str, first: float, lines: Sequence[transfer.Carried]) -> str:
 
 
 def main(lfw: Path, without: Sequence[str], count: int, names: Sequence[str]) -> None:
-    asked = without[0]
-    recognizer = load_recognizer(asked, "cpu")
-    known = transfer._people(lfw, count, [recognizer])
-    clean = np.mean([person.embeddings[asked][0] @ person.embeddings[asked][1] for person in known])
-    head = f"| {len(known)} people, seen by {asked} | similarity left of {clean:.2f} | SSIM: median, worst | FLIP |"
+    seen_by = without[0]
+    recognizer = load_recognizer(seen_by, "cpu")
+    people = measured_people(lfw, count, [recognizer])
+    clean = np.mean([person.embeddings[seen_by][0] @ person.embeddings[seen_by][1] for person in people])
+    head = f"| {len(people)} people, seen by {seen_by} | similarity left of {clean:.2f} | SSIM: median, worst | FLIP |"
     print(head + " change / limit | s |\n" + "|" + "---|" * 6, flush=True)
     for name in names or VARIANTS:
-        lines = lines_with(VARIANTS[name], [name, *without], known, recognizer, profile="transfer", without=without)
-        left = np.mean([line.similarity[asked][AS_PUBLISHED] for line in lines])
+        lines = lines_with(VARIANTS[name], [name, *without], people, recognizer, profile="transfer", without=without)
+        left = np.mean([line.similarity[seen_by][AS_PUBLISHED] for line in lines])
         print(row(name, float(left), lines), flush=True)
 
 

@@ -13,7 +13,7 @@ from deid.recognizers.checkpoints import manifest
 def test_the_table_tells_blur_from_nothing_and_goes_on_where_it_was(
     shared_data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    monkeypatch.setattr(transfer, "GALLERY", 5)
+    monkeypatch.setattr(transfer, "GALLERY_SIZE", 5)
     people = str(shared_data / "lfw")
     command = ["reproduce", "transfer", "--people", people, "--out", str(tmp_path), "--count", "2"]
     command += ["--method", "blur 2", "--method", "blur 6"]
@@ -40,7 +40,7 @@ def test_the_table_tells_blur_from_nothing_and_goes_on_where_it_was(
     def not_again(*_: object) -> None:
         raise AssertionError("measured twice")
 
-    monkeypatch.setattr(transfer, "_carried", not_again)
+    monkeypatch.setattr(transfer, "measure_transfer", not_again)
     assert cli.run(command) == 0
     assert capsys.readouterr().out == first
 
@@ -53,8 +53,8 @@ def test_every_profile_has_a_row_beside_blur_and_mosaic() -> None:
 def test_a_surrogate_left_out_is_not_attacked() -> None:
     assert transfer.SURROGATES == ("lightcnn9", "dlib-resnet", "mobilenet-vggface2", "facenet-casia")
     for names in transfer.LEFT_OUT:
-        protector = transfer._protector("cpu", **transfer.METHODS[f"transfer without {' and '.join(names)}"])
-        attacked = [one.recognizer.name for one in protector.surrogates]
+        protector = transfer.protector_for("cpu", **transfer.METHODS[f"transfer without {' and '.join(names)}"])
+        attacked = [surrogate.recognizer.name for surrogate in protector.surrogates]
         assert sorted([*names, *attacked]) == sorted(transfer.SURROGATES)
 
 
