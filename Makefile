@@ -2,7 +2,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: demo test clean
+.PHONY: demo test test-slow clean
 
 demo: $(VENV)/.demo
 	$(BIN)/deid demo
@@ -12,6 +12,9 @@ test: $(VENV)/.test
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/pytest -q -n auto --dist loadfile --no-loadscope-reorder
+
+test-slow: $(VENV)/.test
+	$(BIN)/pytest -q -m slow
 
 $(VENV)/bin/python:
 	$(PYTHON) -m venv $(VENV)
