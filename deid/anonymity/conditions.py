@@ -157,8 +157,8 @@ def targets_of(others: Tensor, k: Tensor) -> Tensor:
     depth = others.shape[1]
     if len(k) != len(others) or bool((k > depth + 1).any()):
         raise ValueError(f"k {tuple(k.shape)} does not fit {len(others)} faces with {depth} ranked others each")
-    wanted = k.to(others.device).unsqueeze(1) - 1
-    return others.where(arange(depth, device=others.device) < wanted, NO_TARGET)
+    targets = k.to(others.device).unsqueeze(1) - 1
+    return others.where(arange(depth, device=others.device) < targets, NO_TARGET)
 
 
 def condition_5(ranks: Counts) -> bool:

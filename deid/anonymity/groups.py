@@ -53,9 +53,8 @@ def draw_k(K: int, *, run_counts: Mapping[int, int], person_counts: Mapping[int,
       are the simplest case: all ranks tie within them, so the run's counts alone decide.
 
     When the photos of many people are mixed, a person's last open rank can be one that the run has enough of:
-    the run's counts then differ by a few faces (1.3 on average and at most 4 in 60 simulated runs of 200
-    photos of 60 people, K = 5), which is enough to break (6) as a census. No rule that sees one face at a
-    time can keep both even in every order. So draw person by person where the order is free.
+    the run's counts then differ by a few faces, which is enough to break (6) as a census. No rule that sees
+    one face at a time can keep both even in every order. So draw person by person where the order is free.
     """
     ranks = group_ranks(K)
     return rng.choice(_least_used(_least_used(ranks, person_counts), run_counts))

@@ -51,6 +51,7 @@ def lower_bound(successes: int, n: int, level: float) -> float:
     The p at which `successes` or more have probability 1 − level; 0 without a success.
     """
     _check(successes, n, level)
+    # As `scipy.stats.binomtest` has it, which takes many times as long: it makes a test's p-value each time.
     return float(beta.ppf(1 - level, successes, n - successes + 1)) if successes else 0.0
 
 

@@ -7,8 +7,8 @@ from typing import Any
 import numpy as np
 
 from deid.audit.galleries import Gallery
-from deid.audit.known import Known, impostor_scores
-from deid.audit.persons import KnownFace, one_per_person
+from deid.audit.persons import ReferenceFace, one_per_person
+from deid.audit.references import References, impostor_scores
 from deid.images.handlings import AS_PUBLISHED, HANDLINGS
 
 Json = dict[str, Any]
@@ -18,35 +18,38 @@ RANK_COLUMN = "rank, "  # of a face's line, before a gallery's name
 
 
 def count_set(
-    known: Known, published: Iterator[tuple[str, int, np.ndarray]], K: int, seed: int
+    references: References, published: Iterator[tuple[str, int, np.ndarray]], K: int, seed: int
 ) -> tuple[Json, dict[tuple[str, int], Json]]:
     """The counts of one published set, and each face's own line for the private part.
 
     published: (photo, face number, embeddings (handlings, D)) of every face.
     """
     # In the clean faces' order, so that the names of photos do not tell which one stands for its person.
-    seen = sorted(((known.row_of[path, number], one) for path, number, one in published), key=lambda face: face[0])
-    rows = [row for row, _ in seen]
+    faces = sorted(
+        ((references.row_of[path, number], embeddings) for path, number, embeddings in published),
+        key=lambda face: face[0],
+    )
+    rows = [row for row, _ in faces]
     if not rows:
         return {"faces": 0, "persons": 0, "galleries": {}, "one_to_one": {}, "linked": {}, "histograms": {}}, {}
-    after = np.stack([embeddings for _, embeddings in seen])  # (F, handlings, D)
-    persons = [known.persons[row] for row in rows]
-    clean = known.clean[rows]
-    has_other = np.array([known.others[row] is not None for row in rows])
-    other = np.stack([_embedding(known.others[row], clean[i]) for i, row in enumerate(rows)])
+    after = np.stack([embeddings for _, embeddings in faces])  # (F, handlings, D)
+    persons = [references.persons[row] for row in rows]
+    clean = references.clean[rows]
+    has_other = np.array([references.others[row] is not None for row in rows])
+    other = np.stack([_embedding(references.others[row], clean[i]) for i, row in enumerate(rows)])
     own_cosines = np.einsum("fhd,fd->fh", after, clean)
     other_cosines = np.einsum("fhd,fd->fh", after, other)
     control_cosines = (clean * other).sum(1)
     lines: list[Json] = [{"similarity": float(own_cosines[i, 0])} for i in range(len(rows))]
     galleries = {}
-    for name, gallery in known.galleries.items():
+    for name, gallery in references.galleries.items():
         galleries[name], ranks = _count_gallery(
             gallery, after, clean, persons, has_other, (own_cosines, other_cosines, control_cosines), K, seed
         )
         for i, line in enumerate(lines):
             line[f"{RANK_COLUMN}{name}"] = int(ranks[i])
     one_to_one, linked = {}, {}
-    for far, threshold in known.thresholds.items():
+    for far, threshold in references.thresholds.items():
         own, others = own_cosines >= threshold, other_cosines >= threshold
         one_to_one[far] = {
             "far": far,
@@ -67,14 +70,14 @@ def count_set(
             line[f"matches at FAR {far}"] = bool(own[i, 0])
     histograms = {
         "genuine": _histogram(control_cosines[has_other]),
-        "impostor": _histogram(impostor_scores(known.clean[one_per_person(known.persons, seed)])),
+        "impostor": _histogram(impostor_scores(references.clean[one_per_person(references.persons, seed)])),
         "protected": _histogram(own_cosines[:, 0]),
     }
     counts = {
         "faces": len(rows), "persons": len(set(persons)), "galleries": galleries, "one_to_one": one_to_one,
         "linked": linked, "histograms": histograms,
     }  # fmt: skip
-    keys = {row: key for key, row in known.row_of.items()}
+    keys = {row: key for key, row in references.row_of.items()}
     return counts, {keys[row]: line for row, line in zip(rows, lines, strict=True)}
 
 
@@ -88,6 +91,13 @@ def _count_gallery(
     K: int,
     seed: int,
 ) -> tuple[Json, np.ndarray]:
+    """The counts of F faces in one gallery, and their ranks as published (F,).
+
+    after: (F, handlings, D); clean: (F, D); persons: of each face.
+    has_other: whether there is another photo of the person (F,).
+    cosines: of the faces after each handling with themselves and with the other photo, both (F, handlings), and of the
+    clean face with the other photo (F,).
+    """
     own, other, control = cosines
     threshold = gallery.open_set_threshold
     handlings: Json = {}
@@ -101,16 +111,16 @@ def _count_gallery(
         }
         if name == AS_PUBLISHED:
             published = ranks
-    (known,) = _ranks(gallery, clean, persons, (control,))
-    known = known[has_other]
+    (control_ranks,) = _ranks(gallery, clean, persons, (control,))
+    control_ranks = control_ranks[has_other]
     chosen = one_per_person(persons, seed)
     counts = {
         "size": len(gallery.prototypes) + 1,
         "open_set_threshold": threshold,
         "handlings": handlings,
         "control": {
-            "ranks": _tally(known),
-            "missed": int((~((known == 1) & (control[has_other] >= threshold))).sum()),
+            "ranks": _tally(control_ranks),
+            "missed": int((~((control_ranks == 1) & (control[has_other] >= threshold))).sum()),
         },
         "one_per_person": _tally(published[chosen]),
         # Without names, and the same for whichever ranks they are: largest count first.
@@ -171,5 +181,5 @@ def _tally(ranks: np.ndarray) -> dict[str, int]:
     return {str(rank): tally[rank] for rank in sorted(tally)}
 
 
-def _embedding(face: KnownFace | None, instead: np.ndarray) -> np.ndarray:
+def _embedding(face: ReferenceFace | None, instead: np.ndarray) -> np.ndarray:
     return instead if face is None else face.embedding

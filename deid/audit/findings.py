@@ -39,56 +39,58 @@ def findings_of(
     ids: Mapping[str, str],
     recorded: Mapping[str, str] | None,
 ) -> list[Json]:
-    """[{kind, id, detail}] of a set, by id. originals, published, extra (no original's): path → record of the store.
+    """[{kind, id, detail}] of a set, by id.
 
-    ids: path of an original, or of an extra file → id; recorded: path of an original → SHA-256 that the run wrote.
+    originals, published, extra (files without an original): path → record of the store.
+    ids: path of an original, or of an extra file → id.
+    recorded: path of an original → SHA-256 that the run wrote; None without a run's journal.
     """
-    found: list[Json] = []
+    findings: list[Json] = []
 
-    def say(path: str, kind: str, detail: str) -> None:
-        found.append({"kind": kind, "id": ids[path], "detail": detail})
+    def add(path: str, kind: str, detail: str) -> None:
+        findings.append({"kind": kind, "id": ids[path], "detail": detail})
 
     for path, record in extra.items():
-        say(path, *_extra(record, originals, ids))
+        add(path, *_extra_finding(record, originals, ids))
     for path, original in originals.items():
         if original["problem"] == "unreadable":
-            say(path, "unreadable", "the original cannot be read")
+            add(path, "unreadable", "the original cannot be read")
         elif original["problem"] == "faceless":
-            say(path, "faceless original", "no face found in the original")
+            add(path, "faceless original", "no face found in the original")
         if path not in published:
             if recorded is not None and path not in recorded:
-                say(path, "not written", "the run wrote no version of this original, and there is none")
+                add(path, "not written", "the run wrote no version of this original, and there is none")
             else:
-                say(path, "missing", "the original has no published version")
+                add(path, "missing", "the original has no published version")
             continue
         record = published[path]
         as_written = recorded is not None and recorded.get(path) == record["sha256"]
         if recorded is not None and not as_written:
-            say(path, "changed since", "not the file that the run wrote")
+            add(path, "changed since", "not the file that the run wrote")
         if record["problem"] == "unreadable":
-            say(path, "unreadable", "the published file cannot be read")
+            add(path, "unreadable", "the published file cannot be read")
         elif record["problem"] == "not a version":
             alike = _alike(record, originals, path)
             if len(alike) == 1:
-                say(path, "swapped", f"shows the photo whose version should be {ids[alike[0]]}")
+                add(path, "swapped", f"shows the photo whose version should be {ids[alike[0]]}")
             else:
-                say(path, "not a version", "another picture than its original, or one in which little of it is left")
+                add(path, "not a version", "another picture than its original, or one in which little of it is left")
         elif record["problem"] == "faceless":
-            say(path, "faceless", "no face is found any more; the faces were recognized where they had been")
+            add(path, "faceless", "no face is found any more; the faces were recognized where they had been")
         elif lost := record["found"].count(False):
-            say(path, "face lost", f"{lost} not found again, recognized where they had been")
+            add(path, "face lost", f"{lost} not found again, recognized where they had been")
         if record["unchanged"] and original["faces"]:
-            say(path, "unchanged", "pixel for pixel the original")
+            add(path, "unchanged", "pixel for pixel the original")
         if record["new_faces"]:
-            say(path, "new face", f"{record['new_faces']} found that the original does not have")
+            add(path, "new face", f"{record['new_faces']} found that the original does not have")
         # An original, or another picture, has no protection that saving could have cost; a run's own file lost none.
         protected = record["problem"] in ("", "faceless") and not record["unchanged"] and not as_written
         if protected and record["jpeg_quality"] is not None and record["jpeg_quality"] < RECOMPRESSED_BELOW:
-            say(path, "recompressed", f"JPEG of quality {record['jpeg_quality']}: perhaps not as it was protected")
-    return sorted(found, key=lambda finding: (len(finding["id"]), finding["id"], finding["kind"]))
+            add(path, "recompressed", f"JPEG of quality {record['jpeg_quality']}: perhaps not as it was protected")
+    return sorted(findings, key=lambda finding: (len(finding["id"]), finding["id"], finding["kind"]))
 
 
-def _extra(record: Json, originals: Mapping[str, Json], ids: Mapping[str, str]) -> tuple[str, str]:
+def _extra_finding(record: Json, originals: Mapping[str, Json], ids: Mapping[str, str]) -> tuple[str, str]:
     """Kind and detail of a published file that has no original's name."""
     for path, original in originals.items():
         if original["sha256"] and original["sha256"] == record["sha256"]:
@@ -106,8 +108,8 @@ def _alike(record: Json, originals: Mapping[str, Json], own: str = "") -> list[s
     small = _picture(record["thumbnail"])
     return [
         path
-        for path, other in originals.items()
-        if path != own and other["thumbnail"] and same_photo(_picture(other["thumbnail"]), small)
+        for path, original in originals.items()
+        if path != own and original["thumbnail"] and same_photo(_picture(original["thumbnail"]), small)
     ]
 
 

@@ -8,18 +8,20 @@ import numpy as np
 import torch
 from torch.nn import functional as F
 
-from deid.audit.report.figures import FPIR
 from deid.recognizers.checkpoints import Entry, shipped_decoys
 from deid.recognizers.decoys import DECOYS, fit_gaussian
 
 MIN_FACES_FOR_DECOYS = 30
+FPIR = 0.01  # false-positive identification rate of the open-set threshold
 
 
 @dataclass(frozen=True, eq=False)
 class Gallery:
-    """prototypes: (M, D) unit vectors; persons: of the last rows, whom a face of the same person must not meet; empty
-    for somebody who is none of them.
+    """Identities in which faces are looked up.
 
+    prototypes: (M, D) unit vectors.
+    persons: of the last rows, whom a face of the same person must not meet; an empty text for somebody who is none of
+    the persons on the originals.
     strangers: (P, D) faces that are nobody in it, of which the open-set threshold is made.
     """
 
@@ -45,7 +47,7 @@ class Gallery:
 
 def galleries_of(
     entry: Entry,
-    reference: np.ndarray,
+    clean: np.ndarray,
     people: Mapping[str, np.ndarray],
     real: np.ndarray,
     real_persons: Sequence[str],
@@ -53,14 +55,18 @@ def galleries_of(
 ) -> dict[str, Gallery]:
     """Decoys of the shipped draw and of a fresh one, and real people where there are any; people stand in each.
 
-    reference: (N, D) faces of different persons, of which decoys are drawn where none ship; real: (N, D), and for each
-    the person on the originals whom it seems to show, or an empty text.
+    entry: the recognizer's weights, with which decoys may ship.
+    clean: (N, D) faces of different persons, of which decoys are drawn where none ship.
+    people: name → prototype (D,) of an enrolled person.
+    real: (R, D) real people's faces.
+    real_persons: for each of these the person on the originals whom it seems to show, or an empty text.
+    seed: of the fresh decoys.
     """
     if "decoys_file" in entry.details:
         fixed, fresh = shipped_decoys(entry).numpy(), shipped_decoys(entry, seed=seed).numpy()
         names = ("shipped decoys", "fresh decoys")
-    elif len(reference) >= MIN_FACES_FOR_DECOYS:
-        fixed, fresh = (_decoys_like(reference, s) for s in (seed, seed + 1))
+    elif len(clean) >= MIN_FACES_FOR_DECOYS:
+        fixed, fresh = (_decoys_like(clean, draw) for draw in (seed, seed + 1))
         names = ("decoys like these people", "fresh decoys like these people")
     else:
         return {}
@@ -75,12 +81,12 @@ def galleries_of(
     return galleries
 
 
-def _decoys_like(reference: np.ndarray, seed: int) -> np.ndarray:
+def _decoys_like(clean: np.ndarray, seed: int) -> np.ndarray:
     """Synthetic identities from a Gaussian of few real ones, its covariance shrunk (Ledoit, Wolf, JMVA 88, 2004).
 
     Without shrinkage the decoys of 200 faces in 128 dimensions would lie among these faces, too near to them.
     """
-    unit = reference / np.linalg.norm(reference, axis=1, keepdims=True)
+    unit = clean / np.linalg.norm(clean, axis=1, keepdims=True)
     centered = (unit - unit.mean(0)).astype(np.float64)
     n, size = centered.shape
     covariance = centered.T @ centered / n

@@ -6,17 +6,17 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-from deid.faces.detect import Face, overlap
+from deid.faces.detect import SAME_FACE, Face, overlap
 
 THUMBNAIL = 32  # pixels a side: a blurred face, a mosaic or a perturbation leaves no trace at this size
 SAME_PHOTO = 0.95  # correlation of the thumbnails of a photo and a version of it
-SAME_PLACE = 0.4  # overlap (intersection over union) of the boxes of one face
+SAME_COLOR = 8  # mean difference, of 255, of two pictures one of which is of one color
 
 
 def match_files(originals: Sequence[Path], published: Sequence[Path]) -> dict[Path, Path]:
     """Original → published relative path: the same path, else the same one without its suffix if that is unique."""
-    there = set(published)
-    pairs = {path: path for path in originals if path in there}
+    same_paths = set(published)
+    pairs = {path: path for path in originals if path in same_paths}
     by_stem: dict[Path, list[Path]] = {}
     for path in published:
         if path not in pairs:
@@ -33,11 +33,11 @@ def match_faces(originals: Sequence[Face], published: Sequence[Face]) -> list[Fa
         ((overlap(a.box, b.box), i, j) for i, a in enumerate(originals) for j, b in enumerate(published)),
         key=lambda pair: (-pair[0], pair[1], pair[2]),
     )
-    found: dict[int, int] = {}
+    matches: dict[int, int] = {}
     for shared, i, j in pairs:
-        if shared >= SAME_PLACE and i not in found and j not in found.values():
-            found[i] = j
-    return [published[found[i]] if i in found else None for i in range(len(originals))]
+        if shared >= SAME_FACE and i not in matches and j not in matches.values():
+            matches[i] = j
+    return [published[matches[i]] if i in matches else None for i in range(len(originals))]
 
 
 def thumbnail(pixels: np.ndarray) -> np.ndarray:
@@ -48,9 +48,6 @@ def thumbnail(pixels: np.ndarray) -> np.ndarray:
 
 def same_photo(a: np.ndarray, b: np.ndarray) -> bool:
     """Do two thumbnails show one photo? By pixels, not by embedding: a good protection moves the embedding."""
-    x, y = a.astype(np.float64).ravel(), b.astype(np.float64).ravel()
-    x, y = x - x.mean(), y - y.mean()
-    norms = float(np.linalg.norm(x) * np.linalg.norm(y))
-    if norms < 1e-6:  # a picture of one color has no correlation
-        return bool(np.abs(a.astype(np.float64) - b).mean() < 8)
-    return float(x @ y) / norms >= SAME_PHOTO
+    if np.ptp(a) == 0 or np.ptp(b) == 0:  # a picture of one color has no correlation
+        return bool(np.abs(a.astype(np.float64) - b).mean() < SAME_COLOR)
+    return bool(np.corrcoef(a.ravel(), b.ravel())[0, 1] >= SAME_PHOTO)

@@ -3,7 +3,7 @@
 import math
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from itertools import groupby
 from pathlib import Path
 
@@ -15,12 +15,13 @@ from torch import Tensor
 from deid.audit.matching import match_faces, same_photo, thumbnail
 from deid.errors import ImageError
 from deid.faces.align import align_face, align_patch, patch_around, transform_to
-from deid.faces.detect import Face, detect_each
+from deid.faces.detect import Face, detect_each, scaled
 from deid.faces.templates import LIGHTCNN_TEMPLATE, Template
 from deid.images.handlings import HANDLINGS
 from deid.images.photo import Photo, read_photo
 from deid.losses.cw_ssim import cw_ssim
-from deid.recognizers.recognizer import EMBED_BATCH, Recognizer
+from deid.losses.psnr import psnr
+from deid.recognizers.recognizer import Recognizer, embed_aligned
 from deid.storage.hashes import file_sha256
 
 
@@ -34,7 +35,11 @@ class CleanFace:
 
 @dataclass(frozen=True, eq=False)
 class Original:
-    """An original as measured. problem: why it cannot be audited, else empty; pixels: None if unreadable."""
+    """An original as measured.
+
+    problem: why it cannot be audited (unreadable, faceless), else empty.
+    pixels: uint8 (H, W, 3) or (H, W); None if unreadable.
+    """
 
     sha256: str
     problem: str = ""
@@ -44,9 +49,11 @@ class Original:
 
 @dataclass(frozen=True, eq=False)
 class PublishedFace:
-    """A face after protection. found: whether the detector sees it where it was, else it is looked at there all the
-    same; embeddings: recognizer → (handlings, D) float32; quality: SSIM, CW-SSIM, MS-SSIM and PSNR (dB) of the
-    aligned face.
+    """A face after protection.
+
+    found: whether the detector sees it where it was; else it is looked at there all the same.
+    embeddings: recognizer → (handlings, D) float32.
+    quality: SSIM, CW-SSIM, MS-SSIM and PSNR (dB) of the aligned face.
     """
 
     found: bool
@@ -56,52 +63,62 @@ class PublishedFace:
 
 @dataclass(frozen=True, eq=False)
 class Published:
-    """A published version of an original: a face for each of the original's. problem: a finding's kind, else empty."""
+    """A published version of an original.
+
+    problem: a finding's kind, else empty.
+    faces: one for each of the original's.
+    new_faces: how many are found here and not in the original.
+    unchanged: whether it has the original's pixels.
+    thumbnail: uint8 (32, 32); None if unreadable.
+    """
 
     sha256: str
     problem: str = ""
     faces: tuple[PublishedFace, ...] = ()
-    new_faces: int = 0  # found there and not in the original
+    new_faces: int = 0
     unchanged: bool = False
-    thumbnail: np.ndarray | None = None  # uint8 (32, 32)
+    thumbnail: np.ndarray | None = None
 
 
 @dataclass
-class Pace:
+class Stopwatch:
     """Seconds spent inside the recognizers, to compare with what a whole audit took."""
 
-    recognizers: dict[str, float] = field(default_factory=dict)
+    seconds: float = 0.0
 
     def embed(self, recognizer: Recognizer, faces: Tensor) -> np.ndarray:
         """Unit embeddings (N, D) of aligned faces (N, C, S, S)."""
         started = time.perf_counter()
-        with torch.no_grad():
-            parts = faces.to(recognizer.device).split(EMBED_BATCH)
-            embeddings = torch.cat([recognizer.embed(part) for part in parts]).cpu().numpy()
-        spent = time.perf_counter() - started
-        self.recognizers[recognizer.name] = self.recognizers.get(recognizer.name, 0.0) + spent
+        embeddings = embed_aligned(recognizer, faces).cpu().numpy()
+        self.seconds += time.perf_counter() - started
         return embeddings
 
 
 def measure_photo(
-    path: Path, published: Sequence[Path], recognizers: Sequence[Recognizer], device: str, pace: Pace
+    path: Path, published: Sequence[Path], recognizers: Sequence[Recognizer], device: str, stopwatch: Stopwatch
 ) -> tuple[Original, list[Published]]:
-    """An original, and what was published for it, as it is and after every handling. Never raises for a bad photo."""
+    """An original, and what was published for it, as it is and after every handling. Never raises for a bad photo.
+
+    path: the original's file; published: of its versions, one of each published set.
+    """
     (sha256, photo), *versions = (_read(file) for file in (path, *published))
     if photo is None:
         return Original(sha256, "unreadable"), [_unmeasured(*version) for version in versions]
     before = photo.pixels
     problems = [_problem(before, version) for _, version in versions]
-    alike = [version for (_, version), problem in zip(versions, problems, strict=True) if version and not problem]
-    clean_faces, *faces = detect_each([before, *(version.pixels for version in alike)], device=device)
-    original = _original(sha256, before, clean_faces, recognizers, pace)
-    faces_of = iter(faces)
-    return original, [
-        _unmeasured(*version, problem)
-        if problem or version[1] is None
-        else _published(version[0], version[1].pixels, next(faces_of), original, before, recognizers, pace)
-        for version, problem in zip(versions, problems, strict=True)
-    ]
+    sound = [version for (_, version), problem in zip(versions, problems, strict=True) if version and not problem]
+    clean_faces, *faces = detect_each([before, *(version.pixels for version in sound)], device=device)
+    original = _original(sha256, before, clean_faces, recognizers, stopwatch)
+    detected = iter(faces)
+    measured = []
+    for (sha256, version), problem in zip(versions, problems, strict=True):
+        if version is None or problem:
+            measured.append(_unmeasured(sha256, version, problem))
+        else:
+            measured.append(
+                _published(sha256, version.pixels, next(detected), original, before, recognizers, stopwatch)
+            )
+    return original, measured
 
 
 def _unmeasured(sha256: str, photo: Photo | None, problem: str = "") -> Published:
@@ -127,41 +144,48 @@ def _scale(before: np.ndarray, after: np.ndarray) -> tuple[float, float]:
 
 
 def _original(
-    sha256: str, pixels: np.ndarray, faces: Sequence[Face], recognizers: Sequence[Recognizer], pace: Pace
+    sha256: str, pixels: np.ndarray, faces: Sequence[Face], recognizers: Sequence[Recognizer], stopwatch: Stopwatch
 ) -> Original:
     if not faces:
         return Original(sha256, "faceless", pixels=pixels)
     embeddings = {
-        r.name: pace.embed(r, torch.stack([align_face(pixels, face.landmarks, r.template) for face in faces]))
-        for r in recognizers
+        recognizer.name: stopwatch.embed(
+            recognizer, torch.stack([align_face(pixels, face.landmarks, recognizer.template) for face in faces])
+        )
+        for recognizer in recognizers
     }
-    clean = tuple(CleanFace(face, {name: e[i] for name, e in embeddings.items()}) for i, face in enumerate(faces))
+    clean = tuple(CleanFace(face, {name: rows[i] for name, rows in embeddings.items()}) for i, face in enumerate(faces))
     return Original(sha256, "", clean, pixels)
 
 
 def _published(
     sha256: str,
     pixels: np.ndarray,
-    there: Sequence[Face],
+    detected: Sequence[Face],
     original: Original,
     before: np.ndarray,
     recognizers: Sequence[Recognizer],
-    pace: Pace,
+    stopwatch: Stopwatch,
 ) -> Published:
+    """pixels, detected: of the published photo, and the faces in it; before: the original's pixels."""
     scale = _scale(before, pixels)
-    matches = match_faces([_scaled(clean.face, scale) for clean in original.faces], there)
+    expected = [scaled(clean.face, *scale) for clean in original.faces]
+    matches = match_faces(expected, detected)
     handled = [handle(pixels) for handle in HANDLINGS.values()]
     faces = []
-    for clean, match in zip(original.faces, matches, strict=True):
-        landmarks = match.landmarks if match else _scaled(clean.face, scale).landmarks
-        embeddings = {r.name: pace.embed(r, _aligned(handled, landmarks, r.template)) for r in recognizers}
-        quality = _quality(before, pixels, clean.face.landmarks, scale)
+    for clean, place, match in zip(original.faces, expected, matches, strict=True):
+        landmarks = (match or place).landmarks
+        embeddings = {
+            recognizer.name: stopwatch.embed(recognizer, _aligned(handled, landmarks, recognizer.template))
+            for recognizer in recognizers
+        }
+        quality = _quality(before, clean.face.landmarks, pixels, place.landmarks)
         faces.append(PublishedFace(match is not None, embeddings, quality))
     return Published(
         sha256,
-        "" if there or not original.faces else "faceless",
+        "" if detected or not original.faces else "faceless",
         tuple(faces),
-        len(there) - sum(match is not None for match in matches),
+        len(detected) - sum(match is not None for match in matches),
         pixels.shape == before.shape and bool((pixels == before).all()),
         thumbnail(pixels),
     )
@@ -180,29 +204,20 @@ def _aligned(versions: Sequence[np.ndarray], landmarks: np.ndarray, template: Te
 
 
 def _quality(
-    before: np.ndarray, after: np.ndarray, landmarks: np.ndarray, scale: tuple[float, float]
+    before: np.ndarray, landmarks: np.ndarray, after: np.ndarray, landmarks_after: np.ndarray
 ) -> dict[str, float]:
-    """Of the aligned luma face, at the original's landmarks in both, so that only pixels are compared."""
-    there = (landmarks + 0.5) * scale - 0.5
+    """Of the aligned luma face, at the original's landmarks in both photos, so that only pixels are compared."""
     x = align_face(before, landmarks, LIGHTCNN_TEMPLATE)[None]
-    y = align_face(after, there, LIGHTCNN_TEMPLATE)[None]
-    error = max(float((x - y).square().mean()), 1e-12)
+    y = align_face(after, landmarks_after, LIGHTCNN_TEMPLATE)[None]
     return {
         "ssim": ssim(x, y, data_range=1, win_size=7).item(),
         "cw_ssim": float(cw_ssim(x, y)),
         "ms_ssim": ms_ssim(x, y, data_range=1, win_size=7).item(),
-        "psnr": min(99.0, -10 * math.log10(error)),
+        "psnr": psnr(x, y).item(),
     }
 
 
-def _scaled(face: Face, scale: tuple[float, float]) -> Face:
-    """A face of the original in the pixels of a published photo that may be larger or smaller."""
-    x0, y0, x1, y1 = face.box
-    box = (x0 * scale[0], y0 * scale[1], x1 * scale[0], y1 * scale[1])
-    return Face(box, (face.landmarks + 0.5) * scale - 0.5, face.probability)
-
-
-def glance(path: Path) -> tuple[str, np.ndarray | None]:
+def hash_and_thumbnail(path: Path) -> tuple[str, np.ndarray | None]:
     """SHA-256 and thumbnail, uint8 (32, 32), of a photo that is compared with no original; see `_read`."""
     sha256, photo = _read(path)
     return sha256, None if photo is None else thumbnail(photo.pixels)

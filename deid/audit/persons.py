@@ -8,13 +8,16 @@ import numpy as np
 
 from deid.batch.clusters import Cluster, assign
 
-SAME_FACE = 0.999  # cosine of a face with itself, read from the same file twice
+SAME_IMAGE = 0.999  # cosine of a face with itself, read from the same file twice
 
 
 @dataclass(frozen=True, eq=False)
-class KnownFace:
-    """A clean face. path: its photo; sha256: of the photo's file; folder: the person's, where it has one.
+class ReferenceFace:
+    """A clean face, with which protected ones are compared.
 
+    path: journal name of its photo.
+    sha256: of the photo's file.
+    folder: the person's, where it has one.
     embedding: (D,) unit vector.
     """
 
@@ -24,7 +27,7 @@ class KnownFace:
     embedding: np.ndarray
 
 
-def persons_of(faces: Sequence[KnownFace], people: Sequence[KnownFace], threshold: float) -> list[str]:
+def persons_of(faces: Sequence[ReferenceFace], people: Sequence[ReferenceFace], threshold: float) -> list[str]:
     """The person of every face (sorted by photo): a folder's name, or #number for one whom no folder names.
 
     A face of a file that also lies in a person's folder is that person's if it is the one enrolled from there. Other
@@ -36,13 +39,13 @@ def persons_of(faces: Sequence[KnownFace], people: Sequence[KnownFace], threshol
     for row, face in enumerate(people):
         rows.setdefault(face.sha256, []).append(row)
 
-    def named(face: KnownFace) -> str | None:
+    def enrolled_name(face: ReferenceFace) -> str | None:
         if enrolled is None:
             return None
         similarities = enrolled @ face.embedding
         if face.sha256 in rows:
             own = max(rows[face.sha256], key=lambda row: float(similarities[row]))
-            if similarities[own] >= SAME_FACE:
+            if similarities[own] >= SAME_IMAGE:
                 return people[own].folder
         best = int(similarities.argmax())
         return people[best].folder if similarities[best] >= threshold else None
@@ -51,7 +54,7 @@ def persons_of(faces: Sequence[KnownFace], people: Sequence[KnownFace], threshol
     persons: list[str] = []
     for _, group in groupby(faces, key=lambda face: face.path):
         photo = list(group)
-        names = [named(face) for face in photo]
+        names = [enrolled_name(face) for face in photo]
         # The faces of one photo are different people, so they are clustered together.
         unnamed = [face.embedding for face, name in zip(photo, names, strict=True) if name is None]
         grown = assign(unnamed, list(clusters.values()), threshold)
@@ -61,8 +64,8 @@ def persons_of(faces: Sequence[KnownFace], people: Sequence[KnownFace], threshol
     return persons
 
 
-def persons_met(
-    gallery: Sequence[KnownFace], faces: Sequence[KnownFace], persons: Sequence[str], threshold: float
+def persons_in_gallery(
+    gallery: Sequence[ReferenceFace], faces: Sequence[ReferenceFace], persons: Sequence[str], threshold: float
 ) -> list[str]:
     """For each face of a gallery the person of `faces` whom it shows, by the same threshold; else an empty text.
 
@@ -70,26 +73,26 @@ def persons_met(
     """
     if not faces:
         return [""] * len(gallery)
-    known = np.stack([face.embedding for face in faces])
-    best = [known @ face.embedding for face in gallery]
-    return [persons[int(one.argmax())] if one.max() >= threshold else "" for one in best]
+    embeddings = np.stack([face.embedding for face in faces])
+    similarities = [embeddings @ face.embedding for face in gallery]
+    return [persons[int(row.argmax())] if row.max() >= threshold else "" for row in similarities]
 
 
 def another_photo(
-    faces: Sequence[KnownFace], persons: Sequence[str], people: Sequence[KnownFace]
-) -> list[KnownFace | None]:
+    faces: Sequence[ReferenceFace], persons: Sequence[str], people: Sequence[ReferenceFace]
+) -> list[ReferenceFace | None]:
     """For each face the next one of its person out of another file, originals first; None where there is none."""
-    of_person: dict[str, list[KnownFace]] = {}
+    of_person: dict[str, list[ReferenceFace]] = {}
     for face, person in zip(faces, persons, strict=True):
         of_person.setdefault(person, []).append(face)
-    place = {id(face): at for group in of_person.values() for at, face in enumerate(group)}
-    enrolled: dict[str, list[KnownFace]] = {}
+    index_of = {id(face): index for group in of_person.values() for index, face in enumerate(group)}
+    enrolled: dict[str, list[ReferenceFace]] = {}
     for face in people:
         enrolled.setdefault(face.folder or "", []).append(face)
     others = []
     for face, person in zip(faces, persons, strict=True):
-        group, at = of_person[person], place[id(face)]
-        candidates = group[at + 1 :] + group[:at] + enrolled.get(person, [])
+        group, index = of_person[person], index_of[id(face)]
+        candidates = group[index + 1 :] + group[:index] + enrolled.get(person, [])
         others.append(next((other for other in candidates if other.sha256 != face.sha256), None))
     return others
 

@@ -16,7 +16,7 @@ from deid.recognizers.checkpoints import Entry
 
 
 @dataclass(frozen=True)
-class MadeBy:
+class RecordedRun:
     """What the private journal of a run says of the set it made.
 
     k_level: the anonymity level K.
@@ -40,7 +40,7 @@ class MadeBy:
         return f"{self.method}, profile {self.profile}" if self.profile else self.method
 
 
-def made_by(published: Path, journal: Path | None = None) -> MadeBy | None:
+def made_by(published: Path, journal: Path | None = None) -> RecordedRun | None:
     """The run that wrote to this folder: from its journal on this machine, or from the one given; None without any.
 
     Raises UsageError while that run goes on, or for a journal that cannot be read.
@@ -50,7 +50,7 @@ def made_by(published: Path, journal: Path | None = None) -> MadeBy | None:
         return None
     try:
         with closing(sqlite3.connect(f"{path.as_uri()}?mode=ro", uri=True, timeout=0)) as db:
-            return _run_of(db)
+            return _recorded_run(db)
     except sqlite3.DatabaseError as error:
         if "locked" in str(error):
             raise UsageError(f"a run is still writing to {published}: wait for it") from None
@@ -59,7 +59,7 @@ def made_by(published: Path, journal: Path | None = None) -> MadeBy | None:
         raise UsageError(f"the journal of {published} cannot be read: it is none of this program") from None
 
 
-def _run_of(db: sqlite3.Connection) -> MadeBy | None:
+def _recorded_run(db: sqlite3.Connection) -> RecordedRun | None:
     """What a journal says. It may come from elsewhere: raises what made_by expects of a file that is none."""
     # A view or a computed column could make this program work for ever.
     objects = db.execute("SELECT name, type FROM sqlite_master WHERE name IN ('configuration', 'photos')").fetchall()
@@ -79,13 +79,13 @@ def _run_of(db: sqlite3.Connection) -> MadeBy | None:
         raise ValueError("no level")
     outputs = {path_of(name): str(sha256) for name, sha256 in written}
     if method in OBFUSCATIONS:  # it follows no recognizer's gradients
-        return MadeBy(k_level, method, None, (), "", outputs)
+        return RecordedRun(k_level, method, None, (), "", outputs)
     name, weights = configuration["recognizer"].split()
-    beside = map(str, dict(configuration.get("beside") or {}))
-    return MadeBy(k_level, method, configuration.get("profile"), (name, *beside), weights, outputs)
+    further = map(str, dict(configuration.get("further surrogates") or {}))
+    return RecordedRun(k_level, method, configuration.get("profile"), (name, *further), weights, outputs)
 
 
-def surrogates_of(run: MadeBy | None, entries: Mapping[str, Entry]) -> list[Entry] | None:
+def surrogates_of(run: RecordedRun | None, entries: Mapping[str, Entry]) -> list[Entry] | None:
     """The recognizers that a run attacked; None where nobody knows, or where they are not on this machine any more.
 
     Weights that were replaced under the same name are others than those attacked.

@@ -8,19 +8,43 @@ from typing import Any
 
 from deid.audit.counts import count_set
 from deid.audit.findings import findings_of
-from deid.audit.known import Known
-from deid.audit.provenance import MadeBy
+from deid.audit.provenance import RecordedRun
+from deid.audit.references import References
 from deid.audit.store import ORIGINALS, Store, extra_of
 from deid.batch.photo_tree import journal_name, path_of
 from deid.images.handlings import HANDLINGS
 
 Json = dict[str, Any]
+LABELS = "ABCDEFGHIJKLMNOPQRSTUVWXYZ"  # of published sets, in the order given
 QUALITY_DIGITS = {"ssim": 3, "cw_ssim": 3, "ms_ssim": 3, "psnr": 1}
 
 
 @dataclass(frozen=True)
+class PublishedSet:
+    """Where a set's photos are.
+
+    label: the set's name in the report and in the store.
+    originals, published: folders.
+    pairs: relative path of an original → of its published version.
+    """
+
+    label: str
+    originals: Path
+    published: Path
+    pairs: Mapping[Path, Path]
+
+
+@dataclass(frozen=True)
 class FaceLine:
-    """What the private part says of one face of one published photo. values: column → value."""
+    """What the private part says of one face of one published photo.
+
+    id: the photo's, as the report has it.
+    original, published: its files.
+    number: from 1, as the faces stand in the original from left to right.
+    box: (x0, y0, x1, y1) in pixels of the original.
+    person: a name, or #number for a guessed one.
+    values: column → value.
+    """
 
     id: str
     original: Path
@@ -35,25 +59,26 @@ class FaceLine:
 class CountedSet:
     """counts and files go into the document; faces and paths (id → published file) into the private part."""
 
+    label: str
     counts: Json
     files: list[Json]
     faces: tuple[FaceLine, ...]
     paths: dict[str, Path]
 
 
-@dataclass(frozen=True)
-class Places:
-    """Where a set's photos are. pairs: relative path of an original → of its published version."""
-
-    originals: Path
-    published: Path
-    pairs: Mapping[Path, Path]
-
-
-def count_places(
-    label: str, places: Places, store: Store, run: MadeBy | None, known: Mapping[str, Known], K: int, seed: int
+def count_published(
+    published_set: PublishedSet,
+    store: Store,
+    run: RecordedRun | None,
+    references: Mapping[str, References],
+    K: int,
+    seed: int,
 ) -> CountedSet:
-    """Counts one set by every recognizer, one after another. label: its place in the store."""
+    """Counts one set by every recognizer, one after another.
+
+    run: that made the set, None where nobody knows; references: by recognizer.
+    """
+    label = published_set.label
     originals, published = dict(store.records(ORIGINALS)), dict(store.records(label))
     extra = dict(store.records(extra_of(label)))
     ids = _ids(label, originals, published, extra)
@@ -64,11 +89,11 @@ def count_places(
     persons: dict[tuple[str, int], str] = {}
     lines: dict[tuple[str, int], Json] = {}
     recognizers = {}
-    for name, one in known.items():
-        rows = len(HANDLINGS)
-        recognizers[name], told = count_set(one, store.embeddings(label, name, rows), K, seed)
-        for key, values in told.items():
-            persons[key] = one.persons[one.row_of[key]]
+    for name, reference in references.items():
+        embeddings = store.embeddings(label, name, len(HANDLINGS))
+        recognizers[name], face_values = count_set(reference, embeddings, K, seed)
+        for key, values in face_values.items():
+            persons[key] = reference.persons[reference.row_of[key]]
             line = lines.setdefault(key, dict(published[key[0]]["quality"][key[1]]))
             line |= {f"{name}: {column}": value for column, value in values.items()}
     quality = {
@@ -86,23 +111,24 @@ def count_places(
         "quality": quality,
         "findings": findings_of(originals, published, extra, ids, recorded),
     }
-    paths = {ids[path]: places.published / places.pairs[path_of(path)] for path in published}
-    paths |= {ids[path]: places.published / path_of(path) for path in extra}
+    # A published photo stands in the store by its original's path, an extra file by its own.
+    paths = {ids[path]: published_set.published / published_set.pairs[path_of(path)] for path in published}
+    paths |= {ids[path]: published_set.published / path_of(path) for path in extra}
     hashes = {ids[path]: record["sha256"] for path, record in (*published.items(), *extra.items())}
-    files = [{"id": id, "sha256": hashes[id]} for id in sorted(hashes, key=lambda id: (len(id), id))]
+    files = [{"id": photo, "sha256": hashes[photo]} for photo in sorted(hashes, key=lambda photo: (len(photo), photo))]
     faces = tuple(
         FaceLine(
-            ids[path],
-            places.originals / path_of(path),
-            places.published / places.pairs[path_of(path)],
-            number + 1,
-            tuple(originals[path]["faces"][number]["box"]),
-            persons[path, number],
-            lines[path, number],
+            id=ids[path],
+            original=published_set.originals / path_of(path),
+            published=paths[ids[path]],
+            number=number + 1,
+            box=tuple(originals[path]["faces"][number]["box"]),
+            person=persons[path, number],
+            values=lines[path, number],
         )
         for path, number in lines
     )
-    return CountedSet(counts, files, faces, paths)
+    return CountedSet(label, counts, files, faces, paths)
 
 
 def _ids(
@@ -111,7 +137,8 @@ def _ids(
     """An opaque id for every photo, in an order that tells nothing of its name: by the published file's SHA-256."""
     keys = {path: published[path]["sha256"] if path in published else f"~{path}" for path in originals}
     keys |= {path: record["sha256"] for path, record in extra.items()}
-    return {path: f"{label}{at}" for at, path in enumerate(sorted(keys, key=lambda path: (keys[path], path)), 1)}
+    ordered = sorted(keys, key=lambda path: (keys[path], path))
+    return {path: f"{label}{number}" for number, path in enumerate(ordered, 1)}
 
 
 def _histogram(values: Sequence[float], digits: int) -> dict[str, int]:

@@ -27,17 +27,9 @@ CREATE TABLE IF NOT EXISTS faces (
     PRIMARY KEY (place, path, number, recognizer)
 );
 """
-
-
 _KEPT_DAYS = 30
 
-
-def store_path(configuration: dict[str, Any]) -> Path:
-    """Where an audit with this configuration keeps its state: the same one when it is started again."""
-    name = hashlib.sha256(json.dumps(configuration, sort_keys=True).encode()).hexdigest()[:32]
-    return Path(platformdirs.user_state_dir("face-deid")) / "audits" / f"{name}.sqlite"
-
-
+# Places of the store, beside the labels of the published sets.
 ORIGINALS, PEOPLE, GALLERY = "originals", "people", "gallery"
 
 
@@ -46,8 +38,14 @@ def extra_of(label: str) -> str:
     return f"{label}, extra"
 
 
+def store_path(configuration: dict[str, Any]) -> Path:
+    """Where an audit with this configuration keeps its state: the same one when it is started again."""
+    name = hashlib.sha256(json.dumps(configuration, sort_keys=True).encode()).hexdigest()[:32]
+    return Path(platformdirs.user_state_dir("face-deid")) / "audits" / f"{name}.sqlite"
+
+
 class Store:
-    """place: one of the three above, a set's label or `extra_of` it; path: journal name of the relative path."""
+    """place: one of the three named above, a set's label or `extra_of` it; path: journal name of the relative path."""
 
     def __init__(self, path: Path) -> None:
         self.path = path
@@ -119,4 +117,4 @@ def _forget_abandoned(folder: Path) -> None:
 def stamp_of(*files: Path) -> str:
     """Sizes and times of files: when they are the same, what was measured of them is still true."""
     stats = [os.stat(file) if file.exists() else None for file in files]  # noqa: PTH116
-    return " ".join(f"{s.st_size}:{s.st_mtime_ns}" if s else "none" for s in stats)
+    return " ".join(f"{stat.st_size}:{stat.st_mtime_ns}" if stat else "none" for stat in stats)

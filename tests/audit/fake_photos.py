@@ -15,8 +15,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from deid.audit import known as known_faces
-from deid.audit import run
+from deid.audit import folders, references, run
 from deid.audit.galleries import Gallery
 from deid.audit.measure import CleanFace, Original, Published, PublishedFace
 from deid.audit.run import Audited, AuditOptions, audit
@@ -72,13 +71,13 @@ class Looking:
     """
 
     def __init__(self, entries: Sequence[Entry]) -> None:
-        self.entries = {one.name: one for one in entries}
+        self.entries = {entry.name: entry for entry in entries}
         self.originals: Counter[str] = Counter()
         self.published: Counter[str] = Counter()
         self.stop_after: int | None = None
 
     def photo(
-        self, path: Path, published: Sequence[Path], recognizers: Sequence[Any], device: str, pace: Any
+        self, path: Path, published: Sequence[Path], recognizers: Sequence[Any], device: str, stopwatch: Any
     ) -> tuple[Original, list[Published]]:
         """Stands for `measure_photo`."""
         if self.stop_after is not None and self.originals.total() >= self.stop_after:
@@ -103,8 +102,8 @@ class Looking:
             {name: np.repeat(row[None], len(HANDLINGS), 0) for name, row in _seen(face, recognizers).items()}
             for face in faces
         ]
-        small = np.zeros((32, 32), np.uint8)
-        return Published(sha256, "", tuple(PublishedFace(True, one, quality) for one in seen), thumbnail=small)
+        faces = tuple(PublishedFace(True, embeddings, quality) for embeddings in seen)
+        return Published(sha256, "", faces, thumbnail=np.zeros((32, 32), np.uint8))
 
 
 class FastStore(Store):
@@ -120,15 +119,15 @@ def stand_in(monkeypatch: pytest.MonkeyPatch) -> Looking:
     looking = Looking([entry("net"), entry("pupil", teacher="net"), entry("other")])
 
     def chosen(against: Sequence[str]) -> dict[str, Entry]:
-        return {name: one for name, one in looking.entries.items() if not against or name in against}
+        return {name: entry for name, entry in looking.entries.items() if not against or name in against}
 
-    def known() -> dict[str, Entry]:
+    def all_entries() -> dict[str, Entry]:
         return looking.entries
 
     decoys = np.eye(SIZE, dtype=np.float32)[:DECOYS]
 
     def galleries_of(
-        entry: Entry, reference: Any, enrolled: Mapping[str, np.ndarray], real: Any, of_real: Sequence[str], seed: int
+        entry: Entry, clean: Any, enrolled: Mapping[str, np.ndarray], real: Any, of_real: Sequence[str], seed: int
     ) -> Any:
         names = tuple(sorted(enrolled))
         rows = np.stack([*decoys, *(enrolled[name] for name in names)])
@@ -136,11 +135,11 @@ def stand_in(monkeypatch: pytest.MonkeyPatch) -> Looking:
         return found | ({"real people": Gallery(real, tuple(of_real), decoys)} if len(real) else {})
 
     monkeypatch.setattr(run, "Store", FastStore)
-    monkeypatch.setattr(run, "measure_photo", looking.photo)
+    monkeypatch.setattr(folders, "measure_photo", looking.photo)
     monkeypatch.setattr(run, "load_recognizer", lambda name, device: SimpleNamespace(name=name))
     monkeypatch.setattr(run, "_entries", chosen)
-    monkeypatch.setattr(run, "manifest", known)
-    monkeypatch.setattr(known_faces, "galleries_of", galleries_of)
+    monkeypatch.setattr(run, "manifest", all_entries)
+    monkeypatch.setattr(references, "galleries_of", galleries_of)
     return looking
 
 
@@ -167,7 +166,7 @@ def _read(path: Path) -> tuple[str, list[dict[str, np.ndarray]] | None]:
 
 
 def _seen(face: Mapping[str, np.ndarray], recognizers: Sequence[Any]) -> dict[str, np.ndarray]:
-    return {one.name: face.get(one.name, face.get("", np.zeros(0))) for one in recognizers}
+    return {recognizer.name: face.get(recognizer.name, face.get("", np.zeros(0))) for recognizer in recognizers}
 
 
 def _face(number: int) -> Face:

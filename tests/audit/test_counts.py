@@ -18,8 +18,8 @@ from deid.anonymity.conditions import rank_of
 from deid.audit import counts
 from deid.audit.counts import count_set
 from deid.audit.galleries import Gallery, galleries_of
-from deid.audit.known import Known, thresholds_of
-from deid.audit.persons import KnownFace, another_photo, one_per_person
+from deid.audit.persons import ReferenceFace, another_photo, one_per_person
+from deid.audit.references import References, thresholds_of
 from deid.faces.align import align_face
 from deid.faces.detect import detect_batch
 from deid.images.handlings import AS_PUBLISHED, HANDLINGS
@@ -39,12 +39,12 @@ def cosine(degrees: float) -> float:
     return math.cos(math.radians(degrees))
 
 
-def known_of(
+def references_of(
     clean: np.ndarray, persons: Sequence[str], galleries: dict[str, Gallery], thresholds: dict[str, float] | None = None
-) -> Known:
+) -> References:
     """Every face is alone in its photo: p0, p1, …"""
-    faces = [KnownFace(f"p{i}", f"sha {i}", None, embedding) for i, embedding in enumerate(clean)]
-    return Known(
+    faces = [ReferenceFace(f"p{i}", f"sha {i}", None, embedding) for i, embedding in enumerate(clean)]
+    return References(
         clean=clean,
         persons=tuple(persons),
         others=tuple(another_photo(faces, persons, [])),
@@ -70,37 +70,38 @@ def gallery(*degrees: float, strangers: np.ndarray | None = None) -> dict[str, G
 class TestRanks:
     def test_by_hand(self):
         # Clean at 0°, published at 30°. Nearer than 30° to it are the decoys at 10°, 40° and 55°.
-        known = known_of(at(0), ["a"], gallery(10, 40, 55, 65, 90, 180))
-        found, lines = count_set(known, published(at(30)), K, 0)
+        references = references_of(at(0), ["a"], gallery(10, 40, 55, 65, 90, 180))
+        found, lines = count_set(references, published(at(30)), K, 0)
         ranks = found["galleries"]["decoys"]["handlings"]
         assert {name: handled["ranks"] for name, handled in ranks.items()} == {name: {"4": 1} for name in HANDLINGS}
         assert lines["p0", 0]["rank, decoys"] == 4
         assert lines["p0", 0]["similarity"] == pytest.approx(cosine(30))
 
     def test_every_handling_has_its_own_count(self):
-        known = known_of(at(0, 0), ["a", "b"], gallery(40))
-        found, _ = count_set(known, published(at(30, 35), {"JPEG 75": at(10, 30)}), K, 0)
+        references = references_of(at(0, 0), ["a", "b"], gallery(40))
+        found, _ = count_set(references, published(at(30, 35), {"JPEG 75": at(10, 30)}), K, 0)
         handled = found["galleries"]["decoys"]["handlings"]
         assert handled[AS_PUBLISHED]["ranks"] == {"2": 2}
         assert handled["JPEG 75"]["ranks"] == {"1": 1, "2": 1}
 
     def test_a_tie_is_the_true_identitys(self):
         diagonal = np.full((1, 2), math.sqrt(0.5), np.float32)
-        known = known_of(np.eye(2, dtype=np.float32)[:1], ["a"], {"g": Gallery(np.eye(2, dtype=np.float32), (), at(0))})
-        found, _ = count_set(known, published(diagonal), K, 0)
+        axes = np.eye(2, dtype=np.float32)
+        references = references_of(axes[:1], ["a"], {"g": Gallery(axes, (), at(0))})
+        found, _ = count_set(references, published(diagonal), K, 0)
         assert found["galleries"]["g"]["handlings"][AS_PUBLISHED]["ranks"] == {"1": 1}
 
     def test_people_enrolled_in_the_gallery_count_but_for_the_person_itself(self):
         people = Gallery(at(90, 30, 31), ("ann", "bob"), at(180))  # a decoy, then ann at 30° and bob at 31°
-        known = known_of(at(0, 0, 0), ["ann", "bob", "#1"], {"people": people})
-        found, lines = count_set(known, published(at(30, 30, 30)), K, 0)
+        references = references_of(at(0, 0, 0), ["ann", "bob", "#1"], {"people": people})
+        found, lines = count_set(references, published(at(30, 30, 30)), K, 0)
         assert [lines[f"p{i}", 0]["rank, people"] for i in range(3)] == [2, 2, 3]
         assert found["galleries"]["people"]["size"] == 4
 
     def test_ranks_from_another_photo_and_the_control(self):
         # Two photos of one person at 0° and 30°, published at 50° and 30°; one of somebody with no other photo.
-        known = known_of(at(0, 30, 200), ["a", "a", "b"], gallery(15, 42))
-        found, _ = count_set(known, published(at(50, 30, 200)), K, 0)
+        references = references_of(at(0, 30, 200), ["a", "a", "b"], gallery(15, 42))
+        found, _ = count_set(references, published(at(50, 30, 200)), K, 0)
         of_gallery = found["galleries"]["decoys"]
         # The first, from its own photo: 15° and 42° are both nearer than 50°; from the other, 20° away: only 42°.
         assert of_gallery["handlings"][AS_PUBLISHED]["ranks"] == {"1": 2, "3": 1}
@@ -117,8 +118,8 @@ class TestRanks:
             (lambda v: (v / np.linalg.norm(v, axis=1, keepdims=True)).astype(np.float32))(rng.normal(size=(n, 3)))
             for n in (faces, faces, decoys)
         )
-        known = known_of(clean, [f"#{i}" for i in range(faces)], {"g": Gallery(others, (), others)})
-        found, _ = count_set(known, published(after), K, 0)
+        references = references_of(clean, [f"#{i}" for i in range(faces)], {"g": Gallery(others, (), others)})
+        found, _ = count_set(references, published(after), K, 0)
         logits = torch.from_numpy(np.concatenate([(after * clean).sum(1, keepdims=True), after @ others.T], 1))
         expected = Counter(str(rank) for rank in rank_of(logits, 0).tolist())
         assert found["galleries"]["g"]["handlings"][AS_PUBLISHED]["ranks"] == expected
@@ -126,9 +127,9 @@ class TestRanks:
     def test_more_faces_than_a_part_holds(self):
         rng = np.random.default_rng(0)
         angles = rng.uniform(0, 360, 1100)
-        known = known_of(at(*angles), [f"#{i}" for i in range(1100)], gallery(0, 90))
+        references = references_of(at(*angles), [f"#{i}" for i in range(1100)], gallery(0, 90))
         moved = (angles + 50) % 360
-        found, _ = count_set(known, published(at(*moved)), K, 0)
+        found, _ = count_set(references, published(at(*moved)), K, 0)
 
         def away(a: float, b: float) -> float:
             return min(abs(a - b), 360 - abs(a - b))
@@ -140,8 +141,8 @@ class TestRanks:
 class TestOneToOne:
     def test_matches_by_hand(self):
         # The threshold is 20°. Published 10°, 30° and 19° from their own photos.
-        known = known_of(at(0, 25, 200), ["a", "a", "b"], {})
-        found, lines = count_set(known, published(at(10, 55, 219)), K, 0)
+        references = references_of(at(0, 25, 200), ["a", "a", "b"], {})
+        found, lines = count_set(references, published(at(10, 55, 219)), K, 0)
         handled = found["one_to_one"]["1e-2"]["handlings"][AS_PUBLISHED]
         # From the other photo of «a» they are 15° and 55° away.
         assert handled == {"n": 3, "matches": 2, "n_other": 2, "matches_other": 1}
@@ -150,25 +151,26 @@ class TestOneToOne:
 
     def test_linked_pairs_by_hand(self):
         # Three photos of «a», clean within 20° of each other; published 90° apart but for two that are 15° apart.
-        known = known_of(at(0, 10, 19, 180), ["a", "a", "a", "b"], {})
-        found, _ = count_set(known, published(at(0, 90, 105, 180)), K, 0)
+        references = references_of(at(0, 10, 19, 180), ["a", "a", "a", "b"], {})
+        found, _ = count_set(references, published(at(0, 90, 105, 180)), K, 0)
         assert found["linked"]["1e-2"] == {"far": "1e-2", "pairs": 3, "protected": 1, "clean": 3}
 
     def test_open_set_misses_by_hand(self):
         # Of 101 strangers the best cosine with the decoy at 0° runs from cos 90° to cos 0° in equal steps.
         strangers = at(*np.degrees(np.arccos(np.arange(101) / 100)))
-        known = known_of(at(90, 90, 90), ["a", "b", "c"], gallery(0, strangers=strangers))
-        found, _ = count_set(known, published(at(90, 84, 40)), K, 0)
+        references = references_of(at(90, 90, 90), ["a", "b", "c"], gallery(0, strangers=strangers))
+        found, _ = count_set(references, published(at(90, 84, 40)), K, 0)
         counted = found["galleries"]["decoys"]
         assert counted["open_set_threshold"] == pytest.approx(0.99, abs=1e-6)
         # cos 0° = 1 is found; cos 6° = 0.9945 too; at 40° the decoy is nearer.
         assert counted["handlings"][AS_PUBLISHED]["missed"] == 1
-        found, _ = count_set(known, published(at(90, 81, 40)), K, 0)  # cos 9° = 0.988 is first, but below the threshold
+        # cos 9° = 0.988 is first, but below the threshold.
+        found, _ = count_set(references, published(at(90, 81, 40)), K, 0)
         assert found["galleries"]["decoys"]["handlings"][AS_PUBLISHED]["missed"] == 2
 
     def test_histograms_by_hand(self):
-        known = known_of(at(0, 10, 90), ["a", "a", "b"], {})
-        found, _ = count_set(known, published(at(60.1, 10, 90)), K, 0)
+        references = references_of(at(0, 10, 90), ["a", "a", "b"], {})
+        found, _ = count_set(references, published(at(60.1, 10, 90)), K, 0)
         assert found["histograms"]["genuine"] == {"0.98": 2}  # cos 10° = 0.985, twice
         assert found["histograms"]["protected"] == {"0.48": 1, "1.00": 2}
         assert sum(found["histograms"]["impostor"].values()) == 1
@@ -192,7 +194,7 @@ class TestWithinAPerson:
 
 
 def test_no_faces_give_no_counts():
-    found, lines = count_set(known_of(at(0), ["a"], gallery(0)), iter(()), K, 0)
+    found, lines = count_set(references_of(at(0), ["a"], gallery(0)), iter(()), K, 0)
     assert (found["faces"], found["galleries"], lines) == (0, {}, {})
 
 
@@ -242,9 +244,9 @@ class TestGalleries:
         assert (shipped.strangers == fresh.prototypes[:1000]).all()
         assert (fresh.strangers == shipped.prototypes[:1000]).all()
         assert np.abs(shipped.prototypes[:1000] - fresh.prototypes[:1000]).min(1).max() > 0
-        for one in found.values():
-            assert one.persons == ("ann", "bob")
-            assert (one.prototypes[-2:] == np.eye(256)[:2]).all()
+        for gallery in found.values():
+            assert gallery.persons == ("ann", "bob")
+            assert (gallery.prototypes[-2:] == np.eye(256)[:2]).all()
 
     def test_another_seed_draws_other_fresh_decoys(self):
         net = manifest()["lightcnn9"]
@@ -270,7 +272,7 @@ class TestGalleries:
         clean, _ = people_at_random(30)
         assert galleries_of(entry("net"), clean[:29], {}, clean[:0], [], 0) == {}
         found = galleries_of(entry("net"), clean, {}, clean[:0], [], 0)
-        assert [one.prototypes.shape for one in found.values()] == [(1000, 16)] * 2
+        assert [gallery.prototypes.shape for gallery in found.values()] == [(1000, 16)] * 2
         assert np.linalg.norm(found["decoys like these people"].prototypes, axis=1) == pytest.approx(1, abs=1e-5)
 
     @pytest.mark.shared_data
@@ -305,21 +307,21 @@ class TestProperties:
     @settings(max_examples=25)
     @given(st.integers(0, 1000), st.randoms())
     def test_the_order_of_the_photos_does_not_matter(self, seed: int, random: Any):
-        known, after = some_set(seed)
+        references, after = some_set(seed)
         photos = list(published(after))
-        found, lines = count_set(known, iter(photos), K, 0)
-        again, lines_again = count_set(known, iter(random.sample(photos, len(photos))), K, 0)
+        found, lines = count_set(references, iter(photos), K, 0)
+        again, lines_again = count_set(references, iter(random.sample(photos, len(photos))), K, 0)
         assert (again, lines_again) == (found, lines)
 
     @settings(max_examples=25)
     @given(st.integers(0, 1000), st.data())
     def test_the_parts_of_a_set_add_up(self, seed: int, data: Any):
-        known, after = some_set(seed)
+        references, after = some_set(seed)
         photos = list(published(after))
         first = data.draw(st.lists(st.booleans(), min_size=len(photos), max_size=len(photos)))
-        whole, _ = count_set(known, iter(photos), K, 0)
+        whole, _ = count_set(references, iter(photos), K, 0)
         parts = [
-            count_set(known, (p for p, here in zip(photos, first, strict=True) if here == side), K, 0)[0]
+            count_set(references, (p for p, here in zip(photos, first, strict=True) if here == side), K, 0)[0]
             for side in (True, False)
         ]
         for name in HANDLINGS:
@@ -332,13 +334,14 @@ class TestProperties:
                 assert sum(added) == whole["one_to_one"]["1e-2"]["handlings"][name][key]
 
 
-def some_set(seed: int) -> tuple[Known, np.ndarray]:
+def some_set(seed: int) -> tuple[References, np.ndarray]:
     rng = np.random.default_rng(seed)
     n = int(rng.integers(1, 15))
     degrees = rng.uniform(0, 360, n)
     persons = [f"#{rng.integers(6)}" for _ in range(n)]
-    known = known_of(at(*degrees), persons, gallery(*rng.uniform(0, 360, 8), strangers=at(*rng.uniform(0, 360, 9))))
-    return known, at(*(degrees + rng.normal(0, 40, n)))
+    galleries = gallery(*rng.uniform(0, 360, 8), strangers=at(*rng.uniform(0, 360, 9)))
+    references = references_of(at(*degrees), persons, galleries)
+    return references, at(*(degrees + rng.normal(0, 40, n)))
 
 
 def people_at_random(n: int) -> tuple[np.ndarray, list[str]]:

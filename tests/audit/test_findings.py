@@ -49,7 +49,7 @@ def kinds(
 ) -> list[tuple[str, str]]:
     extra = extra or {}
     ids = {path: path.upper() for path in [*originals, *extra]}
-    return [(one["id"], one["kind"]) for one in findings_of(originals, published, extra, ids, recorded)]
+    return [(finding["id"], finding["kind"]) for finding in findings_of(originals, published, extra, ids, recorded)]
 
 
 class TestFindings:
@@ -87,7 +87,8 @@ class TestFindings:
         extra = {"x": {"sha256": "in 2", "thumbnail": picture(2)}, "y": {"sha256": "y", "thumbnail": picture(1)}}
         ids = {"a": "A1", "b": "A2", "x": "A3", "y": "A4"}
         found = findings_of(originals, {"a": version(1), "b": version(2)}, extra, ids, None)
-        assert [(one["id"], one["kind"]) for one in found] == [("A3", "original published"), ("A4", "second version")]
+        kinds = [(finding["id"], finding["kind"]) for finding in found]
+        assert kinds == [("A3", "original published"), ("A4", "second version")]
         assert "A2" in found[0]["detail"]
         assert "A1" in found[1]["detail"]
 
@@ -110,7 +111,7 @@ class TestFindings:
             "c": version(3),
         }
         found = findings_of(originals, swapped, {}, {"a": "A1", "b": "A2", "c": "A3"}, None)
-        assert [(one["id"], one["kind"]) for one in found] == [("A1", "swapped"), ("A2", "swapped")]
+        assert [(finding["id"], finding["kind"]) for finding in found] == [("A1", "swapped"), ("A2", "swapped")]
         assert ["A2" in found[0]["detail"], "A1" in found[1]["detail"]] == [True, True]
 
     def test_what_shows_two_originals_alike_is_not_called_swapped(self):
@@ -148,4 +149,4 @@ class TestFindings:
             {},
         )
         assert found
-        assert not any("secret" in str(one) or "hidden" in str(one) for one in found)
+        assert not any("secret" in str(finding) or "hidden" in str(finding) for finding in found)

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from deid.audit.persons import KnownFace, another_photo, persons_of
+from deid.audit.persons import ReferenceFace, another_photo, persons_of
 
 THRESHOLD = math.cos(math.radians(20))
 
@@ -15,8 +15,8 @@ def at(degrees: float) -> np.ndarray:
     return np.array([math.cos(math.radians(degrees)), math.sin(math.radians(degrees))], np.float32)
 
 
-def face(path: str, degrees: float, folder: str | None = None, sha256: str = "") -> KnownFace:
-    return KnownFace(path, sha256 or f"sha of {path}", folder, at(degrees))
+def face(path: str, degrees: float, folder: str | None = None, sha256: str = "") -> ReferenceFace:
+    return ReferenceFace(path, sha256 or f"sha of {path}", folder, at(degrees))
 
 
 class TestPersons:

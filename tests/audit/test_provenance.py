@@ -4,68 +4,27 @@ from typing import Any
 import pytest
 from audit.fake_photos import entry
 
-from deid.audit.provenance import MadeBy, made_by, surrogates_of
+from deid.audit.provenance import RecordedRun, made_by, surrogates_of
 from deid.batch.journal import Journal, journal_path
 from deid.batch.photo_tree import journal_name
 from deid.errors import UsageError
-from deid.recognizers.kinship import class_of
 from deid.types import PhotoResult
 
 NET = entry("net", training_data="faces of A", teacher="master", teacher_trained_on="faces of M")
 
 
-class TestClasses:
-    def test_what_was_attacked_is_the_surrogate_whatever_it_is_called(self):
-        renamed = entry("renamed", sha256=NET.sha256)
-        assert class_of(NET, [NET]) == class_of(renamed, [NET]) == "surrogate"
-
-    @pytest.mark.parametrize(
-        "other",
-        [
-            entry("master", training_data="faces of B"),  # taught the surrogate
-            entry("pupil", training_data="faces of C", teacher="net"),  # was taught by it
-            entry("sibling", training_data="faces of D", teacher="master"),  # has the same teacher
-            entry("pupil of two", training_data="faces of C", teacher="another, net"),
-            entry("cousin", training_data="faces of A"),  # has seen the same faces
-            entry("pupil of a cousin", training_data="faces of E", teacher="x", teacher_trained_on="faces of A"),
-            entry("as its teacher", training_data="faces of M"),  # has seen what its teacher saw
-        ],
-        ids=lambda entry: entry.name,
-    )
-    def test_related(self, other: Any):
-        assert class_of(other, [NET]) == "related"
-
-    def test_independent_is_only_who_says_what_it_has_seen(self):
-        assert class_of(entry("other", training_data="faces of B", teacher="somebody"), [NET]) == "independent"
-        assert class_of(entry("silent", training_data=None), [NET]) == "unknown"
-
-    def test_two_of_unstated_training_are_not_related_by_their_silence(self):
-        silent = entry("silent", training_data=None)
-        assert class_of(entry("other", training_data=None), [silent]) == "unknown"
-        assert class_of(entry("other"), [silent]) == "independent"
-
-    def test_the_nearest_of_several_surrogates_counts(self):
-        far = entry("far", training_data="faces of Z")
-        assert class_of(entry("cousin", training_data="faces of A"), [far, NET]) == "related"
-        assert class_of(far, [NET, far]) == "surrogate"
-
-    def test_without_a_journal_everything_is_unknown(self):
-        assert class_of(NET, None) == class_of(entry("other"), None) == "unknown"
-
+class TestSurrogates:
     def test_weights_replaced_since_the_run_are_not_those_attacked(self):
         entries = {"net": NET, "other": entry("other")}
 
         def attacked(*names: str, weights: str = "") -> Any:
-            return surrogates_of(MadeBy(5, "k-a3", "robust", names, weights, {}), entries)
+            return surrogates_of(RecordedRun(5, "k-a3", "robust", names, weights, {}), entries)
 
         assert attacked("net", "other", weights=NET.sha256[:16]) == [NET, entries["other"]]
         assert attacked("net", weights="0" * 16) is None
         assert attacked("net", "gone") is None
         assert attacked() == []
         assert surrogates_of(None, entries) is None
-
-    def test_a_blur_attacks_nobody(self):
-        assert class_of(NET, []) == "independent"
 
 
 def configuration(**changes: Any) -> dict[str, Any]:
@@ -93,15 +52,16 @@ class TestMadeBy:
         assert found.outputs == {Path("a.jpg"): "1" * 64, odd: "2" * 64}
 
     @pytest.mark.parametrize("profile", ["robust", "paper", "transfer"])
-    @pytest.mark.parametrize("beside", [{}, {"dlib-resnet": "0" * 16, "mobilenet-vggface2": "1" * 16}])
-    def test_the_profile_is_told_with_the_method_and_what_was_attacked_beside(
-        self, tmp_path: Path, profile: str, beside: dict[str, str]
+    @pytest.mark.parametrize("further", [{}, {"dlib-resnet": "0" * 16, "mobilenet-vggface2": "1" * 16}])
+    def test_the_profile_is_told_with_the_method_and_what_else_was_attacked(
+        self, tmp_path: Path, profile: str, further: dict[str, str]
     ):
         recognizer = f"lightcnn9 {NET.sha256[:16]}"
-        write_journal(tmp_path, {}, profile=profile, recognizer=recognizer, beside=beside or None).close()
+        changes = {"profile": profile, "recognizer": recognizer, "further surrogates": further or None}
+        write_journal(tmp_path, {}, **changes).close()
         found = made_by(tmp_path)
         assert found is not None
-        assert (found.made_with, found.surrogates) == (f"k-a3, profile {profile}", ("lightcnn9", *beside))
+        assert (found.made_with, found.surrogates) == (f"k-a3, profile {profile}", ("lightcnn9", *further))
         assert found.weights == NET.sha256[:16]
 
     @pytest.mark.parametrize("recognizer", ["", "lightcnn9", "lightcnn9 0123abcd more"])
@@ -110,9 +70,9 @@ class TestMadeBy:
         with pytest.raises(UsageError, match="none of this program"):
             made_by(tmp_path)
 
-    @pytest.mark.parametrize("beside", ["dlib-resnet", ["dlib-resnet"], [["a", "b", "c"]], 7])
-    def test_surrogates_that_no_run_wrote_are_refused(self, tmp_path: Path, beside: Any):
-        write_journal(tmp_path, {}, beside=beside).close()
+    @pytest.mark.parametrize("further", ["dlib-resnet", ["dlib-resnet"], [["a", "b", "c"]], 7])
+    def test_surrogates_that_no_run_wrote_are_refused(self, tmp_path: Path, further: Any):
+        write_journal(tmp_path, {}, **{"further surrogates": further}).close()
         with pytest.raises(UsageError, match="none of this program"):
             made_by(tmp_path)
 

@@ -59,7 +59,8 @@ class TestSpread:
         ranks = draw_groups(200, K, seeded_rng(1))
         found = audited(*save_set(tmp_path, people(200)[:, 0], ranks))
         figures = gallery_of(found)
-        assert {rank: one["value"] for rank, one in figures["pmf"].items()} == {"1": 0} | dict.fromkeys("23456", 0.2)
+        pmf = {rank: share["value"] for rank, share in figures["pmf"].items()}
+        assert pmf == {"1": 0} | dict.fromkeys("23456", 0.2)
         assert figures["effective_k"] == 5
         assert figures["this_set"] == {"condition_5": "met", "condition_6": "met"}
         assert (figures["process"]["condition_5"], figures["process"]["condition_6"]) == ("met", "met")
@@ -118,7 +119,7 @@ class TestSpread:
         for i, face in enumerate(clean):
             save(tmp_path / "blurred" / f"{i:03d}.png", face)
         found = audited(originals, first, tmp_path / "blurred")
-        assert [one["label"] for one in found.document["sets"]] == ["A", "B"]
+        assert [part["label"] for part in found.document["sets"]] == ["A", "B"]
         shares = [gallery_of(found, label=at)["handlings"]["as published"]["first"]["value"] for at in (0, 1)]
         assert shares == [0, 1]
         assert len(found.paths) == len(found.faces) == 80
@@ -139,7 +140,7 @@ class TestRecognizers:
     ):
         write_journal(against_net[1], "net", files=list(against_net[1].iterdir())).close()
         found = audited(*against_net, against=())
-        classes = {name: one["class"] for name, one in found.document["recognizers"].items()}
+        classes = {name: recognizer["class"] for name, recognizer in found.document["recognizers"].items()}
         assert classes == {"net": "surrogate", "pupil": "related", "other": "independent"}
         conditions = {name: gallery_of(found, name)["this_set"]["condition_5"] for name in classes}
         assert conditions == {"net": "met", "pupil": "violated", "other": "violated"}
@@ -154,7 +155,7 @@ class TestRecognizers:
 
     def test_without_a_journal_every_class_is_unknown(self, looking: Looking, against_net: tuple[Path, Path]):
         found = audited(*against_net, against=())
-        assert {one["class"] for one in found.document["recognizers"].values()} == {"unknown"}
+        assert {recognizer["class"] for recognizer in found.document["recognizers"].values()} == {"unknown"}
         assert "treat every recognizer as possibly attacked" in json.dumps(found.document["sets"][0]["first_screen"])
 
     def test_a_surrogate_that_is_gone_leaves_every_class_unknown(
@@ -162,14 +163,14 @@ class TestRecognizers:
     ):
         write_journal(against_net[1], "gone").close()
         found = audited(*against_net, against=())
-        assert {one["class"] for one in found.document["recognizers"].values()} == {"unknown"}
+        assert {recognizer["class"] for recognizer in found.document["recognizers"].values()} == {"unknown"}
 
     def test_no_independent_recognizer_is_said_on_the_first_screen(
         self, looking: Looking, against_net: tuple[Path, Path]
     ):
         write_journal(against_net[1], "net").close()
         screen = audited(*against_net, against=("net", "pupil")).document["sets"][0]["first_screen"]
-        assert any(one["answer"].startswith("No. The recognizers asked were attacked") for one in screen)
+        assert any(line["answer"].startswith("No. The recognizers asked were attacked") for line in screen)
 
     def test_a_recognizer_that_does_not_know_these_people_proves_nothing(self, looking: Looking, tmp_path: Path):
         looking.entries = {"blind": entry("blind")}
@@ -312,8 +313,9 @@ def planted(tmp_path_factory: pytest.TempPathFactory, shared_data: Path) -> Plan
         shutil.copyfile(next(portraits), published / "extra.jpg")
         shutil.copyfile(originals / "asitis.jpg", published / "left.jpg")
         found = audit(originals, [published], AuditOptions())
-    ids = {path.stem: id for id, path in found.paths.items()}
-    missing = {one["id"] for one in found.document["sets"][0]["counts"]["findings"] if one["kind"] == "missing"}
+    ids = {path.stem: photo for photo, path in found.paths.items()}
+    findings = found.document["sets"][0]["counts"]["findings"]
+    missing = {finding["id"] for finding in findings if finding["kind"] == "missing"}
     assert len(missing) == 1
     return Planted(found, ids | {"missing": missing.pop()})
 
@@ -353,7 +355,7 @@ class TestPlantedFailures:
 
     def test_the_first_screen_counts_them(self, planted: Planted):
         screen = planted.found.document["sets"][0]["first_screen"]
-        (told,) = [one for one in screen if one["question"] == "Is every photo there, and what it should be?"]
+        (told,) = [line for line in screen if line["question"] == "Is every photo there, and what it should be?"]
         assert told["evidence"][0].startswith("3 of 9 originals were audited")
         kinds = ("6 changed since", "1 missing", "1 not a version", "1 original published", "2 swapped", "1 unchanged")
         others = ("1 unreadable", "1 extra", "1 faceless original", "1 recompressed")
@@ -374,7 +376,7 @@ class TestPlantedFailures:
         assert line.values["psnr"] == 99
 
     def test_the_class_is_told_by_the_journal_and_the_manifest(self, planted: Planted):
-        classes = {name: one["class"] for name, one in planted.found.document["recognizers"].items()}
+        classes = {name: recognizer["class"] for name, recognizer in planted.found.document["recognizers"].items()}
         assert classes == {
             "lightcnn9": "surrogate", "dlib-resnet": "related",
             "mobilenet-vggface2": "related", "facenet-casia": "independent",
@@ -385,5 +387,7 @@ class TestPlantedFailures:
 
     def test_every_published_file_is_in_the_document_with_its_hash(self, planted: Planted):
         files = {file["id"]: file["sha256"] for file in planted.found.document["sets"][0]["files"]}
-        assert {id: hashlib.sha256(path.read_bytes()).hexdigest() for id, path in planted.found.paths.items()} == files
+        assert {
+            photo: hashlib.sha256(path.read_bytes()).hexdigest() for photo, path in planted.found.paths.items()
+        } == files
         assert len(files) == 10

@@ -8,7 +8,7 @@ import platformdirs
 import pytest
 from audit.fake_photos import Looking, at_rank, audited, people, save
 
-from deid.audit import run
+from deid.audit import folders as audited_folders
 from deid.audit.run import AuditOptions, audit
 from deid.audit.store import Store, stamp_of, store_path
 from deid.errors import UsageError
@@ -190,13 +190,13 @@ class TestGoingOn:
     ):
         first_look = looking.photo
 
-        def meanwhile(*arguments: Any) -> Any:
-            monkeypatch.setattr(run, "measure_photo", first_look)
+        def meanwhile(*arguments: Any, **named: Any) -> Any:
+            monkeypatch.setattr(audited_folders, "measure_photo", first_look)
             with pytest.raises(UsageError, match="running already"):
                 audited(*folders)
-            return first_look(*arguments)
+            return first_look(*arguments, **named)
 
-        monkeypatch.setattr(run, "measure_photo", meanwhile)
+        monkeypatch.setattr(audited_folders, "measure_photo", meanwhile)
         assert audited(*folders).document["sets"][0]["counts"]["faces"] == 6
 
     def test_people_of_another_folder_are_not_taken_over_from_an_interrupted_audit(
@@ -208,7 +208,7 @@ class TestGoingOn:
             target.parent.mkdir(parents=True)
             target.write_bytes((originals / photo).read_bytes())
 
-        def stop(done: int, total: int, what: str) -> None:
+        def stop(done: int, total: int, photo: str) -> None:
             if done == total:
                 raise KeyboardInterrupt
 
@@ -221,5 +221,5 @@ class TestGoingOn:
     def test_progress_counts_every_photo(self, looking: Looking, folders: tuple[Path, Path]):
         seen: list[tuple[int, int, str]] = []
         options = AuditOptions(k_level=5, against=("net",))
-        audit(folders[0], [folders[1]], options, progress=lambda *told: seen.append(told))
+        audit(folders[0], [folders[1]], options, progress=lambda *progress: seen.append(progress))
         assert seen == [(i + 1, 6, f"{i}.png") for i in range(6)]

@@ -25,41 +25,42 @@ FAINT_TEXT = """() => {
   const channel = v => (v /= 255) <= 0.03928 ? v / 12.92 : ((v + 0.055) / 1.055) ** 2.4;
   const parts = color => color.match(/[\\d.]+/g).map(Number);
   const light = ([r, g, b]) => 0.2126 * channel(r) + 0.7152 * channel(g) + 0.0722 * channel(b);
-  const behind = one => {
-    for (; one; one = one.parentElement) {
-      const color = parts(getComputedStyle(one).backgroundColor);
+  const behind = element => {
+    for (; element; element = element.parentElement) {
+      const color = parts(getComputedStyle(element).backgroundColor);
       if (color.length === 3 || color[3] === 1) return color;
     }
     return [255, 255, 255];
   };
   const found = [];
-  for (const one of document.querySelectorAll("body *")) {
-    const own = [...one.childNodes].some(node => node.nodeType === 3 && node.textContent.trim());
-    if (!own || one.tagName === "title" || !one.getClientRects().length) continue;
-    const style = getComputedStyle(one);
-    const text = light(parts(one instanceof SVGElement ? style.fill : style.color)), page = light(behind(one));
+  for (const element of document.querySelectorAll("body *")) {
+    const own = [...element.childNodes].some(node => node.nodeType === 3 && node.textContent.trim());
+    if (!own || element.tagName === "title" || !element.getClientRects().length) continue;
+    const style = getComputedStyle(element);
+    const text = light(parts(element instanceof SVGElement ? style.fill : style.color)), page = light(behind(element));
     const contrast = (Math.max(text, page) + 0.05) / (Math.min(text, page) + 0.05);
-    if (contrast < 4.5) found.push(`${one.tagName}.${one.className}: ${contrast.toFixed(2)}: ${one.textContent}`);
+    const name = `${element.tagName}.${element.className}`;
+    if (contrast < 4.5) found.push(`${name}: ${contrast.toFixed(2)}: ${element.textContent}`);
   }
   return found;
 }"""
 
 # Plots with nothing in them that can be seen.
 EMPTY_PLOTS = """() => [...document.querySelectorAll("svg")].filter(svg => {
-  const size = one => { const box = one.getBoundingClientRect(); return box.width * box.height; };
-  const long = one => { const box = one.getBoundingClientRect(); return Math.max(box.width, box.height); };
+  const size = element => { const box = element.getBoundingClientRect(); return box.width * box.height; };
+  const long = element => { const box = element.getBoundingClientRect(); return Math.max(box.width, box.height); };
   const marks = [...svg.querySelectorAll(".mark")];
-  return !size(svg) || !marks.some(one => one.tagName === "line" ? long(one) : size(one));
+  return !size(svg) || !marks.some(element => element.tagName === "line" ? long(element) : size(element));
 }).map(svg => svg.textContent)"""
 
 # What a table says: each number with its path and raw value, and what of a cell is a number without one.
 TABLES = """() => ({
-  cells: [...document.querySelectorAll("[data-path]")].map(one => [
-    one.dataset.path, one.dataset.value, one.textContent]),
-  others: [...document.querySelectorAll("td:not(.hash)")].map(one => {
-    const rest = one.cloneNode(true);
+  cells: [...document.querySelectorAll("[data-path]")].map(element => [
+    element.dataset.path, element.dataset.value, element.textContent]),
+  others: [...document.querySelectorAll("td:not(.hash)")].map(element => {
+    const rest = element.cloneNode(true);
     rest.querySelectorAll("[data-path]").forEach(known => known.remove());
-    return [one.closest("table").caption.textContent, rest.textContent];
+    return [element.closest("table").caption.textContent, rest.textContent];
   }).filter(([, text]) => /\\d/.test(text)),
 })"""
 
@@ -82,9 +83,10 @@ def test_it_opens_in_silence(report: Json, watched: Watched, tmp_path: Path) -> 
 
 
 def test_every_plot_is_drawn(report: Json, watched: Watched) -> None:
-    recognizers = [one for part in report["sets"] for one in part["counts"]["recognizers"].values()]
-    galleries = [one for part in recognizers for one in part["galleries"].values()]
-    expected = sum(bool(one["histograms"]) for one in recognizers) + 2 * sum("withheld" not in one for one in galleries)
+    recognizers = [counts for part in report["sets"] for counts in part["counts"]["recognizers"].values()]
+    galleries = [gallery for counts in recognizers for gallery in counts["galleries"].values()]
+    expected = sum(bool(counts["histograms"]) for counts in recognizers)
+    expected += 2 * sum("withheld" not in gallery for gallery in galleries)
     assert watched.page.locator("svg").count() == expected
     assert watched.page.evaluate(EMPTY_PLOTS) == []
 
@@ -96,7 +98,7 @@ def test_every_number_of_a_table_is_that_of_report_json(report: Json, watched: W
         value = json.loads(raw)
         assert value == _value_at(report, path), path
         assert _says(text, value), f"{path}: {text!r} for {value!r}"
-    assert [one for one in tables["others"] if not one[0].startswith("Findings")] == []
+    assert [cell for cell in tables["others"] if not cell[0].startswith("Findings")] == []
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
@@ -119,7 +121,7 @@ def test_a_phone_scrolls_only_downward(report: Json, watched: Watched) -> None:
     assert watched.page.evaluate("document.documentElement.scrollWidth") <= 390
     assert watched.page.evaluate("document.body.scrollWidth") <= 390
     # Wide tables do, each in its own frame.
-    wide = "() => [...document.querySelectorAll('.scroll')].some(one => one.scrollWidth > one.clientWidth)"
+    wide = "() => [...document.querySelectorAll('.scroll')].some(frame => frame.scrollWidth > frame.clientWidth)"
     assert watched.page.evaluate(wide)
 
 

@@ -25,11 +25,9 @@ def assemble(configuration: Json, recognizers: Json, sets: list[Json], made: Jso
     """The document from counts: figures, verdicts, sentences and digest are derived. sets: {label, counts, files}."""
     K = configuration["k_level"]
     derived = []
-    for one in sets:
-        figures = figures_of(one["counts"], K)
-        derived.append(
-            {**one, "figures": figures, "first_screen": first_screen({**one, "figures": figures}, recognizers, K)}
-        )
+    for published_set in sets:
+        with_figures = {**published_set, "figures": figures_of(published_set["counts"], K)}
+        derived.append({**with_figures, "first_screen": first_screen(with_figures, recognizers, K)})
     document = {
         "format": FORMAT,
         "threat_model": THREAT_MODEL,
@@ -48,26 +46,32 @@ def assemble(configuration: Json, recognizers: Json, sets: list[Json], made: Jso
 def shared_part(document: Json) -> Json:
     """The document for others: without a pmf where a set has too few faces for one."""
     K = document["configuration"]["k_level"]
-    sets = []
-    for one in document["sets"]:
-        counts = one["counts"]
+    sets = _counted(document)
+    for published_set in sets:
+        counts = published_set["counts"]
         if counts["faces"] < FACES_PER_RANK * K:
-            counts = {**counts, "recognizers": {name: _coarse(r) for name, r in counts["recognizers"].items()}}
-        sets.append({"label": one["label"], "counts": counts, "files": one["files"]})
+            coarse = {name: _coarse(of_recognizer) for name, of_recognizer in counts["recognizers"].items()}
+            published_set["counts"] = {**counts, "recognizers": coarse}
     return assemble(document["configuration"], document["recognizers"], sets, document["made"])
+
+
+def _counted(document: Json) -> list[Json]:
+    """Of each set what is not derived."""
+    return [{key: published_set[key] for key in ("label", "counts", "files")} for published_set in document["sets"]]
 
 
 def _coarse(counts: Json) -> Json:
     """Counts of one recognizer that tell of no rank but the first."""
     galleries = {
         name: {
-            "size": one["size"],
+            "size": gallery["size"],
             "withheld": "too few faces for a distribution over ranks",
             "handlings": {
-                h: {"first": x["ranks"].get("1", 0), "n": sum(x["ranks"].values())} for h, x in one["handlings"].items()
+                handling: {"first": handled["ranks"].get("1", 0), "n": sum(handled["ranks"].values())}
+                for handling, handled in gallery["handlings"].items()
             },
         }
-        for name, one in counts["galleries"].items()
+        for name, gallery in counts["galleries"].items()
     }
     return {**counts, "galleries": galleries}
 
@@ -106,13 +110,12 @@ def differences(document: Json, published: Mapping[str, str] | None) -> list[str
     if document.get("format") != FORMAT:
         return [f"format: {document.get('format')!r} is not {FORMAT!r}"]
     try:
-        sets = [{"label": one["label"], "counts": one["counts"], "files": one["files"]} for one in document["sets"]]
-        again = assemble(document["configuration"], document["recognizers"], sets, document["made"])
+        again = assemble(document["configuration"], document["recognizers"], _counted(document), document["made"])
     except (KeyError, TypeError, ValueError, AttributeError, ArithmeticError) as error:
         return [f"the counts are not those of a report ({type(error).__name__}: {error})"]
     lines = [
-        f"{where}: the report says {_short(said)}, its own counts give {_short(found)}"
-        for where, said, found in _unequal(document, again)
+        f"{where}: the report says {_short(reported)}, its own counts give {_short(derived)}"
+        for where, reported, derived in _unequal(document, again)
         if where.split(".")[0] not in _SEALED
     ]
     if document.get("digest") != sealed(document)["digest"]:
@@ -150,11 +153,11 @@ def weights_elsewhere(document: Json) -> list[str]:
 def _changed_weights(document: Json) -> list[str]:
     lines = []
     entries = manifest()
-    for name, one in document["recognizers"].items():
+    for name, recognizer in document["recognizers"].items():
         if name not in entries:
             continue
-        if entries[name].sha256 != one["sha256"]:
-            lines.append(f"weights of {name}: the report was made with others (SHA-256 {one['sha256'][:16]}…)")
+        if entries[name].sha256 != recognizer["sha256"]:
+            lines.append(f"weights of {name}: the report was made with others (SHA-256 {recognizer['sha256'][:16]}…)")
         else:
             try:
                 verify(entries[name])
@@ -165,15 +168,15 @@ def _changed_weights(document: Json) -> list[str]:
 
 def _changed_files(document: Json, published: Mapping[str, str]) -> list[str]:
     """Files of the report that are not there any more as they were, and files it does not know."""
-    known = {file["id"]: file["sha256"] for one in document["sets"] for file in one["files"]}
-    there = set(published.values())
+    audited = {file["id"]: file["sha256"] for published_set in document["sets"] for file in published_set["files"]}
+    hashes = set(published.values())
     lines = []
-    for id, sha256 in known.items():
-        if published.get(id, sha256) != sha256:
-            lines.append(f"{id}: not the file that was audited")
-        elif sha256 and sha256 not in there:
-            lines.append(f"{id}: no file has the SHA-256 it had ({sha256[:16]}…)")
-    unknown = [name for name, sha256 in published.items() if name not in known and sha256 not in known.values()]
+    for photo, sha256 in audited.items():
+        if published.get(photo, sha256) != sha256:
+            lines.append(f"{photo}: not the file that was audited")
+        elif sha256 and sha256 not in hashes:
+            lines.append(f"{photo}: no file has the SHA-256 it had ({sha256[:16]}…)")
+    unknown = [name for name, sha256 in published.items() if name not in audited and sha256 not in audited.values()]
     return lines + [f"{name}: the report does not know this file" for name in unknown]
 
 

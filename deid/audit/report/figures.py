@@ -12,15 +12,15 @@ from deid.anonymity.even_spread import even_spread_p_value, holm
 from deid.anonymity.intervals import Estimate, median_interval, proportion, upper_bound
 from deid.anonymity.rank_pmf import RankPmf, rank_pmf
 from deid.anonymity.verdicts import deciding_number, process_verdict
+from deid.audit.galleries import FPIR
 from deid.images.handlings import AS_PUBLISHED
 
 DELTA = 0.1  # tolerance δ of the verdict on the process
 MIN_PERSONS = 30  # fewer decide nothing about a process
 CMC_RANKS = (1, 5, 50)
-FARS = ("1e-2", "1e-3")
-FPIR = 0.01
 # Below this share of clean faces known from another photo, a recognizer's failure on protected ones proves nothing.
 CONTROL_FLOOR = 0.5
+CONTROL_FAR = "1e-2"  # of the one-to-one comparison that counts there
 WITHIN_LEVEL = 0.05
 
 Json = dict[str, Any]
@@ -29,32 +29,33 @@ Json = dict[str, Any]
 def figures_of(counts: Json, K: int) -> Json:
     """All figures of one published set. counts: what `counts.count_set` makes; K: the anonymity level."""
     return {
-        "recognizers": {name: _recognizer(one, K) for name, one in counts["recognizers"].items()},
+        "recognizers": {name: _recognizer(recognizer, K) for name, recognizer in counts["recognizers"].items()},
         "quality": {name: _median(histogram) for name, histogram in counts["quality"].items()},
         "findings": {"photos_with_findings": len({finding["id"] for finding in counts["findings"]})},
     }
 
 
 def _recognizer(counts: Json, K: int) -> Json:
-    galleries = {name: _gallery(one, K) for name, one in counts["galleries"].items()}
-    one_to_one = {far: _one_to_one(one) for far, one in counts["one_to_one"].items()}
+    galleries = {name: _gallery(gallery, K) for name, gallery in counts["galleries"].items()}
+    one_to_one = {far: _one_to_one(comparison) for far, comparison in counts["one_to_one"].items()}
     return {
         "galleries": galleries,
         "one_to_one": one_to_one,
-        "linked": {far: _linked(one) for far, one in counts["linked"].items()},
+        "linked": {far: _linked(pairs) for far, pairs in counts["linked"].items()},
         "control": _control(galleries, one_to_one),
     }
 
 
 def _gallery(counts: Json, K: int) -> Json:
     if "withheld" in counts:
-        handlings = {name: {"first": share(one["first"], one["n"])} for name, one in counts["handlings"].items()}
+        handlings = {
+            name: {"first": share(handled["first"], handled["n"])} for name, handled in counts["handlings"].items()
+        }
         return {"withheld": counts["withheld"], "handlings": handlings}
-    handled = {name: _handling(one, K, counts["size"]) for name, one in counts["handlings"].items()}
     published = counts["handlings"][AS_PUBLISHED]
     ranks = _ranks(published["ranks"])
     figures: Json = {
-        "handlings": handled,
+        "handlings": {name: _handling(handled, K, counts["size"]) for name, handled in counts["handlings"].items()},
         "cumulative_match": {
             str(rank): {
                 "main": share(within(ranks, rank), ranks.n),
@@ -126,17 +127,17 @@ def _handling(counts: Json, K: int, size: int) -> Json:
 
 def _one_to_one(counts: Json) -> Json:
     """Protection: the share of faces that a one-to-one comparison does not match."""
-    handled = {
+    handlings = {
         name: {
-            "main": share(one["n"] - one["matches"], one["n"]),
-            "another_photo": share(one["n_other"] - one["matches_other"], one["n_other"]),
+            "main": share(handled["n"] - handled["matches"], handled["n"]),
+            "another_photo": share(handled["n_other"] - handled["matches_other"], handled["n_other"]),
         }
-        for name, one in counts["handlings"].items()
+        for name, handled in counts["handlings"].items()
     }
     control = counts["control"]
     return {
         "threshold": counts["threshold"],
-        "handlings": handled,
+        "handlings": handlings,
         "control": share(control["n"] - control["matches"], control["n"]),
         "baseline": 1 - float(counts["far"]),
     }
@@ -162,16 +163,13 @@ def _within_person(patterns: list[list[int]]) -> Json:
 def _control(galleries: Json, one_to_one: Json) -> Json:
     """Does the recognizer know these people in clean photos, other ones than the enrolled? Else it proves nothing."""
     full = [gallery for gallery in galleries.values() if "withheld" not in gallery]
-    known = [gallery["cumulative_match"]["1"]["control"] for gallery in full]
-    known += [
-        {"value": 1 - one["control"]["value"], "n": one["control"]["n"]}
-        for far, one in one_to_one.items()
-        if far == "1e-2" and one["control"]["n"]
-    ]
-    values = [one["value"] for one in known if one["n"]]
-    if not values:
+    controls = [gallery["cumulative_match"]["1"]["control"] for gallery in full]
+    recognized = [control["value"] for control in controls if control["n"]]
+    if CONTROL_FAR in one_to_one and (control := one_to_one[CONTROL_FAR]["control"])["n"]:
+        recognized.append(1 - control["value"])
+    if not recognized:
         return {"state": "unavailable", "known": None}
-    return {"state": "failed" if max(values) < CONTROL_FLOOR else "passed", "known": max(values)}
+    return {"state": "failed" if max(recognized) < CONTROL_FLOOR else "passed", "known": max(recognized)}
 
 
 def _ranks(counts: Mapping[str, int]) -> RankPmf:
@@ -184,7 +182,7 @@ def _n(counts: Mapping[str, int]) -> int:
 
 def within(ranks: RankPmf, rank: int) -> int:
     """Faces at this rank or before it."""
-    return sum(n for r, n in ranks.counts.items() if r <= rank)
+    return sum(n for counted, n in ranks.counts.items() if counted <= rank)
 
 
 def share(successes: int, n: int) -> Json:

@@ -11,34 +11,34 @@ Json = dict[str, Any]
 FAR = "1e-2"  # of the one-to-one comparison that the first screen tells of
 
 
-def first_screen(one: Json, recognizers: Json, K: int) -> list[Json]:
+def first_screen(published_set: Json, recognizers: Json, K: int) -> list[Json]:
     """[{question, answer, evidence}] of one set; evidence: a line for each recognizer, the worst first."""
-    figures = one["figures"]["recognizers"]
-    asked = {name: figures[name] for name in worst_first(recognizers, figures)}
-    named = {name: f"{name} ({recognizers[name]['class']})" for name in asked}
+    unordered = published_set["figures"]["recognizers"]
+    figures = {name: unordered[name] for name in worst_first(recognizers, unordered)}
+    titles = {name: f"{name} ({recognizers[name]['class']})" for name in figures}
     return [
-        _put_first(asked, named),
-        _handled(asked, named),
-        _spread(asked, named, K),
-        _among_the_first(asked, named, K),
-        _match(asked, named),
-        _independent(asked, recognizers),
-        _complete(one["counts"]),
-        _cost(one["figures"]["quality"]),
+        _put_first(figures, titles),
+        _handled(figures, titles),
+        _spread(figures, titles, K),
+        _among_the_first(figures, titles, K),
+        _match(figures, titles),
+        _independent(figures, recognizers),
+        _complete(published_set["counts"]),
+        _cost(published_set["figures"]["quality"]),
     ]
 
 
-def _put_first(asked: Json, named: Json) -> Json:
-    shares = {name: share for name, one in asked.items() if (share := worst_share(one)) and share["n"]}
+def _put_first(figures: Json, titles: Json) -> Json:
+    shares = {name: share for name, recognizer in figures.items() if (share := worst_share(recognizer)) and share["n"]}
     evidence = []
-    for name in asked:
+    for name in figures:
         if name not in shares:
-            evidence.append(f"{named[name]} could not be asked: it has no gallery to look faces up in")
+            evidence.append(f"{titles[name]} could not be asked: it has no gallery to look faces up in")
             continue
-        line = f"{named[name]} puts {_percent(shares[name])} of the faces first{_where(asked[name], shares[name])}"
-        evidence.append(line + _DOUBT.get(asked[name]["control"]["state"], ""))
+        line = f"{titles[name]} puts {_percent(shares[name])} of the faces first{_where(figures[name], shares[name])}"
+        evidence.append(line + _DOUBT.get(figures[name]["control"]["state"], ""))
     first = [name for name, share in shares.items() if share["value"]]
-    states = {asked[name]["control"]["state"] for name in shares}
+    states = {figures[name]["control"]["state"] for name in shares}
     if not shares:
         answer = "It is not known: there is no recognizer here that could be asked."
     elif first:
@@ -50,7 +50,7 @@ def _put_first(asked: Json, named: Json) -> Json:
         answer = "No, but whether the recognizers that were asked know these people at all was not measured."
     else:
         answer = f"No: {_none(shares)}."
-    return _told("Do recognizers still put the person first?", answer, evidence)
+    return _answered("Do recognizers still put the person first?", answer, evidence)
 
 
 _DOUBT = {
@@ -61,21 +61,25 @@ _DOUBT = {
 
 def _where(figures: Json, share: Json) -> str:
     """In which gallery that is, where there are several that differ."""
-    galleries = {name: one["handlings"][AS_PUBLISHED]["first"] for name, one in figures["galleries"].items()}
-    worst = [name for name, one in galleries.items() if one == share]
-    others = [f"{_percent(one)} among {name}" for name, one in galleries.items() if one != share]
+    shares = {name: gallery["handlings"][AS_PUBLISHED]["first"] for name, gallery in figures["galleries"].items()}
+    worst = [name for name, in_gallery in shares.items() if in_gallery == share]
+    others = [f"{_percent(in_gallery)} among {name}" for name, in_gallery in shares.items() if in_gallery != share]
     return f" among {', '.join(worst)}; {', '.join(others)}" if others else ""
 
 
-def _handled(asked: Json, named: Json) -> Json:
+def _handled(figures: Json, titles: Json) -> Json:
     worst: dict[str, tuple[str, Json]] = {}
-    for name, one in asked.items():
-        handlings = {h for gallery in one["galleries"].values() for h in gallery["handlings"]} - {AS_PUBLISHED}
-        shares = {h: share for h in sorted(handlings) if (share := worst_share(one, h)) and share["n"]}
+    for name, recognizer in figures.items():
+        names = {handling for gallery in recognizer["galleries"].values() for handling in gallery["handlings"]}
+        shares = {
+            handling: share
+            for handling in sorted(names - {AS_PUBLISHED})
+            if (share := worst_share(recognizer, handling)) and share["n"]
+        }
         if shares:
             worst[name] = max(shares.items(), key=lambda share: share[1]["value"])
     evidence = [
-        f"{named[name]}: most after «{handling}», {_percent(share)} of the faces"
+        f"{titles[name]}: most after «{handling}», {_percent(share)} of the faces"
         for name, (handling, share) in worst.items()
     ]
     first = [name for name, (_, share) in worst.items() if share["value"]]
@@ -86,15 +90,18 @@ def _handled(asked: Json, named: Json) -> Json:
         answer = f"Yes: {_some(first, worst)} after one of them, up to {formatted(most, 'percent')} of the faces."
     else:
         answer = f"No: {_none(worst)}."
-    return _told("And after the photos were saved again, resized, blurred or shown on a screen?", answer, evidence)
+    return _answered("And after the photos were saved again, resized, blurred or shown on a screen?", answer, evidence)
 
 
-def _spread(asked: Json, named: Json, K: int) -> Json:
-    lookups = [(name, gallery, one) for name, figures in asked.items() for gallery, one in figures["galleries"].items()]
-    verdicts = [_worst(gallery_verdicts(one)) for *_, one in lookups]
+def _spread(figures: Json, titles: Json, K: int) -> Json:
+    lookups = [
+        (f"{titles[name]}, {title}", gallery)
+        for name, recognizer in figures.items()
+        for title, gallery in recognizer["galleries"].items()
+    ]
+    verdicts = [_worst(gallery_verdicts(gallery)) for _, gallery in lookups]
     evidence = [
-        f"{named[name]}, {gallery}: {verdict}{_reasons(one, K)}"
-        for (name, gallery, one), verdict in zip(lookups, verdicts, strict=True)
+        f"{title}: {verdict}{_reasons(gallery, K)}" for (title, gallery), verdict in zip(lookups, verdicts, strict=True)
     ]
     met, violated = verdicts.count("met"), verdicts.count("violated")
     if not lookups:
@@ -106,7 +113,7 @@ def _spread(asked: Json, named: Json, K: int) -> Json:
     else:
         answer = f"It cannot be said of {len(lookups) - met} of {len(lookups)} galleries."
     question = f"Is nobody the first guess, and are people spread evenly, at most 1/{K} of the faces at a rank?"
-    return _told(question, answer, evidence)
+    return _answered(question, answer, evidence)
 
 
 def _worst(verdicts: list[Any]) -> str:
@@ -146,13 +153,15 @@ def _not_met(gallery: Json, K: int) -> Iterator[str]:
         )
 
 
-def _among_the_first(asked: Json, named: Json, K: int) -> Json:
+def _among_the_first(figures: Json, titles: Json, K: int) -> Json:
     shares = {}
-    for name, figures in asked.items():
-        found = [one["candidates"] for one in figures["galleries"].values() if "candidates" in one]
-        if found := [one for one in found if one["n"]]:
-            shares[name] = max(found, key=lambda one: one["value"])
-    evidence = [f"{named[name]}: {_percent(share)} of the faces" for name, share in shares.items()]
+    for name, recognizer in figures.items():
+        in_galleries = [
+            share for gallery in recognizer["galleries"].values() if (share := gallery.get("candidates")) and share["n"]
+        ]
+        if in_galleries:
+            shares[name] = max(in_galleries, key=lambda share: share["value"])
+    evidence = [f"{titles[name]}: {_percent(share)} of the faces" for name, share in shares.items()]
     most = max((share["value"] for share in shares.values()), default=0)
     if not shares:
         answer = "It is not told: no recognizer could be asked, or there are too few faces to tell of ranks."
@@ -161,20 +170,20 @@ def _among_the_first(asked: Json, named: Json, K: int) -> Json:
         answer += f"{formatted(most, 'percent')} of the faces."
     else:
         answer = f"No: {_none(shares)}."
-    return _told(f"Does a look at the first {K + 1} candidates still find the person?", answer, evidence)
+    return _answered(f"Does a look at the first {K + 1} candidates still find the person?", answer, evidence)
 
 
-def _match(asked: Json, named: Json) -> Json:
+def _match(figures: Json, titles: Json) -> Json:
     evidence, matched = [], {}
-    for name, one in asked.items():
-        if FAR not in one["one_to_one"]:
-            evidence.append(f"{named[name]} has no threshold")
+    for name, recognizer in figures.items():
+        if FAR not in recognizer["one_to_one"]:
+            evidence.append(f"{titles[name]} has no threshold")
             continue
-        protection = one["one_to_one"][FAR]["handlings"][AS_PUBLISHED]["main"]
+        protection = recognizer["one_to_one"][FAR]["handlings"][AS_PUBLISHED]["main"]
         if protection["n"]:
             share = {"value": 1 - protection["value"], "low": 1 - protection["high"], "high": 1 - protection["low"]}
             matched[name] = share["value"]
-            evidence.append(f"{named[name]} still matches {_percent({**share, 'n': protection['n']})}")
+            evidence.append(f"{titles[name]} still matches {_percent({**share, 'n': protection['n']})}")
     if not matched:
         answer = "It is not known: no face could be compared."
     elif any(matched.values()):
@@ -183,20 +192,20 @@ def _match(asked: Json, named: Json) -> Json:
     else:
         answer = f"No: for {_none(matched)}."
     question = "Does a one-to-one comparison with the original still match (at one false match in a hundred)?"
-    return _told(question, answer, evidence)
+    return _answered(question, answer, evidence)
 
 
-def _independent(asked: Json, recognizers: Json) -> Json:
-    independent = [name for name in asked if recognizers[name]["class"] == "independent"]
-    heard = [name for name in independent if asked[name]["galleries"] or asked[name]["one_to_one"]]
-    if heard:
-        answer = f"Yes: {', '.join(heard)}."
+def _independent(figures: Json, recognizers: Json) -> Json:
+    independent = [name for name in figures if recognizers[name]["class"] == "independent"]
+    answering = [name for name in independent if figures[name]["galleries"] or figures[name]["one_to_one"]]
+    if answering:
+        answer = f"Yes: {', '.join(answering)}."
     elif independent:
         answer = (
             f"No. {', '.join(independent)} would be one, but there are too few people here to make decoys or a "
             "threshold, and none came with its weights."
         )
-    elif any(recognizers[name]["class"] == "unknown" for name in asked):
+    elif any(recognizers[name]["class"] == "unknown" for name in figures):
         answer = (
             "Unknown: nobody told what these photos were protected against or what a recognizer was trained on, so "
             "treat every recognizer as possibly attacked."
@@ -206,18 +215,23 @@ def _independent(asked: Json, recognizers: Json) -> Json:
             "No. The recognizers asked were attacked themselves or are related to one that was; what others make of "
             "these photos is not known."
         )
-    return _told("Was a recognizer asked that had nothing to do with the protection?", answer, [])
+    return _answered("Was a recognizer asked that had nothing to do with the protection?", answer, [])
 
 
 def _complete(counts: Json) -> Json:
     kinds: dict[str, int] = {}
     for finding in counts["findings"]:
         kinds[finding["kind"]] = kinds.get(finding["kind"], 0) + 1
-    told = ", ".join(f"{n} {kind}" for kind, n in sorted(kinds.items(), key=lambda one: (one[0] not in GRAVE, one[0])))
-    answer = f"No: {told}." if kinds.keys() & set(GRAVE) else f"Nothing grave was found: {told}." if told else "Yes."
+    listed = ", ".join(f"{kinds[kind]} {kind}" for kind in sorted(kinds, key=lambda kind: (kind not in GRAVE, kind)))
+    if not kinds:
+        answer = "Yes."
+    elif kinds.keys() & set(GRAVE):
+        answer = f"No: {listed}."
+    else:
+        answer = f"Nothing grave was found: {listed}."
     evidence = f"{counts['photos']['audited']} of {counts['photos']['originals']} originals were audited, "
     evidence += f"{counts['faces']} faces; {counts['photos']['published']} files are published"
-    return _told("Is every photo there, and what it should be?", answer, [evidence])
+    return _answered("Is every photo there, and what it should be?", answer, [evidence])
 
 
 def _cost(quality: Json) -> Json:
@@ -226,21 +240,23 @@ def _cost(quality: Json) -> Json:
     if ssim["n"]:
         values = f"{ssim['value']:.3f} in the median and {ssim['worst']:.3f} at worst"
         answer = f"SSIM of the faces, a likeness where 1 is no difference: {values}, N = {ssim['n']}."
-    return _told("How much do the photos differ from the originals?", answer, [])
+    return _answered("How much do the photos differ from the originals?", answer, [])
 
 
-def _told(question: str, answer: str, evidence: list[str]) -> Json:
+def _answered(question: str, answer: str, evidence: list[str]) -> Json:
     return {"question": question, "answer": answer, "evidence": evidence}
 
 
-def _some(names: list[str], asked: Json) -> str:
-    return f"{', '.join(names)} ({len(names)} of {len(asked)} asked)"
+def _some(names: list[str], recognizers: Json) -> str:
+    return f"{', '.join(names)} ({len(names)} of {len(recognizers)} asked)"
 
 
-def _none(asked: Json) -> str:
-    return "none of the recognizers that were asked" if len(asked) > 1 else f"not {next(iter(asked))}, which was asked"
+def _none(recognizers: Json) -> str:
+    if len(recognizers) > 1:
+        return "none of the recognizers that were asked"
+    return f"not {next(iter(recognizers))}, which was asked"
 
 
-def _percent(one: Json) -> str:
-    low, high = (f"{100 * one[end]:.1f}" for end in ("low", "high"))
-    return f"{formatted(one['value'], 'percent')} ({low}–{high}, N\u00a0=\u00a0{one['n']})"
+def _percent(share: Json) -> str:
+    low, high = (f"{100 * share[end]:.1f}" for end in ("low", "high"))
+    return f"{formatted(share['value'], 'percent')} ({low}–{high}, N\u00a0=\u00a0{share['n']})"

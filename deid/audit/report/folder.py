@@ -59,10 +59,12 @@ def write_report(audited: Audited, folder: Path, key_file: Path | None = None) -
 
 @dataclass(frozen=True)
 class Checked:
-    """differences: one line each. files: whether the published files were looked at, or nobody said where they are.
+    """What a check of a report found.
 
-    elsewhere: recognizers whose weights are not on this machine, so not checked. signed_by: the public key whose
-    signature the report bears, as base64; None for none.
+    differences: one line each.
+    files: whether the published files were looked at, or nobody said where they are.
+    elsewhere: recognizers whose weights are not on this machine, so not checked.
+    signed_by: the public key whose signature the report bears, as base64; None for none.
     """
 
     differences: tuple[str, ...]
@@ -118,7 +120,7 @@ def _hashes(folder: Path, published: Sequence[Path]) -> dict[str, str] | None:
         paths = [place / path for place in published for path in photos_in(place)]
         files = {ids.get(path.resolve(), str(path)): path for path in paths}
     elif ids:
-        files = {id: path for path, id in ids.items()}
+        files = {photo: path for path, photo in ids.items()}
     else:
         return None
     hashes = {}

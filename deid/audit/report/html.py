@@ -12,8 +12,9 @@ from typing import Any
 from jinja2 import Environment, FunctionLoader, StrictUndefined, TemplateError
 from markupsafe import Markup
 
+from deid.audit.galleries import FPIR
 from deid.audit.report import plots
-from deid.audit.report.figures import CONTROL_FLOOR, FPIR, MIN_PERSONS
+from deid.audit.report.figures import CONTROL_FLOOR, MIN_PERSONS
 from deid.audit.report.numbers import MISSING, formatted
 from deid.audit.report.summary import GRAVE, worst_first
 from deid.images.handlings import AS_PUBLISHED
@@ -64,7 +65,9 @@ def render(document: Json) -> str:
             leaves=lambda path: _leaves(at(document, path), path),
             worst_first=lambda figures: worst_first(recognizers, figures),
             plots=plots,
-            thresholds=lambda counts: {far: one["threshold"] for far, one in counts["one_to_one"].items()},
+            thresholds=lambda counts: {
+                far: comparison["threshold"] for far, comparison in counts["one_to_one"].items()
+            },
             raw=Markup,
             verdicts=VERDICTS,
             meanings=CLASS_MEANINGS,
@@ -147,8 +150,8 @@ def _word(document: Json, path: Path) -> Markup:
 def _leaves(value: Any, path: Path, names: Sequence[str] = ()) -> list[tuple[str, Markup]]:
     """[(name, value)] of everything below a path that is a single value."""
     if isinstance(value, dict):
-        return [leaf for key, one in value.items() for leaf in _leaves(one, (*path, key), (*names, str(key)))]
+        return [leaf for key, part in value.items() for leaf in _leaves(part, (*path, key), (*names, str(key)))]
     if isinstance(value, list | tuple):
-        return [leaf for i, one in enumerate(value) for leaf in _leaves(one, (*path, i), (*names, str(i + 1)))]
+        return [leaf for i, part in enumerate(value) for leaf in _leaves(part, (*path, i), (*names, str(i + 1)))]
     shown = MISSING if value is None else {True: "yes", False: "no"}[value] if isinstance(value, bool) else str(value)
     return [(" › ".join(name.replace("_", " ") for name in names), _tag(value, path, shown))]

@@ -41,19 +41,19 @@ def pmf_bars(gallery: Json, K: int) -> str:
     if rest:
         # Their sum has no interval in the document, so none is drawn.
         bars.append((f"≥{rest[0]}", {"value": sum(gallery["pmf"][rank]["value"] for rank in rest)}))
-    top: float = max([1 / K, *(one["high"] if "high" in one else one["value"] for _, one in bars)])
+    top: float = max([1 / K, *(share["high"] if "high" in share else share["value"] for _, share in bars)])
     y = _y_scale(top)
     step = (RIGHT - LEFT) / len(bars)
     parts = _y_axis(top, "share of faces")
-    for at, (label, one) in enumerate(bars):
-        middle = LEFT + (at + 0.5) * step
+    for number, (label, share) in enumerate(bars):
+        middle = LEFT + (number + 0.5) * step
         half = min(16, 0.32 * step)
-        box = f'x="{middle - half:.1f}" y="{y(one["value"]):.1f}" width="{2 * half:.1f}"'
+        box = f'x="{middle - half:.1f}" y="{y(share["value"]):.1f}" width="{2 * half:.1f}"'
         parts.append(
-            f'<rect class="mark" {box} height="{BOTTOM - y(one["value"]):.1f}" style="fill:{_color("main")}"/>'
+            f'<rect class="mark" {box} height="{BOTTOM - y(share["value"]):.1f}" style="fill:{_color("main")}"/>'
         )
-        if "high" in one:
-            parts += _whisker(middle, y(one["low"]), y(one["high"]))
+        if "high" in share:
+            parts += _whisker(middle, y(share["low"]), y(share["high"]))
         parts.append(_text(middle, BOTTOM + 16, label))
     parts.append(_line((LEFT, y(1 / K)), (RIGHT, y(1 / K)), _color("control"), "6 4", "mark"))
     parts.append(_x_title("rank of the true identity (1 = recognized)"))
@@ -99,31 +99,31 @@ def score_histograms(histograms: Mapping[str, Mapping[str, int]], thresholds: Ma
     """
     names = {"impostor": ("baseline", "two people"), "genuine": ("control", "one person, two clean photos")}
     names["protected"] = ("main", "protected with its original")
-    there = {name: histograms[name] for name in names if histograms.get(name)}
-    if "protected" not in there:
+    drawn = {name: histograms[name] for name in names if histograms.get(name)}
+    if "protected" not in drawn:
         return _instead("histograms of scores", "no face was compared")
     shares = {
         name: {round(float(edge) / BIN): n / sum(tally.values()) for edge, n in tally.items()}
-        for name, tally in there.items()
+        for name, tally in drawn.items()
     }
-    bins = [number for one in shares.values() for number in one]
+    bins = [number for histogram in shares.values() for number in histogram]
     marks = list(thresholds.values())
     low, high = min([min(bins) * BIN, *marks]), max([(max(bins) + 1) * BIN, *marks])
-    top = 1.1 * max(value for one in shares.values() for value in one.values())
+    top = 1.1 * max(value for histogram in shares.values() for value in histogram.values())
     x, y = _scale(low, high, LEFT, RIGHT), _y_scale(top)
     parts = _y_axis(top, "share of comparisons in a bin")
     step = _step(high - low)
     for number in range(math.ceil(low / step - 1e-9), math.floor(high / step + 1e-9) + 1):
         parts += _x_tick(x(number * step), f"{number * step:.{0 if step >= 1 else 2 if step < 0.1 else 1}f}")
-    for name, one in shares.items():
-        parts.append(_path(_outline(one, x, y), names[name][0], filled=True))
-    for at, (far, threshold) in enumerate(sorted(thresholds.items())):
+    for name, histogram in shares.items():
+        parts.append(_path(_outline(histogram, x, y), names[name][0], filled=True))
+    for number, (far, threshold) in enumerate(sorted(thresholds.items())):
         place = x(threshold)
         parts.append(_line((place, TOP), (place, BOTTOM), "var(--text, #1c2429)", "3 3", "mark"))
         anchor, shift = ("end", -4) if place > (LEFT + RIGHT) / 2 else ("start", 4)
-        parts.append(_text(place + shift, TOP + 10 + 14 * at, f"FAR {far}", anchor))
+        parts.append(_text(place + shift, TOP + 10 + 14 * number, f"FAR {far}", anchor))
     parts.append(_x_title("cosine similarity (right of a threshold: taken for the same person)"))
-    parts += _legend([(names[name][0], names[name][1], _STYLES[names[name][0]][2]) for name in there])
+    parts += _legend([(names[name][0], names[name][1], _STYLES[names[name][0]][2]) for name in drawn])
     return _svg(
         "Histograms: similarity of clean pairs and of protected faces with their originals, and thresholds", parts
     )

@@ -8,12 +8,12 @@ from PIL import Image, ImageDraw
 
 from deid.audit.sets import FaceLine
 from deid.errors import ImageError
+from deid.images.difference import AMPLIFICATION, amplified_difference
 from deid.images.photo import read_photo
 
 SHOWN = 10
 SIDE = 160  # pixels of a picture on a sheet
-ROOM = 0.3  # around the face's box, as a share of its sides
-DIFFERENCE = 10
+ROOM = 0.3  # around the face's box, as a share of its longer side
 
 
 def contact_sheets(faces: Sequence[FaceLine]) -> dict[str, bytes]:
@@ -35,7 +35,7 @@ def _sheet(faces: Sequence[FaceLine]) -> bytes:
     line = SIDE + 20
     sheet = Image.new("RGB", (3 * SIDE + 40, line * len(faces) + 20), "white")
     draw = ImageDraw.Draw(sheet)
-    for column, title in enumerate(("before", "after", f"{DIFFERENCE} x difference")):
+    for column, title in enumerate(("before", "after", f"{AMPLIFICATION} x difference")):
         draw.text((10 + column * (SIDE + 10), 4), title, fill="black")
     for row, face in enumerate(faces):
         top = 20 + row * line
@@ -60,8 +60,7 @@ def _pictures(face: FaceLine) -> list[Image.Image]:
     # A published photo may have another size than its original.
     scale = published.width / original.width
     before, after = _cut(original, box), _cut(published, tuple(scale * value for value in box))
-    x, y = (np.asarray(picture, np.float32) for picture in (before, after))
-    difference = np.clip(128 + DIFFERENCE * (y - x), 0, 255).astype(np.uint8)
+    difference = amplified_difference(np.asarray(before), np.asarray(after))
     return [before, after, Image.fromarray(difference)]
 
 

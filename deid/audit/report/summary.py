@@ -33,17 +33,17 @@ NOT_AUDITED = ("extra", "second version")
 
 def verdict_of(document: Json) -> Verdict:
     """The worst over the sets, their recognizers and galleries, and their findings."""
-    verdicts = [verdict for one in document["sets"] for verdict in set_verdicts(one)]
+    verdicts = [verdict for published_set in document["sets"] for verdict in set_verdicts(published_set)]
     if "violated" in verdicts:
         return "violated"
     return "inconclusive" if "inconclusive" in verdicts or not verdicts else "met"
 
 
-def set_verdicts(one: Json) -> list[Verdict]:
-    kinds = {finding["kind"] for finding in one["counts"]["findings"]}
+def set_verdicts(published_set: Json) -> list[Verdict]:
+    kinds = {finding["kind"] for finding in published_set["counts"]["findings"]}
     verdicts: list[Verdict] = ["violated"] if kinds & set(GRAVE) else []
     verdicts += ["inconclusive"] if kinds & set(NOT_AUDITED) else []
-    for figures in one["figures"]["recognizers"].values():
+    for figures in published_set["figures"]["recognizers"].values():
         if not figures["galleries"] or figures["control"]["state"] == "failed":
             verdicts.append("inconclusive")
         for gallery in figures["galleries"].values():
@@ -73,4 +73,4 @@ def worst_first(recognizers: Json, figures: Json) -> list[str]:
 def worst_share(figures: Json, handling: str = AS_PUBLISHED) -> Json | None:
     """Of one recognizer, the share at rank 1 in the gallery where it is largest; None without a gallery."""
     shares = [gallery["handlings"][handling]["first"] for gallery in figures["galleries"].values()]
-    return max(shares, key=lambda one: one["value"] or 0.0, default=None)
+    return max(shares, key=lambda share: share["value"] or 0.0, default=None)

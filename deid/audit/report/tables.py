@@ -55,7 +55,8 @@ def _persons(audited: Audited) -> bytes:
 
 
 def _files(audited: Audited) -> bytes:
-    return _table(["id", "published"], [{"id": id, "published": path.resolve()} for id, path in audited.paths.items()])
+    rows = [{"id": photo, "published": path.resolve()} for photo, path in audited.paths.items()]
+    return _table(["id", "published"], rows)
 
 
 def _columns(faces: Sequence[FaceLine]) -> list[str]:

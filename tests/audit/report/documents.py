@@ -24,7 +24,7 @@ def gallery(ranks: Json, other: Json = FAR_AWAY, control: Json = KNOWN) -> Json:
         "size": 1001,
         "open_set_threshold": 0.65,
         "handlings": {
-            name: {"ranks": one, "ranks_other": other, "missed": n - n // 10} for name, one in handled.items()
+            name: {"ranks": tally, "ranks_other": other, "missed": n - n // 10} for name, tally in handled.items()
         },
         "control": {"ranks": control, "missed": min(7, sum(control.values()))},
         "one_per_person": ranks,
@@ -32,7 +32,7 @@ def gallery(ranks: Json, other: Json = FAR_AWAY, control: Json = KNOWN) -> Json:
     }
 
 
-def asked(ranks: Json, *, control: Json = KNOWN, matches: int = 60) -> Json:
+def counts_of(ranks: Json, *, control: Json = KNOWN, matches: int = 60) -> Json:
     """The counts of a recognizer with two galleries and two thresholds."""
     n, others = sum(ranks.values()), sum(control.values())
     one_to_one = {
@@ -64,13 +64,13 @@ def asked(ranks: Json, *, control: Json = KNOWN, matches: int = 60) -> Json:
     }
 
 
-def not_asked(faces: int) -> Json:
+def counts_without_gallery(faces: int) -> Json:
     """The counts of a recognizer without decoys or threshold."""
     return {"faces": faces, "persons": faces, "galleries": {}, "one_to_one": {}, "linked": {}, "histograms": {}}
 
 
 def published(label: str, recognizers: Json, findings: list[Json] | None = None) -> Json:
-    n = max(one["faces"] for one in recognizers.values())
+    n = max(counts["faces"] for counts in recognizers.values())
     counts = {
         "photos": {"originals": n, "published": n, "audited": n},
         "faces": n,
@@ -88,7 +88,7 @@ def published(label: str, recognizers: Json, findings: list[Json] | None = None)
     return {"label": label, "counts": counts, "files": [*files, {"id": f"{label}0", "sha256": ""}]}
 
 
-def told(of_class: str, **more: Any) -> Json:
+def description(of_class: str, **more: Any) -> Json:
     about = {
         "class": of_class,
         "architecture": "lightcnn9",
@@ -119,21 +119,22 @@ def document(recognizers: Json, sets: list[Json]) -> Json:
 
 def plain() -> Json:
     """One set, one independent recognizer, every condition met."""
-    return document({"net": told("independent")}, [published("A", {"net": asked(SPREAD)})])
+    return document({"net": description("independent")}, [published("A", {"net": counts_of(SPREAD)})])
 
 
 def small() -> Json:
     """One set of twelve faces: what is shared of it withholds its distribution over ranks."""
     ranks = {"1": 1, "2": 3, "3": 3, "5": 3, "77": 2}
-    return document({"net": told("surrogate", teacher="another")}, [published("A", {"net": asked(ranks, matches=9)})])
+    recognizers = {"net": description("surrogate", teacher="another")}
+    return document(recognizers, [published("A", {"net": counts_of(ranks, matches=9)})])
 
 
 def troubled() -> Json:
     """Two sets: a control that failed, a recognizer that could not be asked, findings, names that need escaping."""
     recognizers = {
-        "net": told("surrogate"),
-        NASTY: told("related", training_data="<i>faces</i>"),
-        "mute": told("unknown", thresholds={}, thresholds_from="none", galleries={}),
+        "net": description("surrogate"),
+        NASTY: description("related", training_data="<i>faces</i>"),
+        "mute": description("unknown", thresholds={}, thresholds_from="none", galleries={}),
     }
     findings = [
         {"kind": "unchanged", "id": "A<b>1</b>", "detail": "pixel for pixel the original"},
@@ -141,6 +142,6 @@ def troubled() -> Json:
     ]
     tail = {"1": 3, **SPREAD, **{str(rank): 1 for rank in range(10, 25)}}
     many = {"1": 40, "2": 20, "3": 58}
-    first = {"net": asked(tail), NASTY: asked(many, control=STRANGE), "mute": not_asked(118)}
-    second = {"net": asked({"1": 118}), NASTY: asked(many, control={}), "mute": not_asked(118)}
+    first = {"net": counts_of(tail), NASTY: counts_of(many, control=STRANGE), "mute": counts_without_gallery(118)}
+    second = {"net": counts_of({"1": 118}), NASTY: counts_of(many, control={}), "mute": counts_without_gallery(118)}
     return document(recognizers, [published("A", first, findings), published("B & <i>C</i>", second)])

@@ -59,7 +59,7 @@ def read_back(report: Json) -> Json:
 
 def published(report: Json) -> dict[str, str]:
     """Where nobody told their ids."""
-    return {f"{file['id']}.png": file["sha256"] for one in report["sets"] for file in one["files"]}
+    return {f"{file['id']}.png": file["sha256"] for part in report["sets"] for file in part["files"]}
 
 
 def at(report: Json, *keys: Any) -> Any:

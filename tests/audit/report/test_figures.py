@@ -271,7 +271,7 @@ def test_few_values_have_a_median_without_an_interval():
 def test_photos_with_several_findings_count_once():
     counts = set_counts(gallery_counts({2: 10}))
     counts["findings"] = [
-        {"kind": kind, "id": id, "detail": ""} for kind, id in (("a", "A1"), ("b", "A1"), ("a", "A2"))
+        {"kind": kind, "id": photo, "detail": ""} for kind, photo in (("a", "A1"), ("b", "A1"), ("a", "A2"))
     ]
     assert figures_of(counts, 5)["findings"] == {"photos_with_findings": 2}
 

@@ -118,9 +118,9 @@ def test_what_no_report_may_leave_out_is_there() -> None:
             assert line["question"] in words
             assert " ".join(line["answer"].split()) in words
             assert all(" ".join(part.split()) in words for part in line["evidence"])
-        for one in document["recognizers"].values():
-            assert one["sha256"] in words
-            assert html.CLASS_MEANINGS[one["class"]] in words
+        for recognizer in document["recognizers"].values():
+            assert recognizer["sha256"] in words
+            assert html.CLASS_MEANINGS[recognizer["class"]] in words
         for file in document["sets"][0]["files"]:
             assert file["sha256"] in words
         assert {"name": "report-digest", "content": document["digest"]} in page.names("meta")
@@ -141,11 +141,11 @@ def test_names_are_escaped_everywhere() -> None:
 
 def test_a_failed_control_and_a_missing_one_are_said_beside_their_figures() -> None:
     document = documents.troubled()
-    states = [one["figures"]["recognizers"][documents.NASTY]["control"]["state"] for one in document["sets"]]
+    states = [part["figures"]["recognizers"][documents.NASTY]["control"]["state"] for part in document["sets"]]
     text = html.render(document)
     articles = re.findall(r"<article.*?</article>", text, re.DOTALL)
-    nasty = [one for one in articles if "&lt;script&gt;" in one.split("</h3>")[0]]
-    mute = [one for one in articles if ">mute " in one.split("</h3>")[0]]
+    nasty = [article for article in articles if "&lt;script&gt;" in article.split("</h3>")[0]]
+    mute = [article for article in articles if ">mute " in article.split("</h3>")[0]]
     assert states == ["failed", "unavailable"]
     assert "The control failed: these figures prove nothing." in nasty[0]
     assert "Control unavailable" in mute[0]
@@ -156,7 +156,7 @@ def test_a_failed_control_and_a_missing_one_are_said_beside_their_figures() -> N
 def test_the_worst_recognizer_comes_first() -> None:
     text = html.render(documents.troubled())
     first = text[text.index('id="set-0"') : text.index('id="set-1"')]
-    order = [one.strip() for one in re.findall(r'<h3 id="set-0-recognizer-\d+">(.*?) <span', first)]
+    order = [name.strip() for name in re.findall(r'<h3 id="set-0-recognizer-\d+">(.*?) <span', first)]
     assert order[0].startswith("&lt;script&gt;")  # a third of its faces at rank 1
     assert order[1:] == ["net", "mute"]
 

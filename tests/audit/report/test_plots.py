@@ -17,11 +17,11 @@ def parsed(svg: str) -> ElementTree.Element:
 
 
 def marks(svg: str, tag: str) -> list[ElementTree.Element]:
-    return [one for one in parsed(svg).iter(f"{SVG}{tag}") if one.get("class") == "mark"]
+    return [element for element in parsed(svg).iter(f"{SVG}{tag}") if element.get("class") == "mark"]
 
 
 def words(svg: str) -> str:
-    return " ".join(one.text or "" for one in parsed(svg).iter() if one.text)
+    return " ".join(element.text or "" for element in parsed(svg).iter() if element.text)
 
 
 def net(document: documents.Json, what: str) -> documents.Json:
@@ -30,7 +30,7 @@ def net(document: documents.Json, what: str) -> documents.Json:
 
 def test_bars_are_as_high_as_their_shares_and_the_line_is_at_one_over_k() -> None:
     svg = plots.pmf_bars(net(documents.plain(), "figures")["galleries"]["shipped decoys"], documents.K)
-    heights = [float(one.get("height", 0)) for one in marks(svg, "rect")]
+    heights = [float(bar.get("height", 0)) for bar in marks(svg, "rect")]
     (line,) = marks(svg, "line")
     assert len(heights) == 6
     assert heights[0] == 0  # nobody at rank 1
@@ -78,7 +78,7 @@ def test_a_curve_without_faces_is_left_out() -> None:
 def test_histograms_mark_the_thresholds() -> None:
     svg = plots.score_histograms(net(documents.plain(), "counts")["histograms"], {"1e-2": 0.51, "1e-3": 0.62})
     assert len(marks(svg, "path")) == 3
-    places = [float(one.get("x1", 0)) for one in marks(svg, "line")]
+    places = [float(line.get("x1", 0)) for line in marks(svg, "line")]
     assert places == sorted(places)
     assert "FAR 1e-2" in words(svg)
     assert "FAR 1e-3" in words(svg)

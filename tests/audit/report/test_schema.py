@@ -32,9 +32,9 @@ def test_documents_are_valid_whole_and_shared(make: Callable[[], Json]) -> None:
 
 
 def test_a_set_without_faces_is_valid() -> None:
-    empty = documents.published("A", {"net": documents.asked(documents.SPREAD)})
-    empty["counts"] |= {"faces": 0, "persons": 0, "recognizers": {"net": documents.not_asked(0)}}
-    document = documents.document({"net": documents.told("independent")}, [empty])
+    empty = documents.published("A", {"net": documents.counts_of(documents.SPREAD)})
+    empty["counts"] |= {"faces": 0, "persons": 0, "recognizers": {"net": documents.counts_without_gallery(0)}}
+    document = documents.document({"net": documents.description("independent")}, [empty])
     assert problems(document) == []
     assert document["verdict"] == "inconclusive"
 
