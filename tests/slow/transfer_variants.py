@@ -26,6 +26,8 @@ from torchvision.transforms import InterpolationMode
 from torchvision.transforms.functional import rotate
 
 import deid.attacks.feature_level as attack
+from deid.attacks import loop
+from deid.attacks.contract import LogitsFn
 from deid.experiments.kept import kept_lines, profile_key
 from deid.experiments.transfer import protector_for
 from deid.experiments.transfer_people import Person, measured_people
@@ -117,7 +119,7 @@ def _scaled(branch: Tensor) -> Tensor:
 
 
 def _brought_back(
-    likeness_fn: attack.LikenessFn,
+    likeness_fn: LogitsFn,
     faces: Tensor,
     *,
     steps: int,
@@ -132,7 +134,7 @@ def _brought_back(
     return start
 
 
-def _where_hidden(likeness_fn: attack.LikenessFn, faces: Tensor, **settings: Any) -> Tensor:
+def _where_hidden(likeness_fn: LogitsFn, faces: Tensor, **settings: Any) -> Tensor:
     """Gradients weighed by what a pixel's surroundings hide."""
     weight = tolerance(faces)
     return attack.feature_level(lambda x: likeness_fn(x.detach() + weight * (x - x.detach())), faces, **settings)
@@ -179,10 +181,10 @@ def _profile(**changed: Any) -> AbstractContextManager[Any]:
 
 
 def _steps(**changed: Any) -> AbstractContextManager[Any]:
-    away = PROFILES["transfer"].away
-    if away is None:
+    feature_level = PROFILES["transfer"].feature_level
+    if feature_level is None:
         raise RuntimeError("transfer has no feature-level attack any more")
-    return _profile(away=replace(away, **changed))
+    return _profile(feature_level=replace(feature_level, **changed))
 
 
 likeness_on_random_views = likeness.likeness_on_random_views
@@ -190,7 +192,7 @@ instead = mock.patch.object
 VARIANTS: dict[str, AbstractContextManager[Any]] = {
     "as it is": nullcontext(),
     "limit 1.0 instead of 0.91": _profile(limit=1.0),
-    "limit 1.0 less 0.8 gray levels": instead(attack, "visible_limit", lambda x: (visible_limit(x) - 0.8 / 255) / 0.91),
+    "limit 1.0 less 0.8 gray levels": instead(loop, "visible_limit", lambda x: (visible_limit(x) - 0.8 / 255) / 0.91),
     "steps of 3 gray levels instead of 2.3": _steps(stride=3 / 255),
     "40 steps of 2 gray levels instead of 24": _steps(steps=(40, 12, 12, 16, 16), stride=2 / 255),
     "16 steps of 3 gray levels": _steps(steps=(16, 12, 12, 16, 16), stride=3 / 255),
