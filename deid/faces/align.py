@@ -40,9 +40,8 @@ def lightcnn_transform(landmarks: np.ndarray) -> np.ndarray:
 def jittered(landmarks: np.ndarray, rng: np.random.Generator) -> np.ndarray:
     """Landmarks (5, 2) as if the face were found a little turned, larger or smaller, and aside.
 
-    Up to 12° and 12 % of the size and of the distance of the eyes: inputs that vary make what is learned on one network
-    hold on others (Xie et al., CVPR 2019). Half of that leaves another network 0.09 more of the similarity between two
-    photos of a person, double helps no more.
+    Each uniformly, by up to 12°, 12 % of the size, and 12 % of the distance of the eyes. Diverse inputs make what is
+    learned on one network hold on others (Xie et al., CVPR 2019).
     """
     center, eyes = landmarks.mean(0), math.dist(landmarks[0], landmarks[1])
     angle, scale = math.radians(rng.uniform(-12, 12)), 1 + rng.uniform(-0.12, 0.12)
@@ -67,6 +66,7 @@ def compose(second: np.ndarray, first: np.ndarray) -> np.ndarray:
 
 
 def inverse(transform: np.ndarray) -> np.ndarray:
+    """The (2, 3) transform that undoes this one. Raises LinAlgError where there is none."""
     linear = np.linalg.inv(transform[:, :2])
     return np.column_stack([linear, -linear @ transform[:, 2]])
 
@@ -77,7 +77,7 @@ def scale_of(transform: np.ndarray) -> float:
 
 
 def sampling_grid(transforms: np.ndarray, size: tuple[int, int], source_size: tuple[int, int]) -> Tensor:
-    """Grids for `F.grid_sample(align_corners=False)`, (N, H, W, 2) float32.
+    """Where each target pixel lies in the source: grids (N, H, W, 2) for `warp`, float32.
 
     transforms: (N, 2, 3) from source to target pixels; size: (H, W) of the target; source_size: of the source.
     """

@@ -33,8 +33,8 @@ class View:
 
 
 @dataclass(frozen=True)
-class Placed:
-    """A view in the batch. grids: one (S, S, 2) for each template, from the padded patch."""
+class PlacedView:
+    """A view in the batch. grids: one (S, S, 2) for each template, from the padded patch; residual: padded, too."""
 
     grids: tuple[Tensor, ...]
     residual: Tensor | None
@@ -57,8 +57,11 @@ class FaceChain:
         others: Sequence[Template] = (),
         channels: int | None = None,
     ) -> None:
-        """photos: uint8 (H, W, 3) or (H, W), the photo of each face; landmarks: (5, 2) each.
-
+        """photos: uint8 (H, W, 3) or (H, W), all gray or none, the photo of each face.
+        landmarks: (5, 2) of each face.
+        template: of the perturbation, and of the first recognizer.
+        device: where the chain runs.
+        others: templates of further recognizers.
         channels: of the perturbation, 1 (luma) or 3 (RGB); by default the template's.
         """
         self.template, self.device = template, device
@@ -78,7 +81,7 @@ class FaceChain:
                 for t, p in zip(self.transforms, self.patches, strict=True)]  # fmt: skip
         self.grids = torch.stack([grid for grid, _ in laid]).to(device)
         self.masks = torch.stack([mask for _, mask in laid]).to(device)
-        self.views: list[list[Placed]] = [[] for _ in self.patches]
+        self.views: list[list[PlacedView]] = [[] for _ in self.patches]
         for row, points in enumerate(landmarks):
             self.add_view(row, View(points))
 
@@ -86,11 +89,11 @@ class FaceChain:
         return len(self.patches)
 
     def add_view(self, row: int, view: View, keep: int = 4) -> None:
-        """One more view on which face `row` must hold; the original one and the last `keep` - 1 are kept."""
+        """One more view on which face `row` must hold; of all, the original and the last `keep` - 1 are kept."""
         views = [*self.views[row], self.place(row, view)]
         self.views[row] = views if len(views) <= keep else [views[0], *views[len(views) - keep + 1 :]]
 
-    def place(self, row: int, view: View) -> Placed:
+    def place(self, row: int, view: View) -> PlacedView:
         """A view of face `row`, ready to be looked at (`faces_of_all`)."""
         to_photo = inverse(self.patches[row].from_photo)
         grids = []
@@ -98,7 +101,7 @@ class FaceChain:
             transform = compose(transform_to(template, view.landmarks), to_photo)
             grids.append(sampling_grid(transform[None], (template.size,) * 2, self.size)[0].to(self.device))
         residual = None if view.residual is None else self._padded(view.residual).to(self.device)
-        return Placed(tuple(grids), residual, view.handling)
+        return PlacedView(tuple(grids), residual, view.handling)
 
     def _padded(self, pixels: Tensor) -> Tensor:
         """To three channels and the batch's size; the last row and column go on, as alignment would have them."""
@@ -118,29 +121,29 @@ class FaceChain:
         return patches + ((patches * 255).round() / 255 - patches).detach()
 
     def faces(self, noise: Tensor, rows: Tensor) -> tuple[Tensor, Tensor]:
-        """Every view of faces `rows` (n,): aligned faces (v, C, S, S), and for each which of the n it shows (v,)."""
+        """Every view of faces `rows` (n,): aligned faces (v, C, S, S), and which of the n each of them shows (v,)."""
         (faces, *_), owner = self.faces_of_all(noise, rows)
         return faces, owner
 
     def faces_of_all(
-        self, noise: Tensor, rows: Tensor, views: Sequence[Sequence[Placed]] | None = None
+        self, noise: Tensor, rows: Tensor, views: Sequence[Sequence[PlacedView]] | None = None
     ) -> tuple[list[Tensor], Tensor]:
-        """As `faces`, for every template. views: other ones than the chain's own, of each of the rows."""
+        """As `faces`, for every template. views: for each of the rows, others than the chain's own."""
         patches = self.perturbed(noise, rows)
         seen, placed, owner = [], [], []
         for at, row in enumerate(rows.tolist()):
-            shown = self.views[row] if views is None else views[at]
-            handled = {view.handling: self.handled(view.handling, patches[at], row) for view in shown}
-            for view in shown:
+            views_of_row = self.views[row] if views is None else views[at]
+            handled = {view.handling: self.handled(view.handling, patches[at], row) for view in views_of_row}
+            for view in views_of_row:
                 patch = handled[view.handling]
                 seen.append(patch if view.residual is None else (patch + view.residual).clamp(0, 1))
                 placed.append(view)
                 owner.append(at)
         stacked = torch.stack(seen)
         faces = []
-        for which, template in enumerate(self.templates):
+        for index, template in enumerate(self.templates):
             channels = to_luma(stacked) if template.channels == 1 else stacked
-            faces.append(warp(channels, torch.stack([view.grids[which] for view in placed])))
+            faces.append(warp(channels, torch.stack([view.grids[index] for view in placed])))
         return faces, torch.tensor(owner, device=self.device)
 
     def handled(self, handling: str, pixels: Tensor, row: int) -> Tensor:

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 MIN_FACE_SIZE = 20  # pixels of the searched picture
 MAX_SEARCHED_SIDE = 2048  # larger photos are searched at this size: a 100-megapixel pyramid does not fit in memory
 MIN_PROBABILITY = 0.9
-SAME_FACE = 0.4  # intersection over union of two boxes, from which on they are one face's
+SAME_FACE = 0.4  # intersection over union from which on two boxes are taken for one face's
 
 
 @dataclass(frozen=True)
@@ -42,7 +42,7 @@ def _mtcnn(device: str) -> "MTCNN":
     from facenet_pytorch import MTCNN  # brings torchvision, seconds for who mistyped a photo's name
 
     mtcnn = MTCNN(keep_all=True, min_face_size=MIN_FACE_SIZE, device=torch.device(device)).eval()
-    # A CPU pools such maps several times faster: 37 ms instead of 52 for a photo of 250×250.
+    # A CPU pools such maps several times faster.
     return mtcnn.to(memory_format=torch.channels_last)
 
 

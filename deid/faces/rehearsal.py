@@ -33,11 +33,11 @@ def jpeg(pixels: Tensor, quality: int, corner: tuple[int, int] = (0, 0)) -> Tens
     height, width = pixels.shape[1:]
     left, top = corner[0] % (2 * BLOCK), corner[1] % (2 * BLOCK)
     pad = (left, -(left + width) % (2 * BLOCK), top, -(top + height) % (2 * BLOCK))
-    color = _rotated(F.pad(pixels[None], pad, mode="replicate")[0] * 255, to_ycc=True)
-    luma = _quantized(color[:1] - 128, _scaled(_LUMA_TABLE, quality)) + 128
-    small = _quantized(F.avg_pool2d(color[1:], 2), _scaled(_CHROMA_TABLE, quality))
+    color = _converted(F.pad(pixels[None], pad, mode="replicate")[0] * 255, to_ycc=True)
+    luma = _quantized(color[:1] - 128, _table_of_quality(_LUMA_TABLE, quality)) + 128
+    small = _quantized(F.avg_pool2d(color[1:], 2), _table_of_quality(_CHROMA_TABLE, quality))
     chroma = F.interpolate(small[None], scale_factor=2, mode="bilinear", align_corners=False)[0]
-    back = _rotated(torch.cat([luma, chroma]), to_ycc=False) / 255
+    back = _converted(torch.cat([luma, chroma]), to_ycc=False) / 255
     return back[:, top : top + height, left : left + width].clamp(0, 1)
 
 
@@ -81,13 +81,13 @@ def _cosines() -> Tensor:
     return basis.float()
 
 
-def _scaled(table: tuple[tuple[int, ...], ...], quality: int) -> Tensor:
+def _table_of_quality(table: tuple[tuple[int, ...], ...], quality: int) -> Tensor:
     """As libjpeg scales the standard's tables: 50 leaves them, 100 makes them 1."""
     percent = 5000 / quality if quality < 50 else 200 - 2 * quality
     return ((torch.tensor(table) * percent + 50) / 100).floor().clamp(1, 255)
 
 
-def _rotated(pixels: Tensor, *, to_ycc: bool) -> Tensor:
+def _converted(pixels: Tensor, *, to_ycc: bool) -> Tensor:
     """Between RGB and the luma and (centered) chroma of JPEG files, (3, H, W) in gray levels."""
     red, green, blue = LUMA
     matrix = pixels.new_tensor(

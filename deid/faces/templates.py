@@ -20,7 +20,7 @@ LIGHTCNN_TEMPLATE = Template(size=128, channels=1)
 LIGHTCNN_EYE_CENTER = (64.0, 40.0)
 LIGHTCNN_EYE_TO_MOUTH = 48.0
 
-# Where MTCNN's landmarks fall in dlib's own 150×150 chips (padding 0.25), measured on LFW.
+# Where MTCNN's landmarks fall in dlib's own 150×150 chips (padding 0.25).
 DLIB_TEMPLATE = Template(
     size=150, channels=3, points=((43.1, 35.4), (99.8, 35.9), (72.3, 69.4), (46.4, 100.4), (94.7, 101.0))
 )
@@ -30,16 +30,14 @@ MOBILEFACENET_TEMPLATE = Template(
     size=112, channels=3, points=((38.29, 51.70), (73.53, 51.50), (56.03, 71.74), (41.55, 92.37), (70.73, 92.20))
 )
 
-# As MobileFaceNet's, twice as large, symmetric and in the middle. Of crops 0.7 to 1.0 times as large this one told
-# people of the training split apart best.
+# As MobileFaceNet's, twice as large, symmetric and in the middle.
 MOBILENET_TEMPLATE = Template(
     size=224, channels=3, points=((76.8, 71.2), (147.2, 71.2), (112.0, 111.5), (82.8, 152.6), (141.2, 152.6))
 )
 
 # Where MTCNN's landmarks fall in facenet-pytorch's own crops (`MTCNN(image_size=160, margin=0)`: the largest box, cut
-# at whole pixels and resized to a square): the mean over one photo each of 100 people of LFW and over their mirror
-# images, which makes it upright. Those crops widen a face, as boxes are 1.34 times as high as wide; a similarity
-# does not, and meets them halfway: about 15 % narrower and 14 % higher.
+# at whole pixels and resized to a square), upright. Those crops widen a face; a similarity does not, and meets them
+# halfway.
 FACENET_TEMPLATE = Template(
     size=160, channels=3, points=((43.8, 62.5), (115.2, 62.5), (79.5, 94.1), (48.1, 122.1), (110.9, 122.1))
 )

@@ -88,11 +88,11 @@ def clean_exif(picture: Image.Image) -> bytes | None:
         for tag, value in source.items():
             if tag in _KEPT_IN_IFD0 and _is_short(value):
                 kept[tag] = value
-        known = {int(tag) for tag in ExifTags.Base} - _DROPPED_FROM_EXIF_IFD
+        harmless = {int(tag) for tag in ExifTags.Base} - _DROPPED_FROM_EXIF_IFD
         camera = source.get_ifd(ExifTags.IFD.Exif)
         position = source.get_ifd(ExifTags.IFD.GPSInfo)
         for ifd, values in (
-            (ExifTags.IFD.Exif, {tag: value for tag, value in camera.items() if tag in known}),
+            (ExifTags.IFD.Exif, {tag: value for tag, value in camera.items() if tag in harmless}),
             (ExifTags.IFD.GPSInfo, position),
         ):
             short = {tag: value for tag, value in values.items() if _is_short(value)}

@@ -29,7 +29,7 @@ _SAVE_OPTIONS: dict[str, dict[str, Any]] = {
     "PNG": {},
     "WEBP": {"method": 4, "exact": True},
     "TIFF": {"compression": "tiff_adobe_deflate"},
-    # At this quality the slower presets of x265 save a tenth of the bytes for eight times the seconds.
+    # The slower presets of x265 save few bytes at this quality and take many times as long.
     "HEIF": {"chroma": 444, "enc_params": {"preset": "ultrafast"}},
     "BMP": {},
 }
@@ -111,11 +111,11 @@ def _decode(file: BinaryIO) -> Photo:
         # On damaged files the decoders raise nearly anything, from struct.error to RuntimeError.
         if prefix[4:8] == b"ftyp" and b"avif" in prefix:
             raise UnreadableImage("AVIF pictures are not supported: save it as JPEG or PNG first") from error
-        known = next((name for name in pillow_settings.input_formats() if _begins_like(name, prefix)), None)
-        if isinstance(error, UnidentifiedImageError) and known is None:
+        kind = next((name for name in pillow_settings.input_formats() if _begins_like(name, prefix)), None)
+        if isinstance(error, UnidentifiedImageError) and kind is None:
             raise UnreadableImage(f"not a picture of a known kind; {_READABLE} are read") from error
         raise UnreadableImage(
-            f"the {known or 'picture'} file is cut short or damaged: copy it again from where it came from"
+            f"the {kind or 'picture'} file is cut short or damaged: copy it again from where it came from"
         ) from error
     # Only now is Pillow's copy of the picture gone: turning it earlier would need a third one.
     alpha = None if photo.alpha is None else upright(photo.alpha, orientation)

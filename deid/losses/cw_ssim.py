@@ -22,9 +22,8 @@ WINDOW = 7
 
 # In squared image units, for images in [0, 1], per coefficient: in a window whose coefficients have a smaller
 # mean energy, differences stop counting. White noise of standard deviation 0.03 (SSIM's constant for the
-# variance is 0.03²) gives about this to each. So on flat skin rounding to 8 bits costs under 0.2 % of the
-# score, noise of 0.01 a tenth, of 0.03 nearly a half. The structure of a face lies above κ at every scale but
-# the finest, where its edges do.
+# variance is 0.03²) gives about this to each, so that rounding to 8 bits costs next to nothing on flat skin. The
+# structure of a face lies above κ at every scale but the finest, where its edges do.
 KAPPA = 1e-4
 
 

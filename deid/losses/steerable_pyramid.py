@@ -29,10 +29,14 @@ ORIENTATIONS = 4
 
 
 class Pyramid(NamedTuple):
-    """`bands`: one complex tensor a scale, finest first, shape (N, C * orientations, h, w); channel
-    c * orientations + k answers to variation along the direction k * pi / orientations (0: along x, so
-    vertical edges; angles grow from x toward y, downward). `lowpass`: what is left, real (N, C, h, w).
-    `size`: height and width of the image."""
+    """What `decompose` gives.
+
+    bands: one complex tensor a scale, finest first, shape (N, C * orientations, h, w); channel c * orientations + k
+        answers to variation along the direction k * pi / orientations (0: along x, so vertical edges; angles grow
+        from x toward y, downward).
+    lowpass: what is left, real (N, C, h, w).
+    size: height and width of the image.
+    """
 
     bands: tuple[Tensor, ...]
     lowpass: Tensor

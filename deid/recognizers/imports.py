@@ -93,10 +93,10 @@ def _importable() -> list[str]:
 def _architecture_of(state: Mapping[str, Tensor]) -> str | None:
     """The network whose parameters, by name and shape, are exactly these, but for a classifier on top."""
     for name in _importable():
-        known = RECOGNIZERS[name]
+        architecture = RECOGNIZERS[name]
         with torch.device("meta"):  # names and shapes only: nothing is allocated or initialized
-            expected = known.build().state_dict()
-        kept = {key: value for key, value in state.items() if key not in known.classifier}
+            expected = architecture.build().state_dict()
+        kept = {key: value for key, value in state.items() if key not in architecture.classifier}
         if kept.keys() == expected.keys() and all(_same_kind(kept[key], expected[key]) for key in kept):
             return name
     return None

@@ -9,8 +9,9 @@ from deid.errors import CannotWrite, OutputExists, reason_of
 
 
 def write_atomically(data: bytes, path: Path, *, overwrite: bool = False, mode: int = 0o666) -> None:
-    """Store `data` as the file `path`, whole or not at all; folders above it are made. mode: less the
-    umask, as for any file a user saves (tempfile would make it 0600).
+    """Store `data` as the file `path`, whole or not at all; folders above it are made.
+
+    mode: of the file, less the umask, as for any file that a user saves (tempfile would make it 0600).
 
     Raises OutputExists (unless `overwrite`; also where another program was faster by a moment) and
     CannotWrite. Whatever happens, an interruption included, no temporary file stays behind.

@@ -18,7 +18,7 @@ from deid.faces.detect import Face, detect_faces
 from deid.faces.obfuscation import OBFUSCATIONS, STRENGTHS, STRONGEST, WEAKEST
 from deid.faces.templates import LIGHTCNN_TEMPLATE
 from deid.protection.pipeline import process_photo, protect
-from deid.protection.protector import Protector
+from deid.protection.protector import load_protector
 from deid.types import Options
 
 METHODS = list(OBFUSCATIONS)
@@ -147,7 +147,7 @@ def test_any_photo_face_and_strength(
 @pytest.mark.parametrize("method", METHODS)
 def test_the_saved_file_and_its_record(photo: Path, method: str) -> None:
     output = photo.with_name("out.png")
-    protector = Protector(Options(method=method, profile="paper", write_unverified=True))
+    protector = load_protector(Options(method=method, profile="paper", write_unverified=True))
 
     def never(_: object) -> list[int]:
         raise AssertionError("a k was drawn")
@@ -221,7 +221,7 @@ def test_attacks_take_no_strength(photo: Path, capsys, method: str) -> None:
 @pytest.mark.parametrize("strength", [0.0, -1.0, 0.4, 65.0, float("nan"), float("inf")])
 def test_strengths_that_make_no_sense_are_refused(strength: float) -> None:
     with pytest.raises(UsageError, match=r"between 0\.5 and 64"):
-        Protector(Options(method="blur", strength=strength))
+        load_protector(Options(method="blur", strength=strength))
 
 
 def test_the_help_knows_the_methods_and_their_strengths(capsys) -> None:

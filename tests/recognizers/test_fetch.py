@@ -32,15 +32,15 @@ class Answer:
 @pytest.fixture
 def answer(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[Answer]:
     """A server at 127.0.0.1 that stands in for the release; downloads go to a temporary folder of the test."""
-    said = Answer()
+    answer = Answer()
 
     class Handler(BaseHTTPRequestHandler):
         def do_GET(self) -> None:
-            self.send_response(said.status)
-            for name, value in ({"Content-Length": str(len(said.body))} | said.headers).items():
+            self.send_response(answer.status)
+            for name, value in ({"Content-Length": str(len(answer.body))} | answer.headers).items():
                 self.send_header(name, value)
             self.end_headers()
-            self.wfile.write(said.body)
+            self.wfile.write(answer.body)
 
         def log_message(self, *args: object) -> None:
             pass
@@ -51,7 +51,7 @@ def answer(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[Answer]:
     point_to(monkeypatch, server.server_port)
     (tmp_path / "downloads").mkdir()
     monkeypatch.setattr("tempfile.tempdir", str(tmp_path / "downloads"))
-    yield said
+    yield answer
     assert not list((tmp_path / "downloads").iterdir())  # however it ended
     server.shutdown()
     server.server_close()
