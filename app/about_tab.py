@@ -6,7 +6,7 @@ from typing import Any
 import gradio as gr
 
 from . import words
-from .page import reason_of
+from .page import error_message
 
 TEXT = """
 ## What it does
@@ -45,10 +45,10 @@ def build() -> None:
 
     def on_show() -> tuple[Any, Any]:
         try:
-            known, note = recognizers(), ""
+            rows, note = recognizers(), ""
         except Exception as error:  # whatever it is, the page must not stand still
-            known, note = [], f"\n\nThe recognizers cannot be listed: {reason_of(error)}"
-        return gr.update(value=known, visible=bool(known)), gr.update(value=installed() + note, visible=True)
+            rows, note = [], f"\n\nThe recognizers cannot be listed: {error_message(error)}"
+        return gr.update(value=rows, visible=bool(rows)), gr.update(value=installed() + note, visible=True)
 
     show.click(on_show, None, [table, versions], show_progress="hidden")
 

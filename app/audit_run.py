@@ -29,24 +29,28 @@ def audit_folders(
     published: Path,
     k_level: int | None,
     folder: Path,
-    tell: Callable[[tuple[int, int]], None],
+    on_progress: Callable[[tuple[int, int]], None],
     cancel: threading.Event,
     journal: Path | None = None,
 ) -> Report:
-    """Audit and write the report into `folder`. journal: of the run that made the published photos, None for what this
-    computer has of it; k_level: None for the run's own.
+    """Audit and write the report into `folder`.
+
+    k_level: what was promised; None for the run's own.
+    on_progress: is told how many photos are done, and how many there are.
+    cancel: asks the audit to end.
+    journal: of the run that made the published photos; None for what this computer has of it.
 
     Raises Cancelled soon after `cancel` is set, and UsageError.
     """
     from deid.audit.report.folder import write_report
     from deid.audit.run import AuditOptions, audit
     from deid.errors import Cancelled
-    from deid.protection.protector import device_for
+    from deid.recognizers.device import device_for
 
     def progress(done: int, total: int, what: str) -> None:
         if cancel.is_set():
             raise Cancelled
-        tell((done, total))
+        on_progress((done, total))
 
     report = folder / "report"
     options = AuditOptions(

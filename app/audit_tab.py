@@ -10,7 +10,7 @@ import gradio as gr
 from . import report_view
 from .audit_run import check_journal, take_photos
 from .folder_run import FolderRun
-from .page import followed, reason_of, said, session_of
+from .page import error_message, run_job, session_of, status_line
 from .service import Service
 from .sessions import Session
 
@@ -29,7 +29,7 @@ class Running:
     start: gr.Button
     cancel: gr.Button
     status: gr.HTML
-    view: report_view.View
+    view: report_view.ReportView
 
     @property
     def outputs(self) -> list[Any]:
@@ -53,23 +53,31 @@ class AuditTab:
     running: Running
 
     def on_start(
-        self, theirs: list[str] | None, ours: list[str] | None, k: int, run: str | None, request: gr.Request
+        self,
+        originals: list[str] | None,
+        published: list[str] | None,
+        k: int,
+        journal: str | None,
+        request: gr.Request,
     ) -> Iterator[Update]:
         status = self.running.status
-        if not theirs or not ours:
-            yield {status: said("Choose both: the originals, and the published photos.", alert=True)}
+        if not originals or not published:
+            yield {status: status_line("Choose both: the originals, and the published photos.", alert=True)}
             return
         # The fields are emptied: they would offer links to where nothing is served from.
-        taken = {self.originals: None, self.published: None, self.journal: None}
+        emptied = {self.originals: None, self.published: None, self.journal: None}
         session = session_of(self.service, request)
         try:
-            journal = self.journal_of(run, session)
-            before, after = (take_photos(claimed(self.service, files, session), session) for files in (theirs, ours))
+            journal_file = self.journal_of(journal, session)
+            before, after = (
+                take_photos(claimed(self.service, files, session), session) for files in (originals, published)
+            )
         except Exception as error:  # whatever it is, the page must not stand still
-            yield {**taken, status: said(reason_of(error), alert=True)}
+            yield {**emptied, status: status_line(error_message(error), alert=True)}
             return
-        yield taken
-        yield from steps(self.service, session, before, after, None if journal else int(k), self.running, journal)
+        yield emptied
+        k_level = None if journal_file else int(k)
+        yield from run_audit(self.service, session, before, after, k_level, self.running, journal_file)
 
     def journal_of(self, file: str | None, session: Session) -> Path | None:
         if file is None:
@@ -78,19 +86,19 @@ class AuditTab:
         check_journal(path)
         return path
 
-    def on_check(self, file: str | None, ours: list[str] | None, request: gr.Request) -> Update:
+    def on_check(self, file: str | None, published: list[str] | None, request: gr.Request) -> Update:
         status = self.running.status
         if file is None:
-            return {status: said("Choose a report.json first.", alert=True)}
+            return {status: status_line("Choose a report.json first.", alert=True)}
         session = session_of(self.service, request)
-        taken = {self.earlier: None, self.published: None}
+        emptied = {self.earlier: None, self.published: None}
         try:
-            place = take_photos(claimed(self.service, ours, session), session) if ours else None
+            folder = take_photos(claimed(self.service, published, session), session) if published else None
             (path,) = claimed(self.service, [file], session)
-            report = self.service.read_report(path, place, session.new_folder())
+            report = self.service.read_report(path, folder, session.new_folder())
         except Exception as error:  # whatever it is, the page must not stand still
-            return {**taken, status: said(reason_of(error), alert=True)}
-        return {**taken, status: said("Checked."), **self.running.view.update(report)}
+            return {**emptied, status: status_line(error_message(error), alert=True)}
+        return {**emptied, status: status_line("Checked."), **self.running.view.update(report)}
 
 
 def build(service: Service) -> None:
@@ -105,7 +113,7 @@ def build(service: Service) -> None:
         tab.on_check, [tab.earlier, tab.published], [tab.earlier, tab.published, *tab.running.outputs],
         show_progress="hidden",
     )  # fmt: skip
-    tab.running.cancel.click(stopper(service), None, None, queue=False, show_progress="hidden")
+    tab.running.cancel.click(canceler(service), None, None, queue=False, show_progress="hidden")
 
 
 def layout(service: Service) -> AuditTab:
@@ -123,7 +131,7 @@ def layout(service: Service) -> AuditTab:
     with gr.Accordion("Check a report made earlier", open=False):
         earlier = gr.File(label="Its report.json (published photos above are checked along)", height=120)
         check = gr.Button("Check")
-    status = gr.HTML(said("Choose the originals and what was made of them, whoever made it."), padding=False)
+    status = gr.HTML(status_line("Choose the originals and what was made of them, whoever made it."), padding=False)
     running = Running(start, cancel, status, report_view.build())
     return AuditTab(service, originals, published, k_level, journal, earlier, check, running)
 
@@ -138,45 +146,47 @@ def build_below_folder(service: Service, finished: gr.State, start: gr.Button) -
         if run is not None:
             session = session_of(service, request)
             yield {status: gr.update(visible=True)}
-            yield from steps(service, session, run.originals.folder, run.output, None, running)
+            yield from run_audit(service, session, run.originals.folder, run.output, None, running)
 
     start.click(on_start, finished, running.outputs, concurrency_limit=None, show_progress="hidden")
-    cancel.click(stopper(service), None, None, queue=False, show_progress="hidden")
+    cancel.click(canceler(service), None, None, queue=False, show_progress="hidden")
 
 
-def steps(
+def run_audit(
     service: Service, session: Session, originals: Path, published: Path, k_level: int | None, running: Running,
     journal: Path | None = None,
 ) -> Iterator[Update]:  # fmt: skip
     """An audit from its start to its report."""
     status, view = running.status, running.view
-    stop, folder = session.begin("audit"), session.new_folder()
-    yield {**running.busy(True), status: said("Starting …", busy=True), **view.update(None)}
+    cancel, folder = session.begin("audit"), session.new_folder()
+    yield {**running.busy(True), status: status_line("Starting …", busy=True), **view.update(None)}
     try:
-        report = yield from followed(
-            service.desk,
+        report = yield from run_job(
+            service.jobs,
             session,
-            stop,
-            lambda tell: service.audit_folders(originals, published, k_level, folder, tell, stop, journal),
-            report_view.how_far,
+            cancel,
+            lambda on_progress: service.audit_folders(
+                originals, published, k_level, folder, on_progress, cancel, journal
+            ),
+            report_view.progress,
             lambda line, _: {status: line},
         )
     except Exception as error:  # whatever it is, the page must not stand still
-        yield {**running.busy(False), status: said(reason_of(error), alert=True)}
+        yield {**running.busy(False), status: status_line(error_message(error), alert=True)}
         return
     if report is None:
-        yield {**running.busy(False), status: said("Cancelled.")}
+        yield {**running.busy(False), status: status_line("Cancelled.")}
         return
-    yield {**running.busy(False), status: said("Done: the report is below."), **view.update(report)}
+    yield {**running.busy(False), status: status_line("Done: the report is below."), **view.update(report)}
 
 
-def stopper(service: Service) -> Callable[[gr.Request], None]:
+def canceler(service: Service) -> Callable[[gr.Request], None]:
     """A handler that ends the session's job."""
 
-    def stop(request: gr.Request) -> None:
+    def on_cancel(request: gr.Request) -> None:
         session_of(service, request).cancel_of("audit").set()
 
-    return stop
+    return on_cancel
 
 
 def claimed(service: Service, files: list[str], session: Session) -> list[Path]:

@@ -3,17 +3,17 @@
 import hashlib
 import threading
 import zipfile
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from html import escape
 from pathlib import Path
-from typing import Any
 
 from PIL import Image
 
 from deid.commands.output import HIDDEN
 from deid.types import FolderResult, Options, PhotoResult
 
+from .protectors import protector_for
 from .sessions import Session
 from .uploads import Unpacked
 
@@ -29,15 +29,15 @@ class FolderRun:
 
 
 @dataclass(frozen=True)
-class At:
-    """How far a run is. searched: photos in which faces were looked for; rows: one a photo that is done."""
+class RunProgress:
+    """searched: photos in which faces were looked for; rows: one a photo that is done."""
 
     total: int
     searched: int = 0
     rows: tuple[tuple[str, str, str, str], ...] = ()
 
 
-def begin(originals: Unpacked, session: Session) -> FolderRun:
+def begin_run(originals: Unpacked, session: Session) -> FolderRun:
     """A new run; its journal, which tells every rank, goes with the session."""
     from deid.batch.journal import journal_path
 
@@ -48,35 +48,39 @@ def begin(originals: Unpacked, session: Session) -> FolderRun:
 
 
 def run_folder(
-    run: FolderRun, settings: Mapping[str, Any], tell: Callable[[At], None], cancel: threading.Event
+    run: FolderRun, options: Options, on_progress: Callable[[RunProgress], None], cancel: threading.Event
 ) -> FolderResult:
     """Protect what is not done yet. Raises Cancelled soon after `cancel` is set; what is done stays done."""
     from deid.batch.folder import protect_folder
     from deid.errors import Cancelled
-    from deid.protection.progress import watched
-    from deid.protection.protector import Protector
 
-    at = At(run.originals.count)
+    progress = RunProgress(run.originals.count)
 
     def check() -> None:
         if cancel.is_set():
             raise Cancelled
 
-    def searching() -> None:
-        nonlocal at
+    def on_search() -> None:
+        nonlocal progress
         check()
-        at = replace(at, searched=at.searched + 1)
-        tell(at)
+        progress = replace(progress, searched=progress.searched + 1)
+        on_progress(progress)
 
-    def done(count: int, total: int, result: PhotoResult) -> None:
-        nonlocal at
-        at = replace(at, total=total, rows=(*at.rows, row_of(result, run)))
-        tell(at)
+    def on_photo(done: int, total: int, result: PhotoResult) -> None:
+        nonlocal progress
+        progress = replace(progress, total=total, rows=(*progress.rows, row_of(result, run)))
+        on_progress(progress)
         check()
 
-    options = replace(Options(), **{name: value for name, value in settings.items() if value is not None})
-    protector = watched(Protector(options), lambda step: check(), searching)
-    return protect_folder(run.originals.folder, run.output, options, protector=protector, progress=done)
+    return protect_folder(
+        run.originals.folder,
+        run.output,
+        options,
+        protector=protector_for(options),
+        progress=on_photo,
+        watcher=lambda step: check(),
+        on_search=on_search,
+    )
 
 
 def row_of(result: PhotoResult, run: FolderRun) -> tuple[str, str, str, str]:
@@ -85,19 +89,19 @@ def row_of(result: PhotoResult, run: FolderRun) -> tuple[str, str, str, str]:
     name = str(path.relative_to(run.originals.folder))
     # What was done before a pause is as good as new.
     outcome = "protected" if result.outcome == "skipped" else result.outcome
-    worked = sum(face.rank_after is not None for face in result.faces)
-    faces = f"{worked} face{'' if worked == 1 else 's'}" if worked else ""
+    chosen = sum(face.rank_after is not None for face in result.faces)
+    faces = f"{chosen} face{'' if chosen == 1 else 's'}" if chosen else ""
     hidden = [HIDDEN[face.fallback] for face in result.faces if face.fallback is not None]
-    instead = f"{len(hidden)} {hidden[0]} instead" if hidden else ""
-    message = instead if outcome == "protected" else result.message.removeprefix(f"{path}: ")
+    fallbacks = f"{len(hidden)} {hidden[0]} instead" if hidden else ""
+    message = fallbacks if outcome == "protected" else result.message.removeprefix(f"{path}: ")
     return _thumbnail(path, run), name, outcome, " · ".join(part for part in (faces, message) if part)
 
 
-def table(rows: Sequence[tuple[str, str, str, str]], left_out: Sequence[tuple[str, str]]) -> list[list[str]]:
+def table_rows(rows: Sequence[tuple[str, str, str, str]], left_out: Sequence[tuple[str, str]]) -> list[list[str]]:
     return [list(row) for row in rows] + [["", name, "left out", reason] for name, reason in left_out]
 
 
-def results_zip(run: FolderRun, result: FolderResult, *, faceless: bool) -> Path | None:
+def results_zip(run: FolderRun, result: FolderResult, *, include_faceless: bool) -> Path | None:
     """The photos that were written; those without a face too if asked, without their metadata. None if it is empty."""
     from deid.images.formats import output_format
     from deid.images.photo import encode_photo, read_photo
@@ -110,7 +114,7 @@ def results_zip(run: FolderRun, result: FolderResult, *, faceless: bool) -> Path
             if photo.output is not None:
                 archive.write(photo.output, Path(photo.output).relative_to(run.output))
                 count += 1
-            elif faceless and photo.outcome == "no-face":
+            elif include_faceless and photo.outcome == "no-face":
                 clean = read_photo(Path(photo.input))
                 data = encode_photo(clean, file_format=output_format(clean.format), quality=95, keep_metadata=False)
                 archive.writestr(str(name), data)

@@ -46,8 +46,8 @@ class Guard:
 
     def _refusal(self, scope: Scope, browser: str) -> tuple[int, str]:
         """Status and reason for a request that gets no further, before its body is read; 0 for any other."""
-        asked = FILE.search(scope["path"])
-        if asked and not self.sessions.may_read(browser, Path(asked[1])):
+        file = FILE.search(scope["path"])
+        if file and not self.sessions.may_read(browser, Path(file[1])):
             return 403, "not yours"
         if scope["method"] != "POST":
             return 0, ""
@@ -61,7 +61,7 @@ class Guard:
         if int(length) > uploads.MAX_BYTES:
             return (
                 413,
-                f"these files are more than {uploads.in_words(uploads.MAX_BYTES)} together: choose fewer at once",
+                f"these files are more than {uploads.size_text(uploads.MAX_BYTES)} together: choose fewer at once",
             )
         if int(length) > uploads.room_on_disk(self.sessions.root):
             return 507, "the disk of the computer that runs this page has no room for these files"

@@ -4,37 +4,41 @@ import json
 import shutil
 import tempfile
 import threading
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
-from functools import cache
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-import numpy as np
 from PIL import Image
 
 from deid.types import Options, PhotoResult
 
-if TYPE_CHECKING:
+from .protectors import protector_for
+
+if TYPE_CHECKING:  # they load torch
     from deid.audit.second_opinions import Opinion
     from deid.protection.progress import Step
-    from deid.protection.protector import Protector
 
-AMPLIFICATION = 10
 LONGEST_SIDE = 1600  # of the picture on which faces are chosen
 _SHOWN_BY_BROWSERS = {"JPEG": ".jpg", "PNG": ".png", "WEBP": ".webp"}
 
 
 @dataclass(frozen=True)
 class FoundPhoto:
-    """A photo with its faces, left to right. suffix: of its own format.
+    """A photo with its faces.
 
-    view: the photo at full size in a format browsers show; preview: at most `LONGEST_SIDE`, `scale` times as large.
-    made: the folder of these and of all that is made of the photo later, so that no photo is overwritten by its name.
+    path: the photo itself.
+    folder: of `view`, `preview` and all that is made of the photo later, so that no photo is overwritten by its name.
+    name: the photo's, without its suffix.
+    suffix: of its own format.
+    view: the photo at full size in a format browsers show.
+    preview: at most `LONGEST_SIDE` pixels wide and high, `scale` times as large as the photo.
+    scale: at most 1.
+    boxes: (x0, y0, x1, y1) of each face in pixels of the photo, left to right.
     """
 
     path: Path
-    made: Path
+    folder: Path
     name: str
     suffix: str
     view: Path
@@ -45,9 +49,13 @@ class FoundPhoto:
 
 @dataclass(frozen=True)
 class ProtectedPhoto:
-    """A photo's end. saved and view: None unless a file was written; settings: the private file about it.
+    """A photo's end.
 
-    opinions: of the chosen faces, the attacked recognizer's first; chosen: their numbers.
+    chosen: numbers of the faces that were to be protected, from 1.
+    saved: the protected photo; None unless it was written.
+    view: the same in a format browsers show.
+    settings: the private file about it.
+    opinions: of the chosen faces, the attacked recognizer's first.
     """
 
     result: PhotoResult
@@ -60,7 +68,12 @@ class ProtectedPhoto:
 
 def warm_up() -> None:
     """Load what every photo needs, so that the first one is not slower than the rest."""
-    _finder()
+    import numpy as np
+
+    from deid.faces.detect import detect_faces
+
+    device = protector_for(Options()).device
+    detect_faces(np.zeros((64, 64, 3), np.uint8), device=device)
 
 
 def find_faces(path: Path) -> FoundPhoto:
@@ -68,34 +81,35 @@ def find_faces(path: Path) -> FoundPhoto:
     from deid.faces.detect import detect_faces
     from deid.images.formats import output_format, picture_suffixes, suffix_for
     from deid.images.photo import read_photo
+    from deid.recognizers.device import device_for
 
     photo = read_photo(path)
     own = path.suffix.lower()
     file_format = output_format(photo.format)
     same = own in picture_suffixes() and own != ".gif" and output_format(photo.format, path) == file_format
     suffix = path.suffix if same else suffix_for(file_format)
-    made = Path(tempfile.mkdtemp(dir=path.parent))
-    view = made / f"view{_SHOWN_BY_BROWSERS.get(photo.format, '.png')}"
+    folder = Path(tempfile.mkdtemp(dir=path.parent))
+    view = folder / f"view{_SHOWN_BY_BROWSERS.get(photo.format, '.png')}"
     if photo.format in _SHOWN_BY_BROWSERS:
         shutil.copyfile(path, view)
     else:
         Image.fromarray(photo.pixels).save(view, compress_level=1)
-    boxes = tuple(face.box for face in detect_faces(photo.pixels, device=_finder().device))
+    boxes = tuple(face.box for face in detect_faces(photo.pixels, device=device_for("auto")))
     scale = min(1.0, LONGEST_SIDE / max(photo.size))
-    preview = made / "preview.png"
+    preview = folder / "preview.png"
     width, height = (max(1, round(side * scale)) for side in photo.size)
     Image.fromarray(photo.pixels).convert("RGB").resize((width, height), reducing_gap=2).save(preview, compress_level=1)
-    return FoundPhoto(path, made, path.stem, suffix, view, preview, scale, boxes)
+    return FoundPhoto(path, folder, path.stem, suffix, view, preview, scale, boxes)
 
 
 def protect_photo(
     photo: FoundPhoto,
     chosen: Sequence[int],
-    settings: Mapping[str, Any],
-    tell: Callable[["Step"], None],
+    options: Options,
+    on_step: Callable[["Step"], None],
     cancel: threading.Event,
 ) -> ProtectedPhoto:
-    """Protect the chosen faces (numbers from 1). settings: fields of `Options`. The output lies below `photo.made`.
+    """Protect the chosen faces (numbers from 1). The output lies below `photo.folder`.
 
     Raises Cancelled soon after `cancel` is set, and what `deid.protect` raises.
     """
@@ -103,23 +117,17 @@ def protect_photo(
     from deid.errors import Cancelled
     from deid.images.photo import decode_photo, read_photo
     from deid.protection.pipeline import protect
-    from deid.protection.progress import watched
-    from deid.protection.protector import Protector
 
     def watch(step: "Step") -> None:
         if cancel.is_set():
             raise Cancelled
-        tell(step)
+        on_step(step)
 
-    options = replace(
-        Options(),
-        faces=",".join(map(str, chosen)),
-        **{k: v for k, v in settings.items() if v is not None},
-    )
-    protector = Protector(options)
+    options = replace(options, faces=",".join(map(str, chosen)))
+    protector = protector_for(options)
     # A folder for each time, so that no browser shows what an earlier one made.
-    target = Path(tempfile.mkdtemp(dir=photo.made)) / f"{photo.name}-protected{photo.suffix}"
-    result = protect(photo.path, target, options, protector=watched(protector, watch))
+    target = Path(tempfile.mkdtemp(dir=photo.folder)) / f"{photo.name}-protected{photo.suffix}"
+    result = protect(photo.path, target, options, protector=protector, watcher=watch)
     result = replace(
         result,
         input=f"{photo.name}{photo.path.suffix}",
@@ -144,18 +152,12 @@ def protect_photo(
 
 def perturbation(photo: FoundPhoto, protected: ProtectedPhoto) -> Path | None:
     """A picture of what was added, ten times as strong, around gray; None where nothing was written."""
+    from deid.images.difference import amplified_difference
     from deid.images.photo import read_photo
 
     if protected.saved is None:
         return None
-    before, after = (read_photo(path).pixels.astype(np.int16) for path in (photo.path, protected.saved))
+    before, after = (read_photo(path).pixels for path in (photo.path, protected.saved))
     path = protected.saved.with_name("perturbation.png")
-    Image.fromarray((128 + AMPLIFICATION * (after - before)).clip(0, 255).astype(np.uint8)).save(path)
+    Image.fromarray(amplified_difference(before, after)).save(path)
     return path
-
-
-@cache
-def _finder() -> "Protector":
-    from deid.protection.protector import Protector
-
-    return Protector(Options())

@@ -11,10 +11,11 @@ from urllib.parse import urlsplit
 
 import gradio as gr
 
-from deid.errors import ImageError, UsageError
+from deid.errors import Cancelled, CheckpointError, ImageError, UsageError
+from deid.types import Options
 
 from . import words
-from .desk import Desk, Waiting
+from .job_queue import JobQueue, Waiting
 from .service import Service
 from .sessions import COOKIE, Refused, Session
 
@@ -26,10 +27,10 @@ def session_of(service: Service, request: gr.Request) -> Session:
 
 def from_this_computer(request: gr.Request) -> bool:
     """Is the page open on the computer that runs it? Not so through a name of it, which any site can make up."""
-    asked = urlsplit(f"//{request.headers.get('host', '')}").hostname
+    host = urlsplit(f"//{request.headers.get('host', '')}").hostname
     # A proxy on this computer asks in its own name; what the browser shows is in the origin.
-    shown = urlsplit(request.headers.get("origin", "")).hostname
-    return all(map(_is_loopback, (asked, shown, request.client.host if request.client else None)))
+    origin = urlsplit(request.headers.get("origin", "")).hostname
+    return all(map(_is_loopback, (host, origin, request.client.host if request.client else None)))
 
 
 def _is_loopback(host: str | None) -> bool:
@@ -39,17 +40,16 @@ def _is_loopback(host: str | None) -> bool:
         return False
 
 
-def reason_of(error: Exception) -> str:
+def error_message(error: Exception) -> str:
     """The error in one line for the user; a defect of the program goes to the terminal in full."""
-    known = (Refused, ImageError, UsageError)
-    if isinstance(error, known) or type(error).__name__ == "CheckpointError":
+    if isinstance(error, Refused | ImageError | UsageError | CheckpointError):
         return str(error)
     traceback.print_exception(error)
     return f"Internal error, please report: {type(error).__name__}: {error}"
 
 
-def settings_of() -> list[gr.components.Component]:
-    """K, method, profile and fallback, folded: the defaults are sensible. `asked_of` takes their values."""
+def settings_fields() -> list[gr.components.Component]:
+    """K, method, profile and fallback, folded: the defaults are sensible. `options_from` takes their values."""
     with gr.Accordion("Settings (good as they are)", open=False):
         return [
             gr.Slider(1, 20, 5, step=1, label="K", info=words.K_LEVEL),
@@ -68,13 +68,13 @@ def settings_of() -> list[gr.components.Component]:
         ]
 
 
-def asked_of(k: int, method: str, profile: str, fallback: str) -> dict[str, Any]:
-    """Fields of `Options` from the values of `settings_of`; a blurred or pixelated photo needs no fallback."""
+def options_from(k: int, method: str, profile: str, fallback: str) -> Options:
+    """What is asked for by the values of `settings_fields`; a blurred or pixelated photo needs no fallback."""
     hides = method in words.HIDING
-    return {"k_level": int(k), "method": method, "profile": profile, "fallback": None if hides else fallback or None}
+    return Options(k_level=int(k), method=method, profile=profile, fallback=None if hides else fallback or None)
 
 
-def said(text: str, *, busy: bool = False, alert: bool = False, share: float | None = None) -> str:
+def status_line(text: str, *, busy: bool = False, alert: bool = False, share: float | None = None) -> str:
     """A line of status, read out by screen readers; while something runs with a bar, which moves or shows a share."""
     value = "" if share is None else f' value="{share:.3f}"'
     bar = f'<progress aria-label="progress"{value}></progress>' if busy else ""
@@ -82,24 +82,26 @@ def said(text: str, *, busy: bool = False, alert: bool = False, share: float | N
     return f'<div role="{role}" class="said{kind}">{bar}<span>{escape(text)}</span></div>'
 
 
-def followed(
-    desk: Desk,
+def run_job(
+    jobs: JobQueue,
     session: Session,
     cancel: threading.Event,
     job: Callable[[Callable[[Any], None]], object],
-    word: Callable[[Any], str],
-    show: Callable[[str, Any], dict[Any, Any]],
+    describe: Callable[[Any], str],
+    update: Callable[[str, Any], dict[Any, Any]],
 ) -> Generator[dict[Any, Any], None, Any]:
-    """Stand in line, then run `job(tell)`, showing how it goes; its result, None if cancelled.
+    """Wait in line, then run `job(on_progress)`, showing how it goes; its result, None if cancelled.
 
-    word: a line of status about what was told last, None before the job's first word. show: the page's update for that
-    line and what was told last.
+    jobs: the line to wait in.
+    session: whose job it is; what the job wrote is deleted if its page was closed meanwhile.
+    cancel: asks the job to end.
+    job: takes a function to report its progress to; raises Cancelled soon after `cancel` is set.
+    describe: a status line for what was reported last, None before the first report.
+    update: what changes on the page, for that line and what was reported last.
     """
-    from deid.errors import Cancelled
-
-    last, told = "", None
+    last_line, progress = "", None
     try:
-        with closing(desk.follow(job, cancel)) as states:
+        with closing(jobs.follow(job, cancel)) as states:
             while True:
                 try:
                     state = next(states)
@@ -108,15 +110,15 @@ def followed(
                 except Cancelled:
                     return None
                 if isinstance(state, Waiting):
-                    line = said(words.place_in_line(state.ahead), busy=True)
+                    line = status_line(words.place_in_line(state.ahead), busy=True)
                 else:
-                    told = state.told
-                    line = word(told)
+                    progress = state.progress
+                    line = describe(progress)
                 if cancel.is_set():
-                    line = said("Stopping …", busy=True)
-                if line != last:
-                    last = line
-                    yield show(line, told)
+                    line = status_line("Stopping …", busy=True)
+                if line != last_line:
+                    last_line = line
+                    yield update(line, progress)
     finally:
         if session.over.is_set():
             session.delete()  # what the job wrote while it was asked to end

@@ -11,9 +11,9 @@ from .service import Service
 from .sessions import Refused, Session
 from .uploads import unpack
 
-LONGEST_NAME = 60
-MOST_PHOTOS = 30  # of one person: every run reads them again
-TAKEN = ("itself", "this person")  # what the results call a person without a name
+MAX_NAME_LENGTH = 60
+MAX_PHOTOS = 30  # of one person: every run reads them again
+RESERVED_NAMES = ("itself", "this person")  # what the results call a person without a name
 
 
 def take_person(session: Session, name: str, files: Sequence[Path], service: Service) -> int:
@@ -22,14 +22,19 @@ def take_person(session: Session, name: str, files: Sequence[Path], service: Ser
     Raises Refused for a name that cannot be a folder's, for too many photos, and if none shows a face.
     """
     name = " ".join(name.split())
-    if not name or name.startswith(".") or len(name) > LONGEST_NAME or any(c in name for c in "/\\:\0"):
+    if (
+        not name
+        or name.startswith(".")
+        or len(name) > MAX_NAME_LENGTH
+        or any(character in name for character in "/\\:\0")
+    ):
         raise Refused("A name of letters is needed, as it shall stand in the results.")
-    if name.casefold() in TAKEN:
+    if name.casefold() in RESERVED_NAMES:
         raise Refused(f"«{name}» is what the results call somebody without a name: choose another.")
     unpacked = unpack(files, session.new_folder())
     try:
-        if unpacked.count > MOST_PHOTOS:
-            raise Refused(f"At most {MOST_PHOTOS} photos of a person: a few good ones are enough.")
+        if unpacked.count > MAX_PHOTOS:
+            raise Refused(f"At most {MAX_PHOTOS} photos of a person: a few good ones are enough.")
         photos = [path for path in sorted(unpacked.folder.rglob("*")) if path.is_file()]
         clean = [_without_metadata(path) for path in photos if _shows_a_face(path, service)]
     finally:
@@ -45,7 +50,7 @@ def people_of(session: Session) -> Path | None:
     return _enrolled(session) if _names(_enrolled(session)) else None
 
 
-def everybody(session: Session) -> str:
+def describe_enrolled(session: Session) -> str:
     names = _names(_enrolled(session))
     return f"Enrolled: {', '.join(names)}." if names else "Nobody is enrolled."
 
@@ -72,16 +77,16 @@ def save_people(session: Session) -> list[str]:
 
 
 def enroll_saved(session: Session, names: Iterable[str]) -> None:
-    for name in _known(names):
+    for name in _only_saved(names):
         _copy(saved_folder() / name, _enrolled(session) / name)
 
 
 def delete_saved(names: Iterable[str]) -> None:
-    for name in _known(names):
+    for name in _only_saved(names):
         shutil.rmtree(saved_folder() / name)
 
 
-def _known(names: Iterable[str]) -> list[str]:
+def _only_saved(names: Iterable[str]) -> list[str]:
     """A request can name any path."""
     return sorted(set(names) & set(saved_people()))
 

@@ -8,7 +8,7 @@ from typing import Any
 import gradio as gr
 
 from . import people, words
-from .page import from_this_computer, reason_of, said, session_of
+from .page import error_message, from_this_computer, session_of, status_line
 from .service import Service
 from .sessions import Refused, Session
 
@@ -40,25 +40,25 @@ class PeopleTab:
     use: gr.Button
     delete: gr.Button
 
-    def on_enroll(self, who: str, files: list[str] | None, request: gr.Request) -> Iterator[Update]:
-        yield {self.status: said("Looking for the face …", busy=True)}
+    def on_enroll(self, name: str, files: list[str] | None, request: gr.Request) -> Iterator[Update]:
+        yield {self.status: status_line("Looking for the face …", busy=True)}
         try:
             session = session_of(self.service, request)
             if not files:
                 raise Refused("Choose a few photos of this person first.")
             claimed = [self.service.sessions.claim(Path(file), session) for file in files]
-            self.service.be_warm()
-            count = people.take_person(session, who, claimed, self.service)
+            self.service.ensure_warm()
+            count = people.take_person(session, name, claimed, self.service)
         except Exception as error:  # whatever it is, the page must not stand still
-            yield {self.status: said(reason_of(error), alert=True), self.upload: None}
+            yield {self.status: status_line(error_message(error), alert=True), self.upload: None}
             return
-        told = f"{' '.join(who.split())}: {words.photos(count)}. {people.everybody(session)}"
-        yield {self.status: said(told), self.upload: None, self.name: ""}
+        text = f"{' '.join(name.split())}: {words.photos(count)}. {people.describe_enrolled(session)}"
+        yield {self.status: status_line(text), self.upload: None, self.name: ""}
 
     def on_forget(self, request: gr.Request) -> Update:
         session = session_of(self.service, request)
         people.forget_people(session)
-        return {self.status: said(people.everybody(session))}
+        return {self.status: status_line(people.describe_enrolled(session))}
 
     def on_load(self, request: gr.Request) -> Update:
         """A page was opened: its session begins, and who sits at this computer is offered the saved people."""
@@ -66,7 +66,7 @@ class PeopleTab:
             session_of(self.service, request)
         except Refused:  # every other handler says why
             return {self.kept: gr.update(visible=False)}
-        return {self.kept: gr.update(visible=from_this_computer(request)), **self.offered(request)}
+        return {self.kept: gr.update(visible=from_this_computer(request)), **self.saved_choices(request)}
 
     def on_save(self, request: gr.Request) -> Update:
         def save(session: Session) -> str:
@@ -79,14 +79,14 @@ class PeopleTab:
     def on_use(self, names: list[str], request: gr.Request) -> Update:
         def use(session: Session) -> str:
             people.enroll_saved(session, chosen(names))
-            return people.everybody(session)
+            return people.describe_enrolled(session)
 
         return self.changed(request, use)
 
     def on_delete(self, names: list[str], request: gr.Request) -> Update:
         def delete(session: Session) -> str:
             people.delete_saved(chosen(names))
-            return f"Deleted from this computer: {', '.join(names)}. {people.everybody(session)}"
+            return f"Deleted from this computer: {', '.join(names)}. {people.describe_enrolled(session)}"
 
         return self.changed(request, delete)
 
@@ -97,10 +97,10 @@ class PeopleTab:
                 raise Refused("Saved people are only for pages that are opened on the computer that keeps them.")
             text = change(session_of(self.service, request))
         except Exception as error:  # whatever it is, the page must not stand still
-            return {self.status: said(reason_of(error), alert=True)}
-        return {self.status: said(text), **self.offered(request)}
+            return {self.status: status_line(error_message(error), alert=True)}
+        return {self.status: status_line(text), **self.saved_choices(request)}
 
-    def offered(self, request: gr.Request) -> Update:
+    def saved_choices(self, request: gr.Request) -> Update:
         names = people.saved_people() if from_this_computer(request) else []
         return {self.saved: gr.update(choices=names, value=[])}
 
@@ -123,12 +123,12 @@ def build(service: Service) -> None:
 def layout(service: Service) -> PeopleTab:
     """The components, where they stand."""
     gr.Markdown(TEXT)
-    name = gr.Textbox(label="Name", max_length=people.LONGEST_NAME)
+    name = gr.Textbox(label="Name", max_length=people.MAX_NAME_LENGTH)
     upload = gr.File(label="Photos of this person alone", file_count="multiple", height=140)
     with gr.Row():
         enroll = gr.Button("Enroll", variant="primary")
         forget = gr.Button("Forget everybody in this page")
-    status = gr.HTML(said("Nobody is enrolled."), padding=False)
+    status = gr.HTML(status_line("Nobody is enrolled."), padding=False)
     with gr.Accordion("People saved on this computer", open=False, visible=False) as kept:
         gr.Markdown(SAVED)
         save = gr.Button("Save everybody enrolled here on this computer")

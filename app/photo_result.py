@@ -17,14 +17,14 @@ YOU, OTHERS = "this person", "other identities"
 
 
 @dataclass(frozen=True)
-class Shown:
+class ResultView:
     """outputs: the components; update: their values for a photo."""
 
     outputs: list[Any]
     update: Callable[[FoundPhoto, ProtectedPhoto], dict[Any, Any]]
 
 
-def build(service: Service, found: gr.State, protected: gr.State) -> Shown:
+def build(service: Service, found: gr.State, protected: gr.State) -> ResultView:
     """Inside the column of results."""
     headline = gr.Markdown(elem_classes="headline")
     slider = gr.ImageSlider(
@@ -74,8 +74,8 @@ def build(service: Service, found: gr.State, protected: gr.State) -> Shown:
             settings: gr.update(value=str(done.settings) if done.settings else None),
         }
 
-    def on_amplify(wanted: bool, photo: FoundPhoto | None, done: ProtectedPhoto | None) -> Any:
-        path = service.perturbation(photo, done) if wanted and photo and done else None
+    def on_amplify(checked: bool, photo: FoundPhoto | None, done: ProtectedPhoto | None) -> Any:
+        path = service.perturbation(photo, done) if checked and photo and done else None
         return gr.update(value=None if path is None else str(path), visible=path is not None)
 
     amplify.input(on_amplify, [amplify, found, protected], noise)
@@ -84,7 +84,7 @@ def build(service: Service, found: gr.State, protected: gr.State) -> Shown:
         [which, protected],
         [before, after],
     )
-    return Shown([headline, slider, save, amplify, noise, verdict, table, which, before, after, settings], update)
+    return ResultView([headline, slider, save, amplify, noise, verdict, table, which, before, after, settings], update)
 
 
 def verdict_text(done: ProtectedPhoto) -> str:
@@ -96,11 +96,11 @@ def verdict_text(done: ProtectedPhoto) -> str:
         if number not in done.chosen:
             continue
         for opinion in done.opinions[1:]:
-            one = opinion.faces[done.chosen.index(number)]
-            told = words.other_sentence(
-                opinion.recognizer, opinion.kind, one.rank_after, one.rank_before, one.size, one.matches
+            seen = opinion.faces[done.chosen.index(number)]
+            sentence = words.other_sentence(
+                opinion.recognizer, opinion.kind, seen.rank_after, seen.rank_before, seen.size, seen.matches
             )
-            lines.append(f"    - {told}")
+            lines.append(f"    - {sentence}")
     return "\n".join([*lines, "", words.limits(done.result) if done.saved else words.why_not(done.result)])
 
 
@@ -141,10 +141,10 @@ def candidates(done: ProtectedPhoto | None, number: int | None, when: str) -> pd
     return pd.DataFrame(
         {
             "identity": [
-                f"{rank:>2}. {one.name}"  # the space keeps the plot's order, which is the alphabet's
-                for rank, one in enumerate(best, 1)
+                f"{rank:>2}. {candidate.name}"  # the space keeps the plot's order, which is the alphabet's
+                for rank, candidate in enumerate(best, 1)
             ],
-            "similarity": [round(one.similarity, 4) for one in best],
-            "who": [YOU if one.name == YOU else OTHERS for one in best],
+            "similarity": [round(candidate.similarity, 4) for candidate in best],
+            "who": [YOU if candidate.name == YOU else OTHERS for candidate in best],
         }
     )

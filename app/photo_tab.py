@@ -2,7 +2,7 @@
 
 import hashlib
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -14,7 +14,7 @@ from deid.errors import ImageError
 from . import people, photo_result, words
 from .drawing import face_at, with_boxes
 from .handlers import FoundPhoto
-from .page import asked_of, followed, reason_of, said, session_of, settings_of
+from .page import error_message, options_from, run_job, session_of, settings_fields, status_line
 from .service import Service
 from .sessions import Refused, Session
 from .uploads import too_large
@@ -41,7 +41,7 @@ class PhotoTab:
     cancel: gr.Button
     status: gr.HTML
     results: gr.Column
-    shown: photo_result.Shown
+    shown: photo_result.ResultView
 
     def on_upload(self, file: str, request: gr.Request) -> Iterator[Update]:
         # The field is emptied: it would offer a link to where nothing is served from.
@@ -55,37 +55,37 @@ class PhotoTab:
             self.faces: gr.update(choices=[], value=[], visible=False),
         }
         waiting = "Looking for faces …" if self.service.warm.is_set() else "Warming up: loading the recognizer, once …"
-        yield {**cleared, self.status: said(waiting, busy=True)}
+        yield {**cleared, self.status: status_line(waiting, busy=True)}
         try:
             photo = look_at(self.service, file, session_of(self.service, request))
         except ImageError as error:
-            yield {self.status: said(f"This is not a photo that can be read: {error}", alert=True)}
+            yield {self.status: status_line(f"This is not a photo that can be read: {error}", alert=True)}
         except Exception as error:  # whatever it is, the page must not stand still
-            yield {self.status: said(reason_of(error), alert=True)}
+            yield {self.status: status_line(error_message(error), alert=True)}
         else:
-            yield self.found_in(photo)
+            yield self.show_found(photo)
 
-    def found_in(self, photo: FoundPhoto) -> Update:
+    def show_found(self, photo: FoundPhoto) -> Update:
         """The photo with its faces, all of them chosen."""
         numbers = list(range(1, len(photo.boxes) + 1))
         if not numbers:
             return {
                 self.picture: gr.update(value=str(photo.preview), visible=True, label="Your photo"),
-                self.status: said(f"{photo.path.name}: no face was found, so there is nothing to protect."),
+                self.status: status_line(f"{photo.path.name}: no face was found, so there is nothing to protect."),
             }
         count = "one face" if len(numbers) == 1 else f"{len(numbers)} faces"
         return {
             self.found: photo,
-            self.picture: gr.update(value=boxed(photo, numbers), visible=True, label=LABEL),
+            self.picture: gr.update(value=boxed_picture(photo, numbers), visible=True, label=LABEL),
             self.faces: gr.update(choices=choices(photo), value=numbers, visible=True),
             self.start: gr.update(interactive=True),
-            self.status: said(f"{photo.path.name}: {count} found. Choose which to protect, then press Protect."),
+            self.status: status_line(f"{photo.path.name}: {count} found. Choose which to protect, then press Protect."),
         }
 
     def on_faces(self, numbers: list[int], photo: FoundPhoto | None) -> Update:
         if photo is None:
             return {self.start: gr.skip()}
-        return {self.picture: boxed(photo, numbers), self.start: gr.update(interactive=bool(numbers))}
+        return {self.picture: boxed_picture(photo, numbers), self.start: gr.update(interactive=bool(numbers))}
 
     def on_click(self, numbers: list[int], photo: FoundPhoto | None, event: gr.SelectData) -> Update:
         if photo is None:
@@ -97,38 +97,42 @@ class PhotoTab:
         return {self.faces: numbers, **self.on_faces(numbers, photo)}
 
     def on_start(
-        self, photo: FoundPhoto | None, numbers: list[int], k: int, way: str, how: str, instead: str,
+        self, photo: FoundPhoto | None, numbers: list[int], k: int, method: str, profile: str, fallback: str,
         request: gr.Request,
     ) -> Iterator[Update]:  # fmt: skip
         if photo is None or not numbers:
-            yield {self.status: said("Choose a photo and at least one face first.", alert=True)}
+            yield {self.status: status_line("Choose a photo and at least one face first.", alert=True)}
             return
         session = session_of(self.service, request)
-        stop = session.begin("photo")
-        yield {**self.running(True), self.results: gr.update(visible=False), self.status: said("Starting …", busy=True)}
-        asked = {**asked_of(k, way, how, instead), "people": people.people_of(session)}
+        cancel = session.begin("photo")
+        yield {
+            **self.running(True),
+            self.results: gr.update(visible=False),
+            self.status: status_line("Starting …", busy=True),
+        }
+        options = replace(options_from(k, method, profile, fallback), people=people.people_of(session))
         chosen = sorted(numbers)
         try:
-            done = yield from followed(
-                self.service.desk,
+            done = yield from run_job(
+                self.service.jobs,
                 session,
-                stop,
-                lambda tell: self.service.protect_photo(photo, chosen, asked, tell, stop),
+                cancel,
+                lambda on_step: self.service.protect_photo(photo, chosen, options, on_step, cancel),
                 lambda step: progress(step, chosen),
                 lambda line, _: {self.status: line},
             )
         except Exception as error:  # whatever it is, the page must not stand still
-            yield {**self.running(False), self.status: said(reason_of(error), alert=True)}
+            yield {**self.running(False), self.status: status_line(error_message(error), alert=True)}
             return
         if done is None:
-            yield {**self.running(False), self.status: said("Cancelled. Nothing was written.")}
+            yield {**self.running(False), self.status: status_line("Cancelled. Nothing was written.")}
             return
         yield {
             **self.running(False),
             **self.shown.update(photo, done),
             self.protected: done,
             self.results: gr.update(visible=True),
-            self.status: said(words.headline(done.result), alert=done.saved is None),
+            self.status: status_line(words.headline(done.result), alert=done.saved is None),
         }
 
     def running(self, now: bool) -> Update:
@@ -147,17 +151,17 @@ class PhotoTab:
 def build(service: Service) -> None:
     """Inside a tab of the page."""
     tab = layout(service)
-    everything = [
+    outputs = [
         tab.upload, tab.found, tab.protected, tab.picture, tab.faces, tab.start, tab.cancel, tab.status, tab.results,
         *tab.shown.outputs,
     ]  # fmt: skip
-    tab.upload.upload(tab.on_upload, tab.upload, everything, concurrency_limit=1, show_progress="hidden")
+    tab.upload.upload(tab.on_upload, tab.upload, outputs, concurrency_limit=1, show_progress="hidden")
     tab.faces.input(tab.on_faces, [tab.faces, tab.found], [tab.picture, tab.start], show_progress="hidden")
     tab.picture.select(
         tab.on_click, [tab.faces, tab.found], [tab.faces, tab.picture, tab.start], show_progress="hidden"
     )
     tab.start.click(
-        tab.on_start, [tab.found, tab.faces, *tab.settings], everything, concurrency_limit=None, show_progress="hidden"
+        tab.on_start, [tab.found, tab.faces, *tab.settings], outputs, concurrency_limit=None, show_progress="hidden"
     )
     tab.cancel.click(tab.on_cancel, None, None, queue=False, show_progress="hidden")
 
@@ -173,11 +177,13 @@ def layout(service: Service) -> PhotoTab:
                 buttons=["fullscreen"],
             )  # fmt: skip
             faces = gr.CheckboxGroup(label="Faces to protect", visible=False)
-            settings = settings_of()
+            settings = settings_fields()
             with gr.Row():
                 start = gr.Button("Protect", variant="primary", interactive=False)
                 cancel = gr.Button("Cancel", variant="stop", visible=False)
-            status = gr.HTML(said("Choose a photo. It stays on the computer that runs this page."), padding=False)
+            status = gr.HTML(
+                status_line("Choose a photo. It stays on the computer that runs this page."), padding=False
+            )
         with gr.Column(min_width=320, visible=False) as results:
             shown = photo_result.build(service, found, protected)
     return PhotoTab(
@@ -190,22 +196,22 @@ def look_at(service: Service, file: str, session: Session) -> FoundPhoto:
     path = service.sessions.claim(Path(file), session)
     if problem := too_large(path):
         raise Refused(f"This file is {problem}.")
-    service.be_warm()
+    service.ensure_warm()
     return service.find_faces(path)
 
 
 def progress(step: "Step | None", numbers: Sequence[int]) -> str:
     """numbers: of the chosen faces, in the order of the step's ranks."""
-    return said("Protecting: preparing …" if step is None else words.progress(step, numbers), busy=True)
+    return status_line("Protecting: preparing …" if step is None else words.progress(step, numbers), busy=True)
 
 
 def choices(photo: FoundPhoto) -> list[tuple[str, int]]:
     return [(f"Face {number}", number) for number in range(1, len(photo.boxes) + 1)]
 
 
-def boxed(photo: FoundPhoto, chosen: Sequence[int]) -> str:
+def boxed_picture(photo: FoundPhoto, chosen: Sequence[int]) -> str:
     """The picture with its boxes; another name for each choice, so that no browser shows an earlier one."""
     key = hashlib.sha256(repr(sorted(chosen)).encode()).hexdigest()[:16]
-    path = photo.made / f"faces-{key}.png"
+    path = photo.folder / f"faces-{key}.png"
     with_boxes(photo.preview, photo.boxes, photo.scale, chosen).save(path, compress_level=1)
     return str(path)

@@ -9,21 +9,21 @@ import gradio as gr
 
 from . import words
 from .audit_run import Report
-from .page import said
+from .page import status_line
 
 Update = dict[Any, Any]
 PRIVATE = "It names photos and tells ranks: whoever has it can undo protection. Keep it to yourself."
 
 
 @dataclass(frozen=True)
-class View:
+class ReportView:
     """outputs: the components; update: their values for a report, or for none."""
 
     outputs: list[Any]
     update: Callable[[Report | None], Update]
 
 
-def build() -> View:
+def build() -> ReportView:
     """Where the report is to be shown."""
     verdict = gr.Markdown(visible=False)
     with gr.Row():
@@ -45,7 +45,7 @@ def build() -> View:
                             "</iframe>", visible=True),
         }  # fmt: skip
 
-    return View([verdict, shared, private, page], update)
+    return ReportView([verdict, shared, private, page], update)
 
 
 def checked(report: Report) -> str:
@@ -59,9 +59,9 @@ def checked(report: Report) -> str:
     return "**Changed since it was made:**\n" + "\n".join(f"- `{line}`" for line in lines)
 
 
-def how_far(told: tuple[int, int] | None) -> str:
-    """told: photos done and in all."""
-    if told is None:
-        return said("Auditing: loading the recognizers …", busy=True)
-    done, total = told
-    return said(f"Auditing: {done} of {total} photos …", busy=True, share=done / total)
+def progress(counts: tuple[int, int] | None) -> str:
+    """counts: photos done and in all."""
+    if counts is None:
+        return status_line("Auditing: loading the recognizers …", busy=True)
+    done, total = counts
+    return status_line(f"Auditing: {done} of {total} photos …", busy=True, share=done / total)

@@ -33,14 +33,14 @@ CSS = """
 # Gradio gives every picture an empty alternative text, and all upload buttons one name. Here each is called by its
 # frame's label, which tells what it shows now.
 NAMES = """<script>
-new MutationObserver(() => document.querySelectorAll(".block img, .block button[aria-dropeffect]").forEach(one => {
-  const frame = one.closest(".block");
+new MutationObserver(() => document.querySelectorAll(".block img, .block button[aria-dropeffect]").forEach(element => {
+  const frame = element.closest(".block");
   const label = frame.querySelector("[data-testid=block-label]")?.textContent.trim();
-  const which = [...frame.querySelectorAll("img")].indexOf(one);
+  const which = [...frame.querySelectorAll("img")].indexOf(element);
   const compared = frame.classList.contains("compared") && ["The photo before", "The photo after"][which];
-  const attribute = one.tagName === "IMG" ? "alt" : "aria-label";
+  const attribute = element.tagName === "IMG" ? "alt" : "aria-label";
   const name = compared || (attribute === "alt" ? label : `${label}: click to choose, or drop here`);
-  if (label && one.getAttribute(attribute) !== name) one.setAttribute(attribute, name);
+  if (label && element.getAttribute(attribute) !== name) element.setAttribute(attribute, name);
 })).observe(document, {childList: true, subtree: true, characterData: true});
 </script>"""
 

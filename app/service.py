@@ -1,4 +1,4 @@
-"""What the page is built around: sessions, the line before the desk, and the functions that do the work."""
+"""What the page is built around: sessions, the line of jobs, and the functions that do the work."""
 
 import threading
 from collections.abc import Callable
@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from deid.types import FolderResult
 
 from . import audit_run, folder_run, handlers
-from .desk import Desk
+from .job_queue import JobQueue
 from .sessions import Sessions
 
 
@@ -16,7 +16,7 @@ class Service:
     """The functions are fields, so that a test puts others in their place."""
 
     sessions: Sessions = field(default_factory=Sessions)
-    desk: Desk = field(default_factory=Desk)
+    jobs: JobQueue = field(default_factory=JobQueue)
     warm_up: Callable[[], None] = handlers.warm_up
     find_faces: Callable[..., handlers.FoundPhoto] = handlers.find_faces
     protect_photo: Callable[..., handlers.ProtectedPhoto] = handlers.protect_photo
@@ -27,7 +27,7 @@ class Service:
     warm: threading.Event = field(default_factory=threading.Event)
     _warming: threading.Lock = field(default_factory=threading.Lock)
 
-    def be_warm(self) -> None:
+    def ensure_warm(self) -> None:
         """Wait until the recognizer is loaded; the first caller loads it."""
         with self._warming:
             if not self.warm.is_set():

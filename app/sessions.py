@@ -81,7 +81,7 @@ class Sessions:
     def __init__(self) -> None:
         _delete_abandoned()
         self.root = Path(tempfile.mkdtemp(prefix=PREFIX)).resolve()
-        _take(self.root)
+        _lock_folder(self.root)
         self._open: dict[tuple[str, str], Session] = {}
         self._lock = threading.Lock()
         atexit.register(self.close)
@@ -150,7 +150,7 @@ class Sessions:
         shutil.rmtree(self.root, ignore_errors=True)
 
 
-def _take(folder: Path) -> None:
+def _lock_folder(folder: Path) -> None:
     """Mark a folder as used by this process, until it ends. Raises OSError if it is by another, or is none of ours."""
     if sys.platform != "win32":
         handle = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW)
@@ -165,7 +165,7 @@ def _delete_abandoned() -> None:
     for folder in Path(tempfile.gettempdir()).glob(f"{PREFIX}*"):
         with suppress(OSError):  # in use, another user's, or gone meanwhile
             if sys.platform != "win32" and time.time() - folder.stat().st_mtime > SETTLED:
-                _take(folder)
+                _lock_folder(folder)
                 shutil.rmtree(folder)
 
 

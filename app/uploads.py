@@ -35,13 +35,13 @@ def unpack(uploads: Sequence[Path], folder: Path) -> Unpacked:
 
 
 def _unpack(uploads: Sequence[Path], folder: Path) -> Unpacked:
-    room = _Room(MAX_BYTES, 10 * MAX_FILES)
+    quota = _Quota(MAX_BYTES, 10 * MAX_FILES)
     left_out: list[tuple[str, str]] = []
     count = 0
     for upload in uploads:
         alone = iter([(upload.name, upload, too_large(upload))])
-        for name, source, problem in _members(upload, room) if zipfile.is_zipfile(upload) else alone:
-            if problem := problem or _put(name, source, folder):
+        for name, source, problem in _members(upload, quota) if zipfile.is_zipfile(upload) else alone:
+            if problem := problem or _store(name, source, folder):
                 left_out.append((name, problem))
                 continue
             count += 1
@@ -53,7 +53,7 @@ def _unpack(uploads: Sequence[Path], folder: Path) -> Unpacked:
 
 def too_large(photo: Path) -> str:
     """Why it is no photo that can be taken; empty if it can."""
-    return f"larger than {in_words(MAX_FILE_BYTES)}" if photo.stat().st_size > MAX_FILE_BYTES else ""
+    return f"larger than {size_text(MAX_FILE_BYTES)}" if photo.stat().st_size > MAX_FILE_BYTES else ""
 
 
 def room_on_disk(folder: Path) -> int:
@@ -61,13 +61,13 @@ def room_on_disk(folder: Path) -> int:
     return shutil.disk_usage(folder).free - KEPT_FREE
 
 
-def in_words(size: int) -> str:
+def size_text(size: int) -> str:
     """Bytes as people call them."""
     return f"{size >> 30} GB" if size >= 1 << 30 else f"{size >> 20} MB"
 
 
 @dataclass
-class _Room:
+class _Quota:
     """What may still be unpacked: bytes, and entries of zips, most of which may be no photos."""
 
     left: int
@@ -77,12 +77,12 @@ class _Room:
         """Raises Refused if there is no room for so many bytes."""
         self.left -= size
         if self.left < 0:
-            raise Refused(f"The zip unpacks to more than {in_words(MAX_BYTES)}: split it.")
+            raise Refused(f"The zip unpacks to more than {size_text(MAX_BYTES)}: split it.")
         if room_on_disk(folder) < size:
             raise Refused("The disk of the computer that runs this page has no room for what is in the zip.")
 
 
-def _members(upload: Path, room: _Room) -> Iterator[tuple[str, Path, str]]:
+def _members(upload: Path, quota: _Quota) -> Iterator[tuple[str, Path, str]]:
     """Each file of a zip: its name, where it was unpacked to, and why not, else an empty text.
 
     What the zip says of sizes is not believed: bytes are counted as they come. Raises Refused.
@@ -91,8 +91,8 @@ def _members(upload: Path, room: _Room) -> Iterator[tuple[str, Path, str]]:
     try:
         with zipfile.ZipFile(upload) as archive:
             for entry in archive.infolist():
-                room.entries -= 1
-                if room.entries < 0:
+                quota.entries -= 1
+                if quota.entries < 0:
                     raise Refused("The zip holds too many files.")
                 name = entry.filename.replace("\\", "/")  # as some Windows programs write it
                 if problem := _problem(entry, name):
@@ -105,8 +105,8 @@ def _members(upload: Path, room: _Room) -> Iterator[tuple[str, Path, str]]:
                     while chunk := packed.read(CHUNK):
                         size += len(chunk)
                         if size > MAX_FILE_BYTES:
-                            raise Refused(f"The zip holds a file that is larger than {in_words(MAX_FILE_BYTES)}.")
-                        room.take(len(chunk), part.parent)
+                            raise Refused(f"The zip holds a file that is larger than {size_text(MAX_FILE_BYTES)}.")
+                        quota.take(len(chunk), part.parent)
                         file.write(chunk)
                 yield name, part, ""
     except (zipfile.BadZipFile, NotImplementedError, RuntimeError, EOFError, OSError, ValueError) as error:
@@ -124,20 +124,20 @@ def _problem(entry: zipfile.ZipInfo, name: str) -> str:
     return "encrypted" if entry.flag_bits & 1 else ""
 
 
-def _put(name: str, source: Path, folder: Path) -> str:
+def _store(name: str, source: Path, folder: Path) -> str:
     """Move a photo to its place; why not, else an empty text."""
     try:
-        place = _place(name, source, folder)
-        if place is None:
+        target = _target(name, source, folder)
+        if target is None:
             return "not a photo"
-        place.parent.mkdir(parents=True, exist_ok=True)
-        shutil.move(source, place)
+        target.parent.mkdir(parents=True, exist_ok=True)
+        shutil.move(source, target)
     except OSError as error:  # a name that is too long, or that is both a file's and a folder's
         return f"it cannot be stored: {error.strerror}"
     return ""
 
 
-def _place(name: str, source: Path, folder: Path) -> Path | None:
+def _target(name: str, source: Path, folder: Path) -> Path | None:
     """Where a photo goes: its own name, numbered if taken; None for what is no photo at all.
 
     A name that says «photo» is believed, and the run tells if that was wrong; any other is looked at.

@@ -77,10 +77,10 @@ def headline(result: PhotoResult) -> str:
     if result.outcome == "protected":
         left = len(result.faces) - worked
         rest = f" {number(left).capitalize()} left as {'it was' if left == 1 else 'they were'}." if left else ""
-        how = "hidden from" if result.method in HIDING else "protected against"
+        verb = "hidden from" if result.method in HIDING else "protected against"
         if hidden := [HIDDEN[face.fallback] for face in result.faces if face.fallback is not None]:
             rest = f" {number(len(hidden)).capitalize()} had to be {hidden[0]}.{rest}"
-        return f"{_faces(worked).capitalize()} {how} {listed(list(result.weights))}, checked in the saved file.{rest}"
+        return f"{_faces(worked).capitalize()} {verb} {listed(list(result.weights))}, checked in the saved file.{rest}"
     if result.outcome == "failed":
         return f"Not protected: {number(failed)} of {_faces(worked)} could not be verified, so no file was made."
     if result.outcome == "no-face":

@@ -13,6 +13,7 @@ from deid.errors import UsageError
 from deid.images.difference import AMPLIFICATION, amplified_difference
 from deid.images.photo import read_photo
 from deid.protection import pipeline
+from deid.protection.protector import load_protector
 from deid.types import Options, PhotoResult
 
 _TITLE_HEIGHT = 28  # pixels
@@ -25,7 +26,7 @@ def run_demo(folder: Path, *, say: Callable[[str], None]) -> list[tuple[PhotoRes
     """
     photos = write_samples(folder)
     options = Options(overwrite=True, seed=1)  # nothing to hide in these two: every run shows the same
-    protector = pipeline.Protector(options)
+    protector = load_protector(options)
     shown: list[tuple[PhotoResult, Path | None]] = []
     for photo in photos:
         say(f"protecting {photo}")

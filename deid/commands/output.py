@@ -69,8 +69,8 @@ def photo_summary(result: PhotoResult, gallery: int | None) -> list[str]:
         if not _uncontrolled([result]) and not any(face.fallback for face in result.faces):
             hint = f"--fallback hides a face that cannot be protected, {hint}"
         return [*lines, f"nothing was written; {hint}"]
-    how = "written although not verified" if result.outcome == "failed" else "saved and verified"
-    return [*lines, f"{how}: {result.output}"]
+    state = "written although not verified" if result.outcome == "failed" else "saved and verified"
+    return [*lines, f"{state}: {result.output}"]
 
 
 def folder_summary(result: FolderResult) -> list[str]:
@@ -80,8 +80,8 @@ def folder_summary(result: FolderResult) -> list[str]:
     lines += [problem for photo in result.photos if (problem := photo_problem(photo))]
     if result.pmf:
         shares = ", ".join(f"{rank}: {share:.0%}" for rank, share in result.pmf.items())
-        asked = "" if _uncontrolled(result.photos) else f", K = {result.k_level}"
-        lines.append(f"share of the faces at each rank{asked}: {shares}")
+        level = "" if _uncontrolled(result.photos) else f", K = {result.k_level}"
+        lines.append(f"share of the faces at each rank{level}: {shares}")
     faces = [face for photo in result.photos for face in photo.faces]
     if ssim := [face.ssim for face in faces if face.ssim is not None]:
         lines.append(f"SSIM of the faces: median {statistics.median(ssim):.3f}, worst {min(ssim):.3f}")
@@ -157,15 +157,15 @@ def progress(title: str) -> Iterator[Progress]:
 
 
 def _uncontrolled(results: Sequence[PhotoResult]) -> bool:
-    """Whether no face that was worked on was asked to stand at a rank: so it is with blur and pixelate."""
+    """Whether no chosen face has a rank group k: so it is with blur and pixelate."""
     return all(face.k is None for result in results for face in result.faces)
 
 
 def _face_line(face: FaceResult, gallery: int | None) -> str:
     if face.outcome == "skipped" or face.rank_after is None:
         return "left as it was"
-    of = f" of {gallery:,}" if gallery else ""
-    parts = [f"rank {face.rank_before} → {face.rank_after}{of}"]
+    size = f" of {gallery:,}" if gallery else ""
+    parts = [f"rank {face.rank_before} → {face.rank_after}{size}"]
     if face.k is not None and face.rank_after != face.k:
         parts[0] += f" (asked for {face.k})"
     elif face.k is not None and not face.exact:

@@ -17,6 +17,7 @@ from deid.app import audit_run
 from deid.app.sessions import Refused
 from deid.batch.journal import Journal
 from deid.errors import Cancelled
+from deid.recognizers.checkpoints import manifest
 from deid.storage.hashes import file_sha256
 from deid.types import PhotoResult
 
@@ -38,9 +39,9 @@ def stores() -> list[Path]:
 
 
 def test_an_audit_its_parts_and_its_check(sets: tuple[Path, Path], tmp_path: Path) -> None:
-    told: list[tuple[int, int]] = []
-    report = audit_run.audit_folders(*sets, 5, tmp_path, told.append, threading.Event())
-    assert told == [(1, 1)]
+    steps: list[tuple[int, int]] = []
+    report = audit_run.audit_folders(*sets, 5, tmp_path, steps.append, threading.Event())
+    assert steps == [(1, 1)]
     assert report.verdict in ("met", "violated", "inconclusive")
     assert "<html" in report.page
     assert report.shared is not None
@@ -73,7 +74,7 @@ def test_a_cancelled_audit_leaves_nothing(sets: tuple[Path, Path], tmp_path: Pat
     cancel = threading.Event()
     cancel.set()
     with pytest.raises(Cancelled):
-        audit_run.audit_folders(*sets, 5, tmp_path, lambda told: None, cancel)
+        audit_run.audit_folders(*sets, 5, tmp_path, lambda counts: None, cancel)
     assert stores() == []
 
 
@@ -81,7 +82,8 @@ def test_a_cancelled_audit_leaves_nothing(sets: tuple[Path, Path], tmp_path: Pat
 def journal(sets: tuple[Path, Path], tmp_path: Path) -> Path:
     """Of a run at K = 3 that wrote the published photo, on another computer."""
     path = tmp_path / "elsewhere.sqlite"
-    journal = Journal(path, {"K": 3, "method": "k-a3", "recognizer": "lightcnn9 0123abcd"})
+    weights = manifest()["lightcnn9"].sha256[:16]
+    journal = Journal(path, {"K": 3, "method": "k-a3", "recognizer": f"lightcnn9 {weights}"})
     journal.add_found("a.png", "sha of the input", [], 0.5)
     journal.intend(
         "a.png", file_sha256(sets[1] / "a.png"), None, PhotoResult("a.png", "a.png", "protected", "paper", "k-a3", 3)
@@ -96,13 +98,13 @@ def test_with_the_journal_of_the_run_the_recognizers_have_their_class(
 ) -> None:
     audit_run.check_journal(journal)
     report = audit_run.audit_folders(
-        *sets, None, tmp_path, lambda told: None, threading.Event(), journal if given else None
+        *sets, None, tmp_path, lambda counts: None, threading.Event(), journal if given else None
     )
     assert report.private is not None
     document = json.loads(zipfile.ZipFile(report.private).read("report.json"))
-    classes = {name: one["class"] for name, one in document["recognizers"].items()}
-    known = {"lightcnn9": "surrogate", "dlib-resnet": "related", "facenet-casia": "independent"}
-    assert classes.items() >= (known if given else dict.fromkeys(known, "unknown")).items()
+    classes = {name: recognizer["class"] for name, recognizer in document["recognizers"].items()}
+    expected = {"lightcnn9": "surrogate", "dlib-resnet": "related", "facenet-casia": "independent"}
+    assert classes.items() >= (expected if given else dict.fromkeys(expected, "unknown")).items()
     assert document["configuration"]["k_level"] == (3 if given else 5)
 
 

@@ -10,17 +10,15 @@ from batch import folder_fakes as fakes
 from PIL import Image
 
 from deid.app import audit_run, folder_run
-from deid.app.folder_run import At
+from deid.app.folder_run import RunProgress
 from deid.app.sessions import Session
 from deid.app.uploads import Unpacked
 from deid.batch import folder
 from deid.batch.journal import journal_path
 from deid.errors import Cancelled
-from deid.types import FolderResult
+from deid.types import FolderResult, Options
 
-
-class FakeProtector(fakes.FakeProtector):
-    gallery = type("NoGallery", (), {"prototypes": None, "people": ()})()
+OPTIONS = Options(k_level=5, seed=1)
 
 
 @pytest.fixture
@@ -36,33 +34,38 @@ def run(tmp_path: Path, session: Session, monkeypatch: pytest.MonkeyPatch) -> fo
     for name, person in {"a.png": 1, "b/c.png": 2, "d.png": 3, "wall.png": 0}.items():
         fakes.save(photos / name, person)
     (photos / "broken.jpg").write_bytes(b"broken")
-    monkeypatch.setattr("deid.protection.protector.Protector", FakeProtector)
-    monkeypatch.setattr(folder, "process_photo", fakes.FakeAttack())
-    return folder_run.begin(Unpacked(photos, 5, (("notes.txt", "not a photo"),)), session)
+    monkeypatch.setattr(folder_run, "protector_for", fakes.FakeProtector)
+    monkeypatch.setattr(folder, "work", fakes.FakeWork())
+    return folder_run.begin_run(Unpacked(photos, 5, (("notes.txt", "not a photo"),)), session)
 
 
-def protect(run: folder_run.FolderRun, cancel: threading.Event | None = None) -> tuple[FolderResult, list[At]]:
-    told: list[At] = []
-    result = folder_run.run_folder(run, {"k_level": 5, "seed": 1}, told.append, cancel or threading.Event())
-    return result, told
+def protect(run: folder_run.FolderRun, cancel: threading.Event | None = None) -> tuple[FolderResult, list[RunProgress]]:
+    steps: list[RunProgress] = []
+    result = folder_run.run_folder(run, OPTIONS, steps.append, cancel or threading.Event())
+    return result, steps
 
 
-def packed(run: folder_run.FolderRun, result: FolderResult, *, faceless: bool = False) -> list[str]:
-    path = folder_run.results_zip(run, result, faceless=faceless)
+def packed(run: folder_run.FolderRun, result: FolderResult, *, include_faceless: bool = False) -> list[str]:
+    path = folder_run.results_zip(run, result, include_faceless=include_faceless)
     return [] if path is None else sorted(zipfile.ZipFile(path).namelist())
 
 
 def test_it_tells_of_every_photo_and_packs_the_protected_ones(run: folder_run.FolderRun) -> None:
-    result, told = protect(run)
-    rows = {name: (outcome, note) for _, name, outcome, note in told[-1].rows}
+    result, steps = protect(run)
+    rows = {name: (outcome, note) for _, name, outcome, note in steps[-1].rows}
     assert rows["a.png"] == ("protected", "1 face")
     assert rows["wall.png"][0] == "no-face"
     assert rows["broken.jpg"][0] == "unreadable"
     assert rows["broken.jpg"][1]
-    assert told[-1].total == 5
-    assert folder_run.table(told[-1].rows, run.originals.left_out)[-1] == ["", "notes.txt", "left out", "not a photo"]
+    assert steps[-1].total == 5
+    assert folder_run.table_rows(steps[-1].rows, run.originals.left_out)[-1] == [
+        "",
+        "notes.txt",
+        "left out",
+        "not a photo",
+    ]
     assert packed(run, result) == ["a.png", "b/c.png", "d.png"]
-    assert packed(run, result, faceless=True) == ["a.png", "b/c.png", "d.png", "wall.png"]
+    assert packed(run, result, include_faceless=True) == ["a.png", "b/c.png", "d.png", "wall.png"]
 
 
 def test_a_faceless_photo_is_packed_without_its_metadata(run: folder_run.FolderRun) -> None:
@@ -70,7 +73,7 @@ def test_a_faceless_photo_is_packed_without_its_metadata(run: folder_run.FolderR
     exif[0x010E] = "at home"
     Image.new("RGB", (8, 8)).save(run.originals.folder / "wall.jpg", exif=exif)
     result, _ = protect(run)
-    path = folder_run.results_zip(run, result, faceless=True)
+    path = folder_run.results_zip(run, result, include_faceless=True)
     assert path is not None
     with zipfile.ZipFile(path) as archive:
         data = archive.read("wall.jpg")
@@ -81,15 +84,15 @@ def test_a_faceless_photo_is_packed_without_its_metadata(run: folder_run.FolderR
 def test_stopped_and_started_again_it_goes_on(run: folder_run.FolderRun) -> None:
     cancel = threading.Event()
 
-    def tell(at: At) -> None:
-        if len(at.rows) == 2:
+    def cancel_after_two(progress: RunProgress) -> None:
+        if len(progress.rows) == 2:
             cancel.set()
 
     with pytest.raises(Cancelled):
-        folder_run.run_folder(run, {"k_level": 5, "seed": 1}, tell, cancel)
-    result, told = protect(run)
+        folder_run.run_folder(run, OPTIONS, cancel_after_two, cancel)
+    result, steps = protect(run)
     assert result.counts["skipped"] >= 1
-    assert {outcome for _, _, outcome, _ in told[-1].rows} == {"protected", "no-face", "unreadable"}
+    assert {outcome for _, _, outcome, _ in steps[-1].rows} == {"protected", "no-face", "unreadable"}
     assert packed(run, result) == ["a.png", "b/c.png", "d.png"]
 
 

@@ -47,23 +47,23 @@ def answer(sessions: Sessions, path: str, headers: dict[str, str], method: str =
     return sent[0]["status"], sent[1]["body"].decode(), reads
 
 
-def known() -> dict[str, str]:
+def browser_cookie() -> dict[str, str]:
     return {"cookie": f"{COOKIE}={new_token()}"}
 
 
 @pytest.mark.parametrize("path", [UPLOAD, f"{UPLOAD}/"])
 def test_an_upload_within_the_limits_is_taken(sessions: Sessions, path: str) -> None:
-    assert answer(sessions, path, {**known(), "content-length": "1000"}) == (200, "taken", 1)
+    assert answer(sessions, path, {**browser_cookie(), "content-length": "1000"}) == (200, "taken", 1)
 
 
 def test_an_upload_of_unknown_size_is_refused(sessions: Sessions) -> None:
-    status, text, reads = answer(sessions, UPLOAD, {**known(), "transfer-encoding": "chunked"})
+    status, text, reads = answer(sessions, UPLOAD, {**browser_cookie(), "transfer-encoding": "chunked"})
     assert (status, reads) == (411, 0)
     assert "how large" in text
 
 
 def test_an_upload_that_is_too_large_is_refused(sessions: Sessions) -> None:
-    status, text, reads = answer(sessions, UPLOAD, {**known(), "content-length": str(uploads.MAX_BYTES + 1)})
+    status, text, reads = answer(sessions, UPLOAD, {**browser_cookie(), "content-length": str(uploads.MAX_BYTES + 1)})
     assert (status, reads) == (413, 0)
     assert "more than 8 GB together" in text
 
@@ -71,8 +71,8 @@ def test_an_upload_that_is_too_large_is_refused(sessions: Sessions) -> None:
 def test_an_upload_that_would_fill_the_disk_is_refused(sessions: Sessions, monkeypatch: pytest.MonkeyPatch) -> None:
     free = SimpleNamespace(free=uploads.KEPT_FREE + 1_000_000)
     monkeypatch.setattr(uploads.shutil, "disk_usage", lambda folder: free)
-    assert answer(sessions, UPLOAD, {**known(), "content-length": "10"})[0] == 200
-    status, text, reads = answer(sessions, UPLOAD, {**known(), "content-length": "500000000"})
+    assert answer(sessions, UPLOAD, {**browser_cookie(), "content-length": "10"})[0] == 200
+    status, text, reads = answer(sessions, UPLOAD, {**browser_cookie(), "content-length": "500000000"})
     assert (status, reads) == (507, 0)
     assert "no room" in text
 

@@ -11,10 +11,10 @@ import pytest
 from PIL import Image
 
 from deid.app import handlers
+from deid.audit import second_opinions
 from deid.errors import Cancelled, UnreadableImage
 from deid.protection import pipeline
 from deid.protection.progress import Step
-from deid.protection.protector import Protector
 from deid.types import Options, PhotoResult
 
 
@@ -58,8 +58,8 @@ def test_heic_is_read_shown_and_kept(photo: Path, tmp_path: Path) -> None:
 def test_a_photo_is_protected_and_told_about(photo: Path) -> None:
     steps: list[Step] = []
     found = handlers.find_faces(photo)
-    settings = {"k_level": 3, "method": "k-a3", "profile": "paper", "seed": 1, "people": None}
-    done = handlers.protect_photo(found, [1], settings, steps.append, threading.Event())
+    options = Options(k_level=3, profile="paper", seed=1)
+    done = handlers.protect_photo(found, [1], options, steps.append, threading.Event())
     (face,) = done.result.faces
     assert done.result.outcome == "protected"
     assert done.saved is not None
@@ -69,7 +69,7 @@ def test_a_photo_is_protected_and_told_about(photo: Path) -> None:
     assert (attacked.recognizer, attacked.kind) == ("lightcnn9", "surrogate")
     assert attacked.faces[0].rank_before == 1
     assert attacked.faces[0].rank_after == face.rank_after
-    assert [one.name for one in attacked.faces[0].after].index("this person") == face.rank_after - 1
+    assert [candidate.name for candidate in attacked.faces[0].after].index("this person") == face.rank_after - 1
     assert {other.recognizer: other.kind for other in others} == {
         "dlib-resnet": "related", "mobilenet-vggface2": "related", "facenet-casia": "independent"
     }  # fmt: skip
@@ -87,11 +87,11 @@ def test_a_photo_is_protected_and_told_about(photo: Path) -> None:
 
 
 def test_a_failure_tells_its_reason_and_no_path(photo: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    def fail(input: Path, output: Path, options: Options, *, protector: Protector) -> PhotoResult:
-        return PhotoResult(str(input), None, "failed", "robust", "k-a3", 5, message=f"{input}: face 1 (as published)")
+    def fail(source: Path, target: Path, options: Options, **rest: object) -> PhotoResult:
+        return PhotoResult(str(source), None, "failed", "robust", "k-a3", 5, message=f"{source}: face 1 (as published)")
 
     monkeypatch.setattr(pipeline, "protect", fail)
-    done = handlers.protect_photo(handlers.find_faces(photo), [1], {}, lambda step: None, threading.Event())
+    done = handlers.protect_photo(handlers.find_faces(photo), [1], Options(), lambda step: None, threading.Event())
     assert done.result.message == "face 1 (as published)"
     assert done.saved is None
     assert done.settings is not None
@@ -104,7 +104,7 @@ def test_cancelling_ends_the_attack_and_writes_nothing(photo: Path) -> None:
     before = {path for path in photo.parent.rglob("*") if path.is_file()}
     with pytest.raises(Cancelled):
         handlers.protect_photo(
-            found, [1], {"k_level": 5}, lambda step: cancel.set() if step.evaluations == 2 else None, cancel
+            found, [1], Options(), lambda step: cancel.set() if step.evaluations == 2 else None, cancel
         )
     assert {path for path in photo.parent.rglob("*") if path.is_file()} == before
 
@@ -116,15 +116,14 @@ def test_no_photo_is_overwritten_by_what_is_made_of_it(photo: Path, name: str) -
     found = handlers.find_faces(path)
     assert len(found.boxes) == 1
     assert path.read_bytes() == data
-    assert {one.parent for one in (found.view, found.preview)} == {found.made}
+    assert {path.parent for path in (found.view, found.preview)} == {found.folder}
 
 
-def test_each_time_has_its_own_files(photo: Path) -> None:
+def test_each_time_has_its_own_files(photo: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(second_opinions, "ask_recognizers", lambda *asked: [])
     found = handlers.find_faces(photo)
-    done = [
-        handlers.protect_photo(found, [1], {"profile": "paper", "seed": seed}, lambda step: None, threading.Event())
-        for seed in (1, 2)
-    ]
-    made = [path for one in done for path in (one.saved, one.settings, handlers.perturbation(found, one))]
+    options = Options(method="pixelate", write_unverified=True)
+    done = [handlers.protect_photo(found, [1], options, lambda step: None, threading.Event()) for _ in range(2)]
+    made = [path for each in done for path in (each.saved, each.settings, handlers.perturbation(found, each))]
     assert len(set(made)) == 6
     assert all(path is not None and path.is_file() for path in made)

@@ -12,6 +12,8 @@ from ui.fake_service import fake_service
 from deid.app import handlers, people
 from deid.app.service import Service
 from deid.app.sessions import Refused, Session
+from deid.audit import second_opinions
+from deid.types import Options
 
 
 @pytest.fixture
@@ -47,7 +49,7 @@ def test_a_person_is_a_folder_of_the_photos_that_show_a_face(
     tmp_path: Path, session: Session, service: Service
 ) -> None:
     assert people.people_of(session) is None
-    assert people.everybody(session) == "Nobody is enrolled."
+    assert people.describe_enrolled(session) == "Nobody is enrolled."
     assert people.take_person(session, "  Ada  Lovelace ", photos(tmp_path), service) == 2
     folder = people.people_of(session)
     assert folder is not None
@@ -56,7 +58,7 @@ def test_a_person_is_a_folder_of_the_photos_that_show_a_face(
         ("Ada Lovelace", ".png"),
     ]
     assert all(b"at home" not in path.read_bytes() for path in kept(folder))
-    assert people.everybody(session) == "Enrolled: Ada Lovelace."
+    assert people.describe_enrolled(session) == "Enrolled: Ada Lovelace."
     people.forget_people(session)
     assert people.people_of(session) is None
 
@@ -76,7 +78,7 @@ def test_nobody_is_enrolled_from_photos_without_a_face(tmp_path: Path, session: 
 def test_too_many_photos_of_a_person_are_refused(
     tmp_path: Path, session: Session, service: Service, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(people, "MOST_PHOTOS", 2)
+    monkeypatch.setattr(people, "MAX_PHOTOS", 2)
     with pytest.raises(Refused, match="At most 2"):
         people.take_person(session, "Ada", photos(tmp_path), service)
 
@@ -99,12 +101,12 @@ def test_saved_on_purpose_a_person_is_there_in_a_later_session_until_deleted(
     later = new_session(tmp_path / "later")
     assert people.people_of(later) is None
     people.enroll_saved(later, ["Ada"])
-    assert people.everybody(later) == "Enrolled: Ada."
+    assert people.describe_enrolled(later) == "Enrolled: Ada."
     assert [path.name for path in kept(later.folder)] == [path.name for path in kept(saved)]
     people.delete_saved(["Ada"])
     assert people.saved_people() == []
     assert kept(saved) == []
-    assert people.everybody(later) == "Enrolled: Ada."
+    assert people.describe_enrolled(later) == "Enrolled: Ada."
 
 
 def test_no_request_can_name_a_folder_that_is_no_saved_person(
@@ -120,22 +122,23 @@ def test_no_request_can_name_a_folder_that_is_no_saved_person(
     people.enroll_saved(session, names)
     assert (other / "a.png").is_file()
     assert people.saved_people() == ["Ada"]
-    assert people.everybody(session) == "Enrolled: Ada."
+    assert people.describe_enrolled(session) == "Enrolled: Ada."
 
 
 def test_an_enrolled_person_is_named_in_a_real_protection(
-    tmp_path: Path, session: Session, astronaut: np.ndarray
+    tmp_path: Path, session: Session, astronaut: np.ndarray, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setattr(second_opinions, "ask_recognizers", lambda *asked: [])
     portrait, photo = tmp_path / "portrait.png", tmp_path / "photo.png"
     Image.fromarray(astronaut[:300, 50:400]).save(portrait)
     brighter = np.clip(astronaut[:260, 80:380] * 1.1, 0, 255).astype(np.uint8)
     Image.fromarray(brighter).save(photo)
     assert people.take_person(session, "Eileen", [portrait], Service()) == 1
-    settings = {"k_level": 3, "profile": "paper", "seed": 1, "people": people.people_of(session)}
+    options = Options(k_level=3, profile="paper", seed=1, people=people.people_of(session))
     found = handlers.find_faces(photo)
-    done = handlers.protect_photo(found, [1], settings, lambda step: None, threading.Event())
+    done = handlers.protect_photo(found, [1], options, lambda step: None, threading.Event())
     (face,) = done.result.faces
     assert (done.result.outcome, face.identity, face.rank_before) == ("protected", "Eileen", 1)
     assert face.rank_after == face.k
-    nobody = handlers.protect_photo(found, [1], {"profile": "paper", "seed": 1}, lambda step: None, threading.Event())
+    nobody = handlers.protect_photo(found, [1], Options(method="pixelate"), lambda step: None, threading.Event())
     assert nobody.result.faces[0].identity == "itself"

@@ -6,8 +6,8 @@ from deid.app import words
 from deid.attacks import ATTACKS
 from deid.commands.output import HIDDEN
 from deid.faces.obfuscation import OBFUSCATIONS
+from deid.protection.profiles import PROFILES
 from deid.protection.progress import Step
-from deid.protection.protector import PROFILES
 from deid.recognizers.kinship import CLASSES
 from deid.types import FaceResult, PhotoResult
 
@@ -60,14 +60,16 @@ def test_a_failure_says_why() -> None:
 
 @pytest.mark.parametrize("profile", PROFILES)
 def test_what_was_checked_is_said_and_not_more(profile: str) -> None:
-    asked = PROFILES[profile]
+    definition = PROFILES[profile]
     text = words.limits(PhotoResult("in", "out", "protected", profile, "k-a3", 5, (DONE,)))
-    assert ("after a recompression, at half size and with a small crop" in text) == (len(asked.checks) > 1)
-    assert ("saved file only" in text) == (len(asked.checks) == 1)
+    assert ("after a recompression, at half size and with a small crop" in text) == (len(definition.handlings) > 1)
+    assert ("saved file only" in text) == (len(definition.handlings) == 1)
     assert "among others the right person may come first again" in text
-    assert ("must not match" in words.PROFILES[profile] or "the same" in words.PROFILES[profile]) == asked.unmatched
-    attacked = f"{words.number(1 + len(asked.beside))} recognizers"
-    assert (attacked in words.PROFILES[profile]) == bool(asked.beside)
+    assert (
+        "must not match" in words.PROFILES[profile] or "the same" in words.PROFILES[profile]
+    ) == definition.unmatched
+    attacked = f"{words.number(1 + len(definition.further_surrogates))} recognizers"
+    assert (attacked in words.PROFILES[profile]) == bool(definition.further_surrogates)
 
 
 @pytest.mark.parametrize(

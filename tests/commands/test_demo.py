@@ -43,7 +43,7 @@ def pipeline(monkeypatch: pytest.MonkeyPatch) -> list[Any]:
         made.append(options)
         return object()
 
-    monkeypatch.setattr("deid.protection.pipeline.Protector", protector)
+    monkeypatch.setattr("deid.commands.demo.load_protector", protector)
     monkeypatch.setattr("deid.protection.pipeline.protect", a_protection)
     return made
 

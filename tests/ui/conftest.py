@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
-from playwright.sync_api import Browser, Error, FloatRect, sync_playwright
+from playwright.sync_api import Browser, BrowserContext, Error, FloatRect, sync_playwright
 from ui.watched import Watched
 
 if TYPE_CHECKING:
@@ -42,16 +42,26 @@ def browser() -> Iterator[Browser]:
         browser.close()
 
 
-@pytest.fixture
-def watched(browser: Browser) -> Iterator[Watched]:
+@pytest.fixture(scope="session")
+def context(browser: Browser) -> Iterator[BrowserContext]:
+    """One visitor's browser, whose cache keeps the page's scripts; a test opens a page of its own in it."""
     context = browser.new_context(viewport={"width": 1200, "height": 900})
+    yield context
+    context.close()
+
+
+@pytest.fixture
+def watched(context: BrowserContext) -> Iterator[Watched]:
     page = context.new_page()
     watched = Watched(page)
-    page.on("console", lambda said: watched.errors.append(said.text) if said.type in ("error", "warning") else None)
+    page.on(
+        "console",
+        lambda message: watched.errors.append(message.text) if message.type in ("error", "warning") else None,
+    )
     page.on("pageerror", lambda error: watched.errors.append(str(error)))
     page.on("request", lambda request: watched.requests.append(request.url))
     yield watched
-    context.close()
+    page.close()
     here = ("http://127.0.0.1:", "file:", "data:", "blob:")
     assert [url for url in watched.requests if not url.startswith(here)] == []
 

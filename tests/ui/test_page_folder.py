@@ -4,7 +4,8 @@ import io
 import json
 import re
 import zipfile
-from collections.abc import Callable, Iterator, Mapping
+from collections import Counter
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from threading import Event
 from typing import Any
@@ -19,13 +20,13 @@ from ui.watched import Watched
 
 from deid.app import audit_run, folder_run
 from deid.app.audit_run import Report
-from deid.app.folder_run import At, FolderRun, row_of
+from deid.app.folder_run import FolderRun, RunProgress, row_of
 from deid.app.server import Serving
 from deid.audit.report.document import shared_part
 from deid.batch.journal import Journal
 from deid.errors import Cancelled
 from deid.images.handlings import AS_PUBLISHED
-from deid.types import FaceResult, FolderResult, PhotoResult
+from deid.types import FaceResult, FolderResult, Options, PhotoResult
 
 SLOW = 60_000  # milliseconds
 RUN = 400_000  # for several photos on a computer that does other work as well
@@ -38,17 +39,18 @@ class FakeFolder:
         self.gate = Event()
 
     def __call__(
-        self, run: FolderRun, settings: Mapping[str, Any], tell: Callable[[At], None], cancel: Event
+        self, run: FolderRun, options: Options, on_progress: Callable[[RunProgress], None], cancel: Event
     ) -> FolderResult:
-        at, photos = At(run.originals.count), []
+        progress, photos = RunProgress(run.originals.count), []
         for number, path in enumerate(sorted(run.originals.folder.rglob("*.*"))):
             while number >= 2 and not self.gate.wait(0.01):
                 if cancel.is_set():
                     raise Cancelled
             photos.append(self.result(path, run))
-            at = At(at.total, at.total, (*at.rows, row_of(photos[-1], run)))
-            tell(at)
-        counts = {one.outcome: sum(two.outcome == one.outcome for two in photos) for one in photos}
+            total = progress.total
+            progress = RunProgress(total, total, (*progress.rows, row_of(photos[-1], run)))
+            on_progress(progress)
+        counts = Counter(photo.outcome for photo in photos)
         return FolderResult(tuple(photos), counts, {}, 5)
 
     @staticmethod
@@ -90,7 +92,7 @@ def page(serving: tuple[Serving, Work], watched: Watched) -> Page:
     return watched.page
 
 
-def said(page: Page, text: str | re.Pattern[str], timeout: int = SLOW) -> None:
+def expect_status(page: Page, text: str | re.Pattern[str], timeout: int = SLOW) -> None:
     line = page.get_by_role("status").or_(page.get_by_role("alert")).filter(has_text=text, visible=True)
     expect(line.first).to_be_visible(timeout=timeout)
 
@@ -103,14 +105,14 @@ def saved(page: Page, button: str) -> zipfile.ZipFile:
 
 def test_six_photos_one_of_them_corrupt(page: Page, folder: FakeFolder, six: list[Path]) -> None:
     page.get_by_role("tabpanel").filter(visible=True).locator("input[type=file]").set_input_files(six)
-    said(page, "Six photos. Press Protect all.")
+    expect_status(page, "Six photos. Press Protect all.")
     page.get_by_role("button", name="Protect all").click()
-    said(page, re.compile(r"2 of 6 photos done · about \d+ (s|min) left"))
+    expect_status(page, re.compile(r"2 of 6 photos done · about \d+ (s|min) left"))
     page.get_by_role("button", name="Pause").click()
-    said(page, "Go on continues where it stopped")
+    expect_status(page, "Go on continues where it stopped")
     folder.gate.set()
     page.get_by_role("button", name="Go on").click()
-    said(page, "4 protected, 1 without a face, 1 unreadable.")
+    expect_status(page, "4 protected, 1 without a face, 1 unreadable.")
     for name, outcome in {"0.png": "protected", "wall.png": "no-face", "broken.jpg": "unreadable"}.items():
         expect(page.get_by_role("row").filter(has_text=name)).to_contain_text(outcome)
     thumbnail = page.get_by_role("row").filter(has_text="0.png").get_by_role("img", name="0.png")
@@ -122,15 +124,15 @@ def test_six_photos_one_of_them_corrupt(page: Page, folder: FakeFolder, six: lis
 
 def test_a_cancelled_run_begins_anew(page: Page, folder: FakeFolder, six: list[Path]) -> None:
     page.get_by_role("tabpanel").filter(visible=True).locator("input[type=file]").set_input_files(six)
-    said(page, "Six photos")
+    expect_status(page, "Six photos")
     page.get_by_role("button", name="Protect all").click()
-    said(page, "2 of 6 photos done")
+    expect_status(page, "2 of 6 photos done")
     page.get_by_role("button", name="Cancel").filter(visible=True).click()
-    said(page, "Cancelled.")
+    expect_status(page, "Cancelled.")
     expect(page.get_by_role("row").filter(has_text="0.png")).to_be_hidden()
     folder.gate.set()
     page.get_by_role("button", name="Protect all").click()
-    said(page, "4 protected")
+    expect_status(page, "4 protected")
 
 
 def test_the_audit_of_what_was_just_protected(
@@ -140,14 +142,14 @@ def test_the_audit_of_what_was_just_protected(
         originals: Path,
         published: Path,
         k_level: int | None,
-        place: Path,
-        tell: Any,
+        folder: Path,
+        on_progress: Any,
         cancel: Event,
         journal: Path | None,
     ) -> Report:
         parts = []
         for name in ("shared", "private"):
-            parts.append(place / f"{name}.zip")
+            parts.append(folder / f"{name}.zip")
             with zipfile.ZipFile(parts[-1], "w") as archive:
                 archive.writestr(f"{name}.txt", f"{len(list(originals.iterdir()))} {len(list(published.iterdir()))}")
         return Report("<h1>The report</h1>", "violated", *parts)
@@ -155,9 +157,9 @@ def test_the_audit_of_what_was_just_protected(
     monkeypatch.setattr(serving[0].service, "audit_folders", audit)
     folder.gate.set()
     page.get_by_role("tabpanel").filter(visible=True).locator("input[type=file]").set_input_files(six)
-    said(page, "Six photos")
+    expect_status(page, "Six photos")
     page.get_by_role("button", name="Protect all").click()
-    said(page, "4 protected")
+    expect_status(page, "4 protected")
     page.get_by_role("button", name="Audit these photos").click()
     expect(page.get_by_role("heading", name="The promised conditions are VIOLATED")).to_be_visible()
     expect(page.frame_locator("iframe[title='Audit report']").get_by_role("heading", name="The report")).to_be_visible()
@@ -190,11 +192,11 @@ def test_a_real_folder_and_its_audit(
     page.get_by_role("tabpanel").filter(visible=True).locator("input[type=file]").set_input_files(
         tmp_path / "photos.zip"
     )
-    said(page, "Six photos")
+    expect_status(page, "Six photos")
     page.get_by_role("button", name="Settings (good as they are)").filter(visible=True).click()
     page.get_by_role("radio", name="Paper: least noise").filter(visible=True).check()
     page.get_by_role("button", name="Protect all").click()
-    said(page, "4 protected, 1 without a face, 1 unreadable.", RUN)
+    expect_status(page, "4 protected, 1 without a face, 1 unreadable.", RUN)
     protected = saved(page, "Download the protected photos")
     assert sorted(protected.namelist()) == ["face.png", "mirrored.jpg", "small.png", "turned.jpg"]
     before, after = Image.open(photos / "face.png"), Image.open(io.BytesIO(protected.read("face.png")))
@@ -207,11 +209,11 @@ def test_a_real_folder_and_its_audit(
     report = page.frame_locator("iframe[title='Audit report']")
     expect(report.get_by_text(re.compile("lightcnn9 \\(surrogate\\) puts")).first).to_be_visible()
     shared = json.loads(saved(page, "Download the report for others").read("report.json"))
-    (one,) = shared["sets"]
-    attacked = one["figures"]["recognizers"]["lightcnn9"]["galleries"]["shipped decoys"]
+    (published,) = shared["sets"]
+    attacked = published["figures"]["recognizers"]["lightcnn9"]["galleries"]["shipped decoys"]
     first = attacked["handlings"][AS_PUBLISHED]["first"]
     assert (first["value"], first["n"]) == (0, 4)
-    counts = one["counts"]
+    counts = published["counts"]
     assert (counts["photos"]["audited"], counts["faces"]) == (4, 4)
     assert {finding["kind"] for finding in counts["findings"]} >= {"unreadable", "faceless original"}
 
@@ -222,7 +224,13 @@ def test_the_journal_of_the_run_goes_with_the_photos(
     given: list[tuple[int | None, bytes]] = []
 
     def audit(
-        originals: Path, published: Path, k_level: int | None, place: Path, tell: Any, cancel: Event, journal: Path
+        originals: Path,
+        published: Path,
+        k_level: int | None,
+        folder: Path,
+        on_progress: Any,
+        cancel: Event,
+        journal: Path,
     ) -> Report:
         given.append((k_level, journal.read_bytes()))
         return Report("<h1>The report</h1>", "met")
@@ -241,7 +249,7 @@ def test_the_journal_of_the_run_goes_with_the_photos(
         expect(panel.get_by_role("cell", name="a.png")).to_have_count(2)
         expect(panel.get_by_role("cell", name=journal.name)).to_be_visible()
         panel.get_by_role("button", name="Audit", exact=True).click()
-        said(page, "not the journal of a run" if journal is wrong else "Done: the report is below.")
+        expect_status(page, "not the journal of a run" if journal is wrong else "Done: the report is below.")
     assert given == [(None, right.read_bytes())]
 
 
@@ -256,7 +264,7 @@ def test_a_report_made_earlier_and_something_that_is_none(
     field.set_input_files(tmp_path / "report.json")
     expect(panel.get_by_role("cell", name="report.json")).to_be_visible()
     panel.get_by_role("button", name="Check", exact=True).click()
-    said(page, "not a report of this program")
+    expect_status(page, "not a report of this program")
     document = shared_part(documents.plain())
     document["verdict"] = "met" if document["verdict"] != "met" else "violated"
     (tmp_path / "edited.json").write_text(json.dumps(document))

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from deid.app.desk import Desk, Running, Waiting
+from deid.app.job_queue import JobQueue, Running, Waiting
 
 
 def rest(job: Generator[Any, None, Any]) -> tuple[list[Any], Any]:
@@ -19,28 +19,28 @@ def rest(job: Generator[Any, None, Any]) -> tuple[list[Any], Any]:
             return states, end.value
 
 
-def test_a_job_tells_and_ends() -> None:
-    def job(tell: Any) -> str:
-        tell("half")
-        told.wait(5)
+def test_a_job_reports_and_ends() -> None:
+    def job(on_progress: Any) -> str:
+        on_progress("half")
+        seen.wait(5)
         return "whole"
 
-    told = threading.Event()
-    following = Desk().follow(job, threading.Event())
+    seen = threading.Event()
+    following = JobQueue().follow(job, threading.Event())
     state = next(following)
     while state != Running("half"):
         state = next(following)
-    told.set()
+    seen.set()
     assert rest(following)[1] == "whole"
 
 
 def test_the_second_waits_and_sees_its_place() -> None:
-    desk, go = Desk(), threading.Event()
-    first = desk.follow(lambda tell: go.wait(5), threading.Event())
+    jobs, go = JobQueue(), threading.Event()
+    first = jobs.follow(lambda on_progress: go.wait(5), threading.Event())
     assert isinstance(next(first), Running)
-    second = desk.follow(lambda tell: "second", threading.Event())
+    second = jobs.follow(lambda on_progress: "second", threading.Event())
     assert next(second) == Waiting(1)
-    third = desk.follow(lambda tell: "third", threading.Event())
+    third = jobs.follow(lambda on_progress: "third", threading.Event())
     assert next(third) == Waiting(2)
     third.close()  # who leaves the line gives up the place
     go.set()
@@ -51,10 +51,10 @@ def test_the_second_waits_and_sees_its_place() -> None:
 
 
 def test_one_cancelled_in_line_never_starts() -> None:
-    desk, go, cancel = Desk(), threading.Event(), threading.Event()
-    first = desk.follow(lambda tell: go.wait(5), threading.Event())
+    jobs, go, cancel = JobQueue(), threading.Event(), threading.Event()
+    first = jobs.follow(lambda on_progress: go.wait(5), threading.Event())
     next(first)
-    second = desk.follow(lambda tell: pytest.fail("it started"), cancel)
+    second = jobs.follow(lambda on_progress: pytest.fail("it started"), cancel)
     assert next(second) == Waiting(1)
     cancel.set()
     assert rest(second) == ([], None)
@@ -62,22 +62,22 @@ def test_one_cancelled_in_line_never_starts() -> None:
     rest(first)
 
 
-def test_an_error_comes_out_and_frees_the_desk() -> None:
-    desk = Desk()
+def test_an_error_comes_out_and_frees_the_line() -> None:
+    jobs = JobQueue()
     with pytest.raises(ValueError, match="broken"):
-        rest(desk.follow(lambda tell: int("broken"), threading.Event()))
-    assert rest(desk.follow(lambda tell: "next", threading.Event()))[1] == "next"
+        rest(jobs.follow(lambda on_progress: int("broken"), threading.Event()))
+    assert rest(jobs.follow(lambda on_progress: "next", threading.Event()))[1] == "next"
 
 
 def test_a_page_that_is_gone_takes_its_job_along() -> None:
-    desk, cancel, ended = Desk(), threading.Event(), threading.Event()
+    jobs, cancel, ended = JobQueue(), threading.Event(), threading.Event()
 
-    def job(tell: Any) -> None:
+    def job(on_progress: Any) -> None:
         cancel.wait(5)
         ended.set()
 
-    following = desk.follow(job, cancel)
+    following = jobs.follow(job, cancel)
     next(following)
     following.close()
     assert ended.is_set()
-    assert rest(desk.follow(lambda tell: "next", threading.Event()))[1] == "next"
+    assert rest(jobs.follow(lambda on_progress: "next", threading.Event()))[1] == "next"

@@ -1,4 +1,4 @@
-"""One heavy job at a time: the others stand in line, and see their place."""
+"""One heavy job at a time: the others wait in line, and see their place."""
 
 import threading
 from collections.abc import Callable, Generator, Iterator
@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Generic, TypeVar
 
 T = TypeVar("T")
-PACE = 0.25  # seconds between two looks at a job
+POLL_SECONDS = 0.25  # between two looks at a job
 
 
 @dataclass(frozen=True)
@@ -19,71 +19,76 @@ class Waiting:
 
 @dataclass(frozen=True)
 class Running(Generic[T]):
-    """What the job told last, None before its first word."""
+    """progress: what the job reported last, None before its first report."""
 
-    told: T | None
+    progress: T | None
 
 
-class Desk:
+class JobQueue:
     """First come, first served."""
 
     def __init__(self) -> None:
-        self._line: list[object] = []
+        self._tickets: list[object] = []
         self._moved = threading.Condition()
 
     @contextmanager
-    def in_line(self) -> Iterator[object]:
+    def enter(self) -> Iterator[object]:
         ticket = object()
         with self._moved:
-            self._line.append(ticket)
+            self._tickets.append(ticket)
         try:
             yield ticket
         finally:
             with self._moved:
-                self._line.remove(ticket)
+                self._tickets.remove(ticket)
                 self._moved.notify_all()
 
     def ahead_of(self, ticket: object, wait: float = 0.0) -> int:
-        """How many come first; waits so many seconds for its turn."""
+        """How many come first; waits up to `wait` seconds for its turn."""
         with self._moved:
-            self._moved.wait_for(lambda: self._line[0] is ticket, timeout=wait)
-            return self._line.index(ticket)
+            self._moved.wait_for(lambda: self._tickets[0] is ticket, timeout=wait)
+            return self._tickets.index(ticket)
 
     def follow(
         self, job: Callable[[Callable[[T], None]], object], cancel: threading.Event
     ) -> Generator[Waiting | Running[T], None, object]:
-        """Run `job(tell)` when its turn comes; yields where it stands, returns its result, raises what it raises.
+        """Run `job(on_progress)` when its turn comes; yields its state, returns its result, raises what it raises.
 
         A job that is to be cancelled sees that by itself; one still in line never starts, and None is returned. Closed
         early (the page is gone), the job is asked to end, and waited for.
         """
-        with self.in_line() as ticket:
-            while ahead := self.ahead_of(ticket, PACE):
+        with self.enter() as ticket:
+            while ahead := self.ahead_of(ticket, POLL_SECONDS):
                 if cancel.is_set():
                     return None
                 yield Waiting(ahead)
             if cancel.is_set():
                 return None
-            told: list[T] = []
-            ended: list[object] = []
-            failed: list[BaseException] = []
+            latest: T | None = None
+            result: object = None
+            failure: BaseException | None = None
+
+            def on_progress(progress: T) -> None:
+                nonlocal latest
+                latest = progress
 
             def work() -> None:
+                nonlocal result, failure
                 try:
-                    ended.append(job(lambda word: told.__setitem__(slice(None), [word])))
+                    result = job(on_progress)
                 except BaseException as error:
-                    failed.append(error)
+                    failure = error
 
             thread = threading.Thread(target=work, daemon=True)
             thread.start()
             try:
                 while thread.is_alive():
-                    yield Running(told[0] if told else None)
-                    thread.join(PACE)
+                    yield Running(latest)
+                    thread.join(POLL_SECONDS)
             finally:
                 if thread.is_alive():
                     cancel.set()
                     thread.join()
-            if failed:
-                raise failed[0]
-            return ended[0]
+            if failure is not None:
+                raise failure
+            return result
