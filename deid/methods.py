@@ -12,6 +12,10 @@ METHODS: dict[str, Kind] = {
 }
 
 
+# The attack of the first rounds of `transfer`, whatever method is asked for; records call it so.
+FEATURE_LEVEL = "feature-level"
+
+
 def methods_of(kind: Kind) -> list[str]:
     return [name for name, of_kind in METHODS.items() if of_kind == kind]
 

@@ -3,8 +3,8 @@
 from collections.abc import Sequence
 from pathlib import Path
 
+import cv2
 import numpy as np
-from PIL import Image
 
 from deid.faces.detect import SAME_FACE, Face, overlap
 
@@ -42,12 +42,12 @@ def match_faces(originals: Sequence[Face], published: Sequence[Face]) -> list[Fa
 
 def thumbnail(pixels: np.ndarray) -> np.ndarray:
     """A photo (H, W) or (H, W, 3) uint8 as (32, 32) uint8 luma, whatever its shape."""
-    size = (THUMBNAIL, THUMBNAIL)
-    return np.asarray(Image.fromarray(pixels).convert("L").resize(size, Image.Resampling.BOX, reducing_gap=2))
+    luma = pixels if pixels.ndim == 2 else cv2.cvtColor(pixels, cv2.COLOR_RGB2GRAY)
+    return cv2.resize(luma, (THUMBNAIL, THUMBNAIL), interpolation=cv2.INTER_AREA)
 
 
 def same_photo(a: np.ndarray, b: np.ndarray) -> bool:
     """Do two thumbnails show one photo? By pixels, not by embedding: a good protection moves the embedding."""
     if np.ptp(a) == 0 or np.ptp(b) == 0:  # a picture of one color has no correlation
         return bool(np.abs(a.astype(np.float64) - b).mean() < SAME_COLOR)
-    return bool(np.corrcoef(a.ravel(), b.ravel())[0, 1] >= SAME_PHOTO)
+    return bool(cv2.matchTemplate(a, b, cv2.TM_CCOEFF_NORMED)[0, 0] >= SAME_PHOTO)

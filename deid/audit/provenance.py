@@ -2,7 +2,7 @@
 
 import json
 import sqlite3
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,7 +11,7 @@ from deid.anonymity.groups import MAX_K
 from deid.batch.journal import journal_path
 from deid.batch.photo_tree import path_of
 from deid.errors import UsageError
-from deid.faces.obfuscation import OBFUSCATIONS
+from deid.methods import FEATURE_LEVEL, METHODS, is_obfuscation
 from deid.recognizers.checkpoints import Entry
 
 
@@ -20,7 +20,8 @@ class RecordedRun:
     """What the private journal of a run says of the set it made.
 
     k_level: the anonymity level K.
-    method: an attack or an obfuscation, by name.
+    method: the one asked for, an attack or an obfuscation, by name.
+    ran: what really perturbed or hid the faces that were written, by name; empty where none was.
     profile: None for a method without one.
     surrogates: the recognizers attacked, by name; empty for an obfuscation.
     weights: the first surrogate's, as the beginning of their SHA-256; empty without surrogates.
@@ -29,6 +30,7 @@ class RecordedRun:
 
     k_level: int
     method: str
+    ran: tuple[str, ...]
     profile: str | None
     surrogates: tuple[str, ...]
     weights: str
@@ -36,8 +38,9 @@ class RecordedRun:
 
     @property
     def made_with(self) -> str:
-        """The method as a report names it."""
-        return f"{self.method}, profile {self.profile}" if self.profile else self.method
+        """What ran, as a report names it."""
+        names = " and ".join(self.ran or (self.method,))
+        return f"{names}, profile {self.profile}" if self.profile else names
 
 
 def made_by(published: Path, journal: Path | None = None) -> RecordedRun | None:
@@ -72,17 +75,33 @@ def _recorded_run(db: sqlite3.Connection) -> RecordedRun | None:
     row = db.execute("SELECT value FROM configuration").fetchone()
     if row is None:
         return None
-    written = db.execute("SELECT path, output_sha256 FROM photos WHERE output_sha256 IS NOT NULL").fetchall()
+    written = db.execute("SELECT path, output_sha256, result FROM photos WHERE output_sha256 IS NOT NULL").fetchall()
     configuration = json.loads(row[0])
     k_level, method = int(configuration["K"]), str(configuration["method"])
     if not 1 <= k_level <= MAX_K:
         raise ValueError("no level")
-    outputs = {path_of(name): str(sha256) for name, sha256 in written}
-    if method in OBFUSCATIONS:  # it follows no recognizer's gradients
-        return RecordedRun(k_level, method, None, (), "", outputs)
+    outputs = {path_of(name): str(sha256) for name, sha256, _ in written}
+    ran = _ran(result for *_, result in written)
+    if is_obfuscation(method):  # it follows no recognizer's gradients
+        return RecordedRun(k_level, method, ran, None, (), "", outputs)
     name, weights = configuration["recognizer"].split()
     further = map(str, dict(configuration.get("further surrogates") or {}))
-    return RecordedRun(k_level, method, configuration.get("profile"), (name, *further), weights, outputs)
+    return RecordedRun(k_level, method, ran, configuration.get("profile"), (name, *further), weights, outputs)
+
+
+def _ran(results: Iterable[str]) -> tuple[str, ...]:
+    """The attacks and obfuscations that the results of photos, as JSON, name for their faces."""
+    names = {
+        name
+        for result in results
+        for face in json.loads(result)["faces"]
+        if face["attack"]
+        for name in face["attack"].split(", ")
+    }
+    known = (FEATURE_LEVEL, *METHODS)
+    if not names <= set(known):
+        raise ValueError("no attack of this program")
+    return tuple(name for name in known if name in names)
 
 
 def surrogates_of(run: RecordedRun | None, entries: Mapping[str, Entry]) -> list[Entry] | None:

@@ -19,6 +19,7 @@ from deid.attacks.contract import Attacked, Logits
 from deid.attacks.feature_level import feature_level
 from deid.attacks.ranking import RankingObjective
 from deid.faces.chain import FaceChain, View
+from deid.methods import FEATURE_LEVEL
 from deid.protection.attempt import Attempt, score
 from deid.protection.criteria import holds, recognizing, stop_of
 from deid.protection.likeness_objective import LikenessGoal, likeness_goal, likeness_on_random_views
@@ -34,7 +35,6 @@ from deid.protection.verification import FaceCheck, Observation, verify
 
 BATCH = 16  # faces attacked at a time: more are slower on a CPU, and memory does not grow with the crowd
 GROWTH = 0.15  # of the margin, a round
-FEATURE_LEVEL = "feature-level"  # what records call that attack
 
 
 def run_rounds(task: PhotoTask, rows: Sequence[int] | None = None) -> Attempt:

@@ -8,7 +8,7 @@ from deid.audit.provenance import RecordedRun, made_by, surrogates_of
 from deid.batch.journal import Journal, journal_path
 from deid.batch.photo_tree import journal_name
 from deid.errors import UsageError
-from deid.types import PhotoResult
+from deid.types import FaceResult, PhotoResult
 
 NET = entry("net", training_data="faces of A", teacher="master", teacher_trained_on="faces of M")
 
@@ -18,7 +18,7 @@ class TestSurrogates:
         entries = {"net": NET, "other": entry("other")}
 
         def attacked(*names: str, weights: str = "") -> Any:
-            return surrogates_of(RecordedRun(5, "k-a3", "robust", names, weights, {}), entries)
+            return surrogates_of(RecordedRun(5, "k-a3", (), "robust", names, weights, {}), entries)
 
         assert attacked("net", "other", weights=NET.sha256[:16]) == [NET, entries["other"]]
         assert attacked("net", weights="0" * 16) is None
@@ -31,11 +31,13 @@ def configuration(**changes: Any) -> dict[str, Any]:
     return {"K": 3, "method": "k-a3", "recognizer": "lightcnn9 0123abcd"} | changes
 
 
-def write_journal(published: Path, written: dict[Path, str], **changes: Any) -> Journal:
+def write_journal(published: Path, written: dict[Path, str], *attacks: str | None, **changes: Any) -> Journal:
+    """attacks: what ran, for a face each of every photo."""
+    faces = tuple(FaceResult((0, 0, 1, 1), "itself", "protected", rank_after=2, attack=attack) for attack in attacks)
     journal = Journal(journal_path(published), configuration(**changes))
     for path, sha256 in written.items():
         name = journal_name(path)
-        result = PhotoResult(str(path), str(path), "protected", "paper", "k-a3", 3)
+        result = PhotoResult(str(path), str(path), "protected", "paper", "k-a3", 3, faces)
         journal.add_found(name, "sha of the input", [], 0.5)
         journal.intend(name, sha256, None, result)
         journal.finish(name, result)
@@ -63,6 +65,19 @@ class TestMadeBy:
         assert found is not None
         assert (found.made_with, found.surrogates) == (f"k-a3, profile {profile}", ("lightcnn9", *further))
         assert found.weights == NET.sha256[:16]
+
+    def test_what_really_ran_is_told_whatever_was_asked_for(self, tmp_path: Path):
+        attacks = ("feature-level, k-a3", "feature-level", "blur", None)
+        write_journal(tmp_path, {Path("a.jpg"): "1" * 64}, *attacks, profile="transfer").close()
+        found = made_by(tmp_path)
+        assert found is not None
+        assert (found.method, found.ran) == ("k-a3", ("feature-level", "k-a3", "blur"))
+        assert found.made_with == "feature-level and k-a3 and blur, profile transfer"
+
+    def test_an_attack_that_no_run_wrote_is_refused(self, tmp_path: Path):
+        write_journal(tmp_path, {Path("a.jpg"): "1" * 64}, "<script>").close()
+        with pytest.raises(UsageError, match="none of this program"):
+            made_by(tmp_path)
 
     @pytest.mark.parametrize("recognizer", ["", "lightcnn9", "lightcnn9 0123abcd more"])
     def test_a_recognizer_without_its_weights_is_refused(self, tmp_path: Path, recognizer: str):
