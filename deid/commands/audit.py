@@ -81,7 +81,7 @@ def run(
         from deid.audit.report.document import shared_part
         from deid.audit.run import Audited, AuditOptions
         from deid.audit.run import audit as run_audit
-        from deid.protection.protector import device_for
+        from deid.recognizers.device import device_for
 
         def keep(audited: Audited) -> None:
             if report is not None:
@@ -101,11 +101,11 @@ def run(
 
 def _lines(document: dict[str, Any], published: list[Path], report: Path | None) -> list[str]:
     lines = []
-    for one, folder in zip(document["sets"], published, strict=True):
-        lines += [f"{one['label']}: {folder}"] if len(published) > 1 else []
-        for asked in one["first_screen"]:
-            lines += [f"{asked['question']} {asked['answer']}", *(f"  {line}" for line in asked["evidence"])]
-        lines += [f"{finding['id']}: {finding['kind']}: {finding['detail']}" for finding in one["counts"]["findings"]]
+    for photos, folder in zip(document["sets"], published, strict=True):
+        lines += [f"{photos['label']}: {folder}"] if len(published) > 1 else []
+        for answered in photos["first_screen"]:
+            lines += [f"{answered['question']} {answered['answer']}", *(f"  {line}" for line in answered["evidence"])]
+        lines += [f"{found['id']}: {found['kind']}: {found['detail']}" for found in photos["counts"]["findings"]]
     made = document["made"]
     lines += [
         document["ranks_are_spread"],

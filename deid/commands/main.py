@@ -95,7 +95,7 @@ def photo(
 
         result = pipeline.protect(source, target, options)
     if verbose:
-        output.say_costs(result)
+        output.say_timing(result)
     if json:
         output.show_json(result.to_json())
     else:
@@ -140,7 +140,7 @@ def folder(
     if verbose:
         for result_of_photo in result.photos:
             output.say(result_of_photo.input)
-            output.say_costs(result_of_photo)
+            output.say_timing(result_of_photo)
     if json:
         output.show_json(result.to_json())
     else:

@@ -49,10 +49,10 @@ def show_json(document: Any) -> None:
     show(json.dumps(finite(document), indent=2, allow_nan=False))
 
 
-def say_costs(result: PhotoResult) -> None:
+def say_timing(result: PhotoResult) -> None:
     """Where the seconds went, the largest part first."""
     total = sum(result.timing.values()) or 1.0
-    for name, seconds in sorted(result.timing.items(), key=lambda cost: -cost[1]):
+    for name, seconds in sorted(result.timing.items(), key=lambda part: -part[1]):
         say(f"  {name:<24} {seconds:8.2f} s  {seconds / total:4.0%}")
 
 
@@ -63,7 +63,7 @@ def photo_summary(result: PhotoResult, gallery: int | None) -> list[str]:
     """
     if not result.faces:
         return []
-    lines = [f"face {n}: {_face_line(face, gallery)}" for n, face in enumerate(result.faces, 1)]
+    lines = [f"face {n}: {_face_line(face, gallery, result.method)}" for n, face in enumerate(result.faces, 1)]
     if result.output is None:
         hint = "--faces leaves one out"
         if not _uncontrolled([result]) and not any(face.fallback for face in result.faces):
@@ -161,7 +161,7 @@ def _uncontrolled(results: Sequence[PhotoResult]) -> bool:
     return all(face.k is None for result in results for face in result.faces)
 
 
-def _face_line(face: FaceResult, gallery: int | None) -> str:
+def _face_line(face: FaceResult, gallery: int | None, method: str) -> str:
     if face.outcome == "skipped" or face.rank_after is None:
         return "left as it was"
     size = f" of {gallery:,}" if gallery else ""
@@ -176,6 +176,8 @@ def _face_line(face: FaceResult, gallery: int | None) -> str:
         parts.insert(0, "NOT PROTECTED")
     if face.outcome == "not-recognized":
         parts.insert(0, "not recognized even when clean")
+    if face.fallback is None and face.attack not in (None, method):  # a profile may run another attack first
+        parts.append(f"by {face.attack}")
     if face.ssim is not None:
         parts.append(f"SSIM {face.ssim:.3f}")
     if face.matches_at_far_1e_2 is not None:

@@ -19,7 +19,7 @@ NAMES = ["astronaut.png", "grace_hopper.jpg"]
 
 
 def a_protection(
-    input: Path, output: Path, options: Options, *, protector: object, outcome: str = "protected"
+    source: Path, target: Path, options: Options, *, protector: object, outcome: str = "protected"
 ) -> PhotoResult:
     """A stand-in for the pipeline that adds 3 to one corner of the photo."""
     face = FaceResult(
@@ -27,11 +27,11 @@ def a_protection(
         ssim=0.97,
     )  # fmt: skip
     if outcome == "protected":
-        pixels = np.array(Image.open(input).convert("RGB"))
+        pixels = np.array(Image.open(source).convert("RGB"))
         pixels[:9, :9] = np.clip(pixels[:9, :9].astype(int) + 3, 0, 255)
-        Image.fromarray(pixels).save(output)
-    written = str(output) if outcome == "protected" else None
-    return PhotoResult(str(input), written, outcome, options.profile, options.method, 5, faces=(face,))  # type: ignore[arg-type]
+        Image.fromarray(pixels).save(target)
+    written = str(target) if outcome == "protected" else None
+    return PhotoResult(str(source), written, outcome, options.profile, options.method, 5, faces=(face,))  # type: ignore[arg-type]
 
 
 @pytest.fixture

@@ -4,6 +4,7 @@ import json
 import subprocess
 import sys
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -48,8 +49,8 @@ def protect(monkeypatch: pytest.MonkeyPatch) -> Callable[[PhotoResult | BaseExce
     def answer_with(answer: PhotoResult | BaseException) -> list[tuple[Any, ...]]:
         calls: list[tuple[Any, ...]] = []
 
-        def fake(input: Path, output: Path | None, options: Options) -> PhotoResult:
-            calls.append((input, output, options))
+        def fake(source: Path, target: Path | None, options: Options) -> PhotoResult:
+            calls.append((source, target, options))
             print("a library's chatter")
             if isinstance(answer, BaseException):
                 raise answer
@@ -113,6 +114,16 @@ def test_the_summary_names_all_that_were_attacked(protect, capsys) -> None:
     assert "protection is against one, two and three, other recognizers may" in capsys.readouterr().out
 
 
+def test_the_summary_tells_which_attack_ran_where_it_is_not_the_one_asked_for(protect, capsys) -> None:
+    protect(
+        a_result(profile="transfer", faces=[replace(FACE, attack="feature-level, k-a3"), replace(FACE, attack="k-a3")])
+    )
+    assert cli.run(["photo", "in.png", "--profile", "transfer"]) == 0
+    first, second, *_ = capsys.readouterr().out.splitlines()
+    assert "rank 1 → 4 of 1,001, by feature-level, k-a3, SSIM 0.965" in first
+    assert "by" not in second
+
+
 def test_json_is_one_document_and_nothing_else(protect, capsys) -> None:
     protect(a_result())
     assert cli.run(["photo", "in.png", "--json"]) == 0
@@ -136,8 +147,8 @@ def test_options_arrive(protect, tmp_path: Path) -> None:
     arguments = "photo in.png -o out.jpg -k 7 --method i-fgvm --profile robust --faces 1,3 --seed 9 --overwrite"
     more = ["--keep-metadata", "--quality", "80", "--people", str(tmp_path), "--device", "cpu"]
     assert cli.run(arguments.split() + more) == 0
-    (input, output, options) = calls[0]
-    assert (input, output) == (Path("in.png"), Path("out.jpg"))
+    (source, target, options) = calls[0]
+    assert (source, target) == (Path("in.png"), Path("out.jpg"))
     assert options == Options(
         k_level=7,
         method="i-fgvm",
@@ -178,7 +189,7 @@ def test_defaults_are_those_of_the_api(protect) -> None:
 
 
 def test_verbose_says_where_the_time_went(protect, capsys) -> None:
-    protect(a_result(costs={"detect": 1.0, "network": 3.0}))
+    protect(a_result(timing={"detect": 1.0, "network": 3.0}))
     cli.run(["photo", "in.png", "--verbose", "--json"])
     out, err = capsys.readouterr()
     assert [line.split() for line in err.splitlines()[-2:]] == [
@@ -240,7 +251,7 @@ def test_a_folder(monkeypatch, capsys, tmp_path: Path, outcome: Outcome) -> None
     photos = (a_result(), a_result("no-face", faces=[], input="tree.png"), a_result(outcome, input="c.png"))
     result = FolderResult(photos, {"protected": 2, "no-face": 1}, {"4": 1.0}, 5)
 
-    def fake(input: Path, output: Path, options: Options, *, progress: Callable[..., None]) -> FolderResult:
+    def fake(source: Path, target: Path, options: Options, *, progress: Callable[..., None]) -> FolderResult:
         for done, photo in enumerate(photos, 1):
             progress(done, len(photos), photo)
         return result
@@ -267,7 +278,7 @@ def test_a_folder_that_is_none(capsys, tmp_path: Path, name: str) -> None:
 
 
 def test_a_reader_that_leaves_is_no_error() -> None:
-    program = "from deid import display\nfor _ in range(9999): output.show('x' * 99)\noutput.say('done')"
+    program = "from deid.commands import output\nfor _ in range(9999): output.show('x' * 99)\noutput.say('done')"
     process = subprocess.Popen(
         [sys.executable, "-c", program], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
     )

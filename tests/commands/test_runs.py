@@ -1,10 +1,14 @@
-"""The command as a user calls it: its own process, real files, the real networks, and no network at all."""
+"""The command as a user calls it, with real files and the real networks: mostly in a process of its own.
+
+Where only its answer to a mistake is asked, the command runs in this process: a new one takes seconds to begin.
+"""
 
 import hashlib
 import json
 import os
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +16,8 @@ import numpy as np
 import pytest
 import skimage.data
 from PIL import Image
+
+from deid.commands import main
 
 # Any use of a socket is an error, and one that a library swallows shows on stderr. Only urllib3 may ask, while it
 # is imported, whether this computer knows IPv6: it binds a local socket and sends nothing.
@@ -32,6 +38,18 @@ def deid(*arguments: object, cwd: Path | None = None) -> subprocess.CompletedPro
     environment = os.environ | {"COLUMNS": "80"}
     command = [sys.executable, "-m", "deid.commands.main", *map(str, arguments)]
     return subprocess.run(command, capture_output=True, text=True, cwd=cwd, env=environment, check=False)
+
+
+@pytest.fixture
+def deid_here(capsys: pytest.CaptureFixture[str]) -> Callable[..., subprocess.CompletedProcess[str]]:
+    """As `deid`, in this process."""
+
+    def run(*arguments: object) -> subprocess.CompletedProcess[str]:
+        command = [*map(str, arguments)]
+        code = main.run(command)
+        return subprocess.CompletedProcess(command, code, *capsys.readouterr())
+
+    return run
 
 
 def error_line(run: subprocess.CompletedProcess[str]) -> str:
@@ -65,7 +83,7 @@ def test_help_fits_a_screen(command: str) -> None:
 
 def test_help_loads_nothing_heavy() -> None:
     program = (
-        "import sys\nfrom deid import cli\ncli.run(['photo', '--help'])\n"
+        "import sys\nfrom deid.commands import main\nmain.run(['photo', '--help'])\n"
         "print([name for name in ('torch', 'numpy', 'PIL', 'torchvision') if name in sys.modules])"
     )
     run = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
@@ -79,13 +97,13 @@ def test_version() -> None:
 
 
 @pytest.mark.parametrize("kind", ["missing", "folder", "text", "empty"])
-def test_what_cannot_be_read(tmp_path: Path, kind: str) -> None:
+def test_what_cannot_be_read(tmp_path: Path, kind: str, deid_here) -> None:
     path = tmp_path / "photo.jpg"
     if kind == "folder":
         path.mkdir()
     elif kind != "missing":
         path.write_text("this is not a picture\n" if kind == "text" else "")
-    run = deid("photo", path, "-o", tmp_path / "out.jpg", "--json")
+    run = (deid if kind == "text" else deid_here)("photo", path, "-o", tmp_path / "out.jpg", "--json")
     assert run.returncode == 5
     assert "photo.jpg: " in error_line(run)
     document = json.loads(run.stdout)
@@ -94,19 +112,19 @@ def test_what_cannot_be_read(tmp_path: Path, kind: str) -> None:
     assert not (tmp_path / "out.jpg").exists()
 
 
-def test_an_output_that_exists_stays(face: Path) -> None:
+def test_an_output_that_exists_stays(face: Path, deid_here) -> None:
     output = face.with_name("out.png")
     output.write_bytes(b"precious")
-    run = deid("photo", face, "-o", output)
+    run = deid_here("photo", face, "-o", output)
     assert run.returncode == 2
     assert "out.png" in error_line(run)
     assert run.stdout == ""
     assert output.read_bytes() == b"precious"
 
 
-def test_the_input_is_never_the_output(face: Path) -> None:
+def test_the_input_is_never_the_output(face: Path, deid_here) -> None:
     before = face.read_bytes()
-    run = deid("photo", face, "-o", face, "--overwrite")
+    run = deid_here("photo", face, "-o", face, "--overwrite")
     assert run.returncode == 2
     error_line(run)
     assert face.read_bytes() == before
@@ -115,18 +133,18 @@ def test_the_input_is_never_the_output(face: Path) -> None:
 @pytest.mark.parametrize(
     "arguments", [["-k", "0"], ["-k", "5000"], ["--method", "magic"], ["--profile", "magic"], ["--faces", "left"]]
 )
-def test_options_that_make_no_sense(face: Path, arguments: list[str]) -> None:
-    run = deid("photo", face, "-o", face.with_name("out.png"), *arguments)
+def test_options_that_make_no_sense(face: Path, arguments: list[str], deid_here) -> None:
+    run = deid_here("photo", face, "-o", face.with_name("out.png"), *arguments)
     assert run.returncode == 2
     error_line(run)
     assert run.stdout == ""
     assert not face.with_name("out.png").exists()
 
 
-def test_a_photo_without_a_face(tmp_path: Path) -> None:
+def test_a_photo_without_a_face(tmp_path: Path, deid_here) -> None:
     path = tmp_path / "coffee.png"
     Image.fromarray(skimage.data.coffee()).save(path)
-    run = deid("photo", path, "-o", tmp_path / "out.png", "--json")
+    run = deid_here("photo", path, "-o", tmp_path / "out.png", "--json")
     assert run.returncode == 3
     assert "coffee.png: " in error_line(run)
     document = json.loads(run.stdout)
@@ -223,7 +241,7 @@ def test_a_folder_and_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> 
         assert "[1/2] " in run.stderr
         assert "[2/2] " in run.stderr
         assert run.stderr.splitlines()[-1].startswith("deid: ")
-        outcomes.append({Path(one["input"]).name: one["outcome"] for one in json.loads(run.stdout)["photos"]})
+        outcomes.append({Path(photo["input"]).name: photo["outcome"] for photo in json.loads(run.stdout)["photos"]})
     assert outcomes[0] == {"astronaut.png": "protected", "broken.jpg": "unreadable"}
     assert outcomes[1] == {"astronaut.png": "skipped", "broken.jpg": "unreadable"}
     written = [path.relative_to(tmp_path / "out") for path in (tmp_path / "out").rglob("*") if path.is_file()]
