@@ -23,7 +23,7 @@ else:
 
 
 # They start first: a worker that came to one of them at last would keep the others waiting.
-LONGEST_FILES = ("test_robust.py", "test_pipeline.py", "test_demo.py", "test_training.py", "test_cli_runs.py",
+LONGEST_FILES = ("test_robust.py", "test_pipeline.py", "test_demo.py", "test_cli_runs.py",
                  "test_page.py", "test_page_folder.py")  # fmt: skip
 
 

@@ -63,8 +63,9 @@ def blended(
     Stored crops have eyes and mouths in the same places (`data.cut`), so they need no more fitting.
     """
     share = torch.sigmoid(BLEND * _smooth_field(rng, len(crops), 1))
-    at = _values_at(share, (landmarks + other_landmarks) / 2)
-    return share * crops + (1 - share) * others, at * landmarks + (1 - at) * other_landmarks
+    share_there = _values_at(share, (landmarks + other_landmarks) / 2)
+    blended_landmarks = share_there * landmarks + (1 - share_there) * other_landmarks
+    return share * crops + (1 - share) * others, blended_landmarks
 
 
 def tinted(crops: Tensor, rng: np.random.Generator) -> Tensor:
@@ -115,19 +116,25 @@ def student_view(
     side: int,
     disguised: bool = True,
 ) -> Tensor:
-    """Changed faces (N, 1 or 3, side, side) of crops (N, 3, 192, 192).
+    """Changed faces (N, 1 or 3, side, side) in [0, 1].
 
-    Lit; the template turned, scaled and shifted, drawn at `side` pixels; some softened; noisy. Disguised ones are
-    tinted and bent besides, and of some a rectangle is missing.
+    Lit; the template turned, scaled and shifted, drawn at `side` pixels; some softened; noisy.
+
+    crops: (N, 3, 192, 192) in [0, 1].
+    landmarks: (N, 5, 2) in crop pixels.
+    template: how the recognizer's faces are aligned; its channels decide between luma and RGB.
+    rng: draws all changes.
+    side: of the faces, in pixels.
+    disguised: whether they are tinted and bent besides, and a rectangle is missing from some.
     """
     crops = tinted(crops, rng) if disguised else crops
-    # Luma early where that is what the template shows: a third of the work.
+    # Luma early where that is what the template shows: less work.
     crops = to_luma(crops) if template.channels == 1 else crops
     if disguised:
         crops, landmarks = bent(crops, landmarks, rng)
-    wanted = _drawn_at(side, template.size)
+    resized = _drawn_at(side, template.size)
     transforms = [
-        compose(wanted, compose(_jitter(rng, template.size), transform_to(template, points))) for points in landmarks
+        compose(resized, compose(_jitter(rng, template.size), transform_to(template, points))) for points in landmarks
     ]
     faces = soften(warp(light(crops, rng), sampling_grid(np.stack(transforms), (side, side), (CROP, CROP))), rng)
     noise = torch.from_numpy(rng.uniform(0, 0.03, len(faces))).float()[:, None, None, None]

@@ -27,7 +27,12 @@ HELD_OUT_SHARE = 0.1
 
 @dataclass(frozen=True)
 class FaceSet:
-    """crops: uint8 (N, 192, 192, 3) RGB; landmarks: float32 (N, 5, 2) in crop pixels; names: the person of each."""
+    """Stored faces.
+
+    crops: uint8 (N, 192, 192, 3) RGB.
+    landmarks: float32 (N, 5, 2) in crop pixels.
+    names: the person of each.
+    """
 
     crops: np.ndarray
     landmarks: np.ndarray

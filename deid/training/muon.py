@@ -1,7 +1,6 @@
 """Muon: momentum, orthogonalized (K. Jordan and others, «Muon: An optimizer for hidden layers», 2024).
 
-torch has it for matrices alone and in bfloat16, which a CPU without that format computes slowly. Here a convolution's
-weights are the matrix (out, in × height × width).
+In float32, and for convolutions: their weights are the matrix (out, in × height × width).
 """
 
 from collections.abc import Callable, Iterable
@@ -16,7 +15,11 @@ _ITERATIONS = 5
 
 
 class Muon(torch.optim.Optimizer):
-    """Every step moves a weight by `lr` × the orthogonalized Nesterov momentum of its gradient."""
+    """Every step moves a weight by `lr` × the orthogonalized Nesterov momentum of its gradient.
+
+    parameters: weights of two dimensions or more, or groups of them. Each step's singular values are about `lr`, for a
+    matrix that is higher than wide × √(height / width). Raises ValueError for a closure.
+    """
 
     def __init__(self, parameters: Iterable[Any], lr: float, momentum: float = 0.9) -> None:
         super().__init__(parameters, {"lr": lr, "momentum": momentum})

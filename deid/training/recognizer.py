@@ -9,9 +9,9 @@ from torch import nn
 
 from deid.errors import CheckpointError, UsageError
 from deid.faces.templates import Template
-from deid.protection.protector import device_for
 from deid.recognizers.checkpoints import load_recognizer, manifest
 from deid.recognizers.decoys import fit_gaussian
+from deid.recognizers.device import device_for
 from deid.recognizers.fetch import DOWNLOADS
 from deid.recognizers.imports import taught_by
 from deid.recognizers.recognizer import Recognizer
@@ -38,26 +38,33 @@ def train_recognizer(
 ) -> None:
     """Train (or go on training) and write NAME.safetensors, its decoys and NAME.toml to `out`.
 
-    name: of RECIPES. people: a folder with a folder a person. The faces, and where the teacher (the recipe's, or
-    another one by name) sees them, are found once and kept in `out`/faces. start: the name of a recognizer to begin
-    with instead of an untrained one. Raises CheckpointError where the teacher is not on this machine, UsageError where
-    `start` is of another architecture or the device is not there.
+    name: of RECIPES.
+    people: a folder with a folder a person.
+    out: also keeps the training's state, and in `out`/faces the faces and where the teacher sees them.
+    steps: of the whole training, those before an interruption included.
+    teacher: the name of another one than the recipe's.
+    start: the name of a recognizer to begin with instead of an untrained one.
+    device: auto, cpu or cuda.
+    log: is told a line at a time.
+
+    Raises CheckpointError where the teacher is not on this machine, UsageError where `start` is of another
+    architecture, the people are too few, the state is of a training with another teacher, or the device is not there.
     """
     recipe = RECIPES[name]
-    begins_with = None if start is None else _published(start, recipe.architecture)
+    start_network = None if start is None else _network_to_start_from(start, recipe.architecture)
     device = device_for(device)
-    learns_from = _teacher(teacher or recipe.teacher, device)
+    teacher_recognizer = _load_teacher(teacher or recipe.teacher, device)
     out.mkdir(parents=True, exist_ok=True)
     faces = prepare(people, out / "faces")
     held_out = held_out_people(faces.names)
     chosen = np.array([i for i, person in enumerate(faces.names) if person not in held_out])
-    log(f"where {learns_from.name} sees {len(faces)} faces")
-    targets = targets_of(learns_from, faces, chosen, recipe.width, out / "faces")
+    log(f"where {teacher_recognizer.name} sees {len(faces)} faces")
+    targets = targets_of(teacher_recognizer, faces, chosen, recipe.width, out / "faces")
     state = out / f"{name}.state"
     schedule = Schedule(steps) if start is None else going_on(steps)
-    network, _ = train(recipe, faces, schedule, targets, state, start=begins_with, device=device, log=log)
+    network, _ = train(recipe, faces, schedule, targets, state, start=start_network, device=device, log=log)
     teachers_before = () if start is None else manifest()[start].teachers
-    details = taught_by(list(dict.fromkeys([learns_from.name, *teachers_before]))) | {
+    details = taught_by(list(dict.fromkeys([teacher_recognizer.name, *teachers_before]))) | {
         "architecture": recipe.architecture,
         "licence": "Apache-2.0",
         "input": recipe.input,
@@ -66,14 +73,14 @@ def train_recognizer(
     log(str(publish(name, network, recipe.template, faces, out, details)))
 
 
-def _published(name: str, architecture: str) -> nn.Module:
+def _network_to_start_from(name: str, architecture: str) -> nn.Module:
     recognizer = load_recognizer(name)
     if manifest()[name].architecture != architecture:
         raise UsageError(f"{name} is no {architecture}: training cannot start from it")
     return recognizer.network
 
 
-def _teacher(name: str, device: str) -> Recognizer:
+def _load_teacher(name: str, device: str) -> Recognizer:
     if name in DOWNLOADS and name not in manifest():
         raise CheckpointError(f"the teacher is not on this machine: deid weights fetch {name}")
     return load_recognizer(name, device)
@@ -84,6 +91,10 @@ def publish(
 ) -> Verification:
     """Save a finished network as float16 with its decoys, and the manifest entry with figures of the saved numbers.
 
+    network: is rounded to float16 in place.
+    template: how its faces are aligned.
+    faces: to measure on, and to fit the decoys to.
+    out: a folder that exists.
     details: what the entry says besides: architecture, licence, input, training data, and teacher if there was one.
     """
     state = network.state_dict()
@@ -93,16 +104,16 @@ def publish(
     figures = evaluate(network, faces, held_out, template)
     weights, decoys = out / f"{name}.safetensors", out / f"{name}-decoys.safetensors"
     save_file(halves, weights)
-    one_each = _one_face_each(faces, held_out)
-    save_file(fit_gaussian(embeddings_of(network, faces, one_each, template)), decoys)
+    first_faces = _first_faces(faces, held_out)
+    save_file(fit_gaussian(embeddings_of(network, faces, first_faces, template)), decoys)
     by_person = zip(FARS, figures.thresholds_by_person, strict=True)
-    thresholds = ", ".join(f'"{_far(far)}" = {t:.4f}' for far, t in by_person)
-    said = "\n".join(f'{key} = "{value}"' for key, value in details.items())
+    thresholds = ", ".join(f'"{_far(far)}" = {threshold:.4f}' for far, threshold in by_person)
+    detail_lines = "\n".join(f'{key} = "{value}"' for key, value in details.items())
     (out / f"{name}.toml").write_text(f"""\
 [recognizers.{name}]
 file = "{weights.name}"
 sha256 = "{file_sha256(weights)}"
-{said}
+{detail_lines}
 decoys_file = "{decoys.name}"
 decoys_sha256 = "{file_sha256(decoys)}"
 decoys_seed = {DECOYS_SEED}
@@ -113,7 +124,7 @@ impostor pairs: {figures}"
     return figures
 
 
-def _one_face_each(faces: FaceSet, held_out: set[str]) -> np.ndarray:
+def _first_faces(faces: FaceSet, held_out: set[str]) -> np.ndarray:
     """The index of the first face of every training person, (N,)."""
     first: dict[str, int] = {}
     for i, name in enumerate(faces.names):

@@ -15,11 +15,18 @@ from deid.recognizers import lightcnn, mobilefacenet
 class Recipe:
     """How one is trained and published.
 
-    architecture: as the manifest calls it; build: the untrained network, with batch normalization; feature_map: its
-    part that takes faces of any size (N, C, S, S) to features; embedding: the part that takes features of the side
-    `feature_side` to embeddings (N, width). finish: makes the trained network the published one; resume: the
-    other way round, with some faces (N, C, S, S) whose statistics it takes. shift: adds a vector (width,) to every
-    embedding of a published one. input: in words. teacher: the recognizer it learns from.
+    architecture: as the manifest calls it.
+    template: how its faces are aligned.
+    width: of its embeddings.
+    feature_side: of the features that `embedding` takes.
+    build: the untrained network, with batch normalization.
+    feature_map: its part that takes faces of any size (N, C, S, S) to features.
+    embedding: its part that takes features of the side `feature_side` to embeddings (N, width).
+    finish: makes the trained network the published one.
+    resume: the other way round, with some faces (N, C, S, S) whose statistics it takes.
+    shift: adds a vector (width,) to every embedding of a published network.
+    input: what it is shown, in words.
+    teacher: the recognizer it learns from.
     """
 
     architecture: str
@@ -44,7 +51,7 @@ def _lightcnn9() -> lightcnn.LightCNN9:
 
 def _resume_lightcnn9(network: lightcnn.LightCNN9, faces: Tensor) -> None:
     lightcnn.unfold_batch_norm(network, faces)
-    # What a finished first layer finds are edges, whoever the teacher is; it is the costliest layer to learn.
+    # What a finished first layer finds are edges, whoever the teacher is.
     network.features[0].filter.requires_grad_(False)
 
 

@@ -21,9 +21,11 @@ from deid.training.verification import embeddings_of
 class Targets:
     """Unit vectors around the teacher's mean of the training faces.
 
-    goals: (N, 2, W) of every stored face and of its mirror image, halfway to where the teacher sees the person on
-    average. prototypes: (P, W), of every training person that average. persons: (N,) the place of each face's person
-    among them, -1 for people held out. teacher: who sees them so. mean, directions: (D,) and (D, W), see `placed`.
+    teacher: who sees the faces so.
+    mean, directions: (D,) and (D, W), see `placed`.
+    goals: (N, 2, W) of every stored face and of its mirror image, of training people halfway to their prototype.
+    prototypes: (P, W), of every training person where the teacher sees them on average.
+    persons: (N,) the row of each face's person among the prototypes, -1 for people held out.
     """
 
     teacher: Recognizer
@@ -46,8 +48,8 @@ class Targets:
         """Where the teacher sees further faces, crops (N, 3, 192, 192): (N, W)."""
         views = aligned_view(crops, landmarks, self.teacher.template).to(self.teacher.device)
         with bfloat16_autocast(str(self.teacher.device)):
-            seen = self.teacher.embed(views)
-        return self.placed(seen.float().cpu())
+            embeddings = self.teacher.embed(views)
+        return self.placed(embeddings.float().cpu())
 
 
 def targets_of(teacher: Recognizer, faces: FaceSet, chosen: np.ndarray, width: int, cache: Path) -> Targets:
@@ -58,25 +60,26 @@ def targets_of(teacher: Recognizer, faces: FaceSet, chosen: np.ndarray, width: i
     file = cache / f"{teacher.name}-{teacher.sha256[:16]}.npy"
     if not file.is_file():
         data = io.BytesIO()
-        np.save(data, _seen_both_ways(teacher, faces).numpy())
+        np.save(data, _embeddings_both_ways(teacher, faces).numpy())
         write_atomically(data.getvalue(), file)
-    seen = torch.from_numpy(np.load(file)).float()
-    mean = seen[chosen].mean((0, 1))
-    seen = seen - mean
-    trained_on = seen[chosen].flatten(0, 1)
+    embeddings = torch.from_numpy(np.load(file)).float()
+    mean = embeddings[chosen].mean((0, 1))
+    centered = embeddings - mean
+    trained_on = centered[chosen].flatten(0, 1)
     directions = torch.linalg.eigh(trained_on.T @ trained_on).eigenvectors.flip(1)[:, :width]  # largest spread first
-    seen = F.normalize(seen @ directions, dim=2)
-    people, of_chosen = np.unique([faces.names[i] for i in chosen], return_inverse=True)
+    places = F.normalize(centered @ directions, dim=2)
+    people, person_of_chosen = np.unique([faces.names[i] for i in chosen], return_inverse=True)
     persons = np.full(len(faces), -1)
-    persons[chosen] = of_chosen
-    sums = torch.zeros(len(people), seen.shape[2]).index_add(0, torch.from_numpy(of_chosen), seen[chosen].sum(1))
+    persons[chosen] = person_of_chosen
+    sums = torch.zeros(len(people), places.shape[2])
+    sums.index_add_(0, torch.from_numpy(person_of_chosen), places[chosen].sum(1))
     prototypes = F.normalize(sums)
-    goals = seen.clone()
-    goals[chosen] = F.normalize(seen[chosen] + prototypes[of_chosen][:, None], dim=2)
+    goals = places.clone()
+    goals[chosen] = F.normalize(places[chosen] + prototypes[person_of_chosen][:, None], dim=2)
     return Targets(teacher, mean, directions, goals, prototypes, persons)
 
 
-def _seen_both_ways(teacher: Recognizer, faces: FaceSet) -> Tensor:
+def _embeddings_both_ways(teacher: Recognizer, faces: FaceSet) -> Tensor:
     """Unit embeddings (N, 2, D) float16 of every face and of its mirror image."""
     everyone = np.arange(len(faces))
     both = [embeddings_of(teacher.network, faces, everyone, teacher.template, mirrored) for mirrored in (False, True)]

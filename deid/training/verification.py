@@ -15,11 +15,14 @@ FARS = (1e-2, 1e-3)
 
 @dataclass(frozen=True)
 class Verification:
-    """accuracy: at the best threshold of balanced pairs; thresholds and true_accept_rates: at each FAR of FARS.
+    """How well cosines tell pairs of one person from pairs of strangers.
 
-    The same by person: every two strangers weigh the same, and every person with two photos or more. Of LFW's held-out
-    people two have 72 % of all genuine pairs, and a few are in most impostor pairs: among all pairs of photos the
-    threshold is that of these few. What ships goes by person.
+    accuracy: at the best threshold of balanced pairs, in [0, 1].
+    thresholds, true_accept_rates: at each FAR of FARS, of all pairs of photos.
+    thresholds_by_person, rates_by_person: the same, where every two strangers weigh the same, and every person with two
+        photos or more: else the few people with many photos would decide it. What ships goes by person.
+    genuine_pairs, impostor_pairs: how many there were.
+    impostor_mean, impostor_sd: of the strangers' cosines.
     """
 
     accuracy: float
@@ -54,8 +57,8 @@ def verify(embeddings: Tensor, names: tuple[str, ...]) -> Verification:
     by_person = tuple(float(np.quantile(impostor, 1 - far, weights=weights, method="inverted_cdf")) for far in FARS)
     grid = np.quantile(np.concatenate([genuine, impostor]), np.linspace(0, 1, 4001))
     accuracy = max((np.mean(genuine >= t) + np.mean(impostor < t)) / 2 for t in grid)
-    of_person = [np.flatnonzero(people == person) for person in range(len(photos))]
-    of_person = [scores[np.ix_(own, own)][np.triu_indices(len(own), 1)] for own in of_person if len(own) > 1]
+    rows = [np.flatnonzero(people == person) for person in range(len(photos))]
+    of_person = [scores[np.ix_(own, own)][np.triu_indices(len(own), 1)] for own in rows if len(own) > 1]
     return Verification(
         accuracy=float(accuracy),
         thresholds=thresholds,
@@ -79,7 +82,7 @@ def evaluate(recognizer: nn.Module, faces: FaceSet, people: set[str], template: 
 def embeddings_of(
     recognizer: nn.Module, faces: FaceSet, indices: np.ndarray, template: Template, mirrored: bool = False
 ) -> Tensor:
-    """(N, D) of the faces at these indices, or of their mirror images, at the plain alignment."""
+    """Embeddings (N, D), not normalized, of the faces at these indices, or of their mirror images, plainly aligned."""
     device = next(recognizer.parameters()).device
     parts = np.array_split(indices, len(indices) // 32 + 1)
     crops = (mirror(*crops_of(faces, part), np.full(len(part), mirrored)) for part in parts)
