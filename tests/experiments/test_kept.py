@@ -7,6 +7,8 @@ import pytest
 
 from deid.experiments import kept
 
+installed = kept.version
+
 
 @dataclass(frozen=True)
 class Line:
@@ -60,12 +62,9 @@ def test_other_weights_and_another_library_keep_nothing(tmp_path: Path, monkeypa
         assert kept._file("photos", [], "jsonl") != before
     for library in ("torch", "numpy", "pillow", "opencv-python-headless", "facenet-pytorch"):
         with monkeypatch.context() as patch:
-            patch.setattr(kept, "version", lambda name, other=library: "0" if name == other else kept_version(name))
+            patch.setattr(kept, "version", lambda name, other=library: "0" if name == other else installed(name))
             assert kept._file("photos", [], "jsonl") != before, library
     assert kept._file("photos", [], "jsonl") == before
-
-
-kept_version = kept.version
 
 
 def test_lines_are_measured_once_and_those_without_a_face_are_left_out() -> None:
