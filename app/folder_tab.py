@@ -193,7 +193,7 @@ def layout(service: Service) -> FolderTab:
     audit = gr.Button("Audit these photos", visible=False)
     rows = gr.Dataframe(
         headers=HEADERS, datatype=["html", "str", "str", "str"], interactive=False, label="Photos", visible=False,
-        elem_classes="rows", wrap=True, column_widths=["80px", "260px", "120px", "480px"], max_height=600, buttons=[],
+        wrap=True, column_widths=["80px", "260px", "120px", "480px"], max_height=600, buttons=[],
     )  # fmt: skip
     return FolderTab(
         service, unpacked, running, finished, upload, settings, write_unverified, include_faceless, start, pause,

@@ -79,7 +79,7 @@ def status_line(text: str, *, busy: bool = False, alert: bool = False, share: fl
     value = "" if share is None else f' value="{share:.3f}"'
     bar = f'<progress aria-label="progress"{value}></progress>' if busy else ""
     role, kind = ("alert", " alert") if alert else ("status", "")
-    return f'<div role="{role}" class="said{kind}">{bar}<span>{escape(text)}</span></div>'
+    return f'<div role="{role}" class="status-line{kind}">{bar}<span>{escape(text)}</span></div>'
 
 
 def run_job(

@@ -17,15 +17,14 @@ if TYPE_CHECKING:  # it reads the environment that `serve` sets
 CSS = """
 .faces img { max-height: 32rem; }
 .report { width: 100%; height: 80vh; border: 1px solid var(--border-color-primary); border-radius: 8px; }
-.gradio-container { max-width: 1280px !important; margin: auto; }
-/* A wide table scrolls in its own frame, whatever it is nested in. */
-.rows { max-width: calc(100vw - 4rem); }
-.said { display: flex; gap: .75em; align-items: center; padding: .5em .75em; border-radius: 8px; min-height: 2.5em;
-  background: var(--background-fill-secondary); border: 1px solid var(--border-color-primary); }
-.said.alert { border-color: #dc2626; border-left-width: 6px; }
-.said progress { width: 5em; flex: none; }
+/* Never wider than the screen: a wide table scrolls in its own frame. */
+.gradio-container { max-width: min(1280px, 100vw) !important; margin: auto; }
+.status-line { display: flex; gap: .75em; align-items: center; padding: .5em .75em; min-height: 2.5em;
+  border-radius: 8px; background: var(--background-fill-secondary); border: 1px solid var(--border-color-primary); }
+.status-line.alert { border-color: #dc2626; border-left-width: 6px; }
+.status-line progress { width: 5em; flex: none; }
 @media (max-width: 640px) {
-  .said { flex-wrap: wrap; }
+  .status-line { flex-wrap: wrap; }
   .gradio-container .main { padding: 1rem; }
   [role="tab"] { padding: 0 .6rem !important; }
 }

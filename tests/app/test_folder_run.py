@@ -5,8 +5,8 @@ import threading
 import zipfile
 from pathlib import Path
 
+import fakes
 import pytest
-from batch import folder_fakes as fakes
 from PIL import Image
 
 from deid.app import audit_run, folder_run
@@ -32,7 +32,7 @@ def session(tmp_path: Path) -> Session:
 def run(tmp_path: Path, session: Session, monkeypatch: pytest.MonkeyPatch) -> folder_run.FolderRun:
     photos = tmp_path / "photos"
     for name, person in {"a.png": 1, "b/c.png": 2, "d.png": 3, "wall.png": 0}.items():
-        fakes.save(photos / name, person)
+        fakes.save_photo(photos / name, person)
     (photos / "broken.jpg").write_bytes(b"broken")
     monkeypatch.setattr(folder_run, "protector_for", fakes.FakeProtector)
     monkeypatch.setattr(folder, "work", fakes.FakeWork())

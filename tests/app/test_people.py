@@ -6,8 +6,8 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from fakes import fake_service
 from PIL import Image
-from ui.fake_service import fake_service
 
 from deid.app import handlers, people
 from deid.app.service import Service

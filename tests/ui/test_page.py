@@ -9,9 +9,9 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from fakes import BOXES, RANK, Work
 from PIL import Image
 from playwright.sync_api import Browser, Locator, Page, expect
-from ui.fake_service import BOXES, RANK, Work
 from ui.watched import Watched
 
 from deid.app import handlers, people, uploads
@@ -338,7 +338,9 @@ def test_a_phone_scrolls_only_downward(page: Page, tmp_path: Path, scheme: str) 
     expect_status(page, "2 faces found")
     protect(page)
     expect_status(page, "Two faces protected")
-    assert page.evaluate("document.documentElement.scrollWidth") <= 390
+    page.get_by_text("Figures for each face").click()
+    expect(page.get_by_text("Before: the ten most similar identities")).to_be_visible()
+    page.wait_for_function("document.documentElement.scrollWidth <= 390")
 
 
 def test_a_person_enrolled_is_known_to_this_page_alone(page: Page, work: Work, tmp_path: Path) -> None:
