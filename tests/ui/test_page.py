@@ -208,7 +208,7 @@ def test_a_click_on_a_face_leaves_it_out_and_takes_it_in(page: Page, tmp_path: P
     expect(first).to_be_checked()
     for checked in (False, True):
         picture = page.locator(".faces img").first
-        picture.evaluate("one => one.decode()")  # until then it has another size
+        picture.evaluate("image => image.decode()")  # until then it has another size
         box = picture.bounding_box()
         assert box is not None
         # The picture keeps its shape inside its frame.
@@ -255,7 +255,7 @@ def test_by_keyboard_alone(page: Page, tmp_path: Path) -> None:
     start = page.get_by_role("button", name="Protect", exact=True)
     for _ in range(10):
         page.keyboard.press("Tab")
-        if start.evaluate("one => one === document.activeElement"):
+        if start.evaluate("element => element === document.activeElement"):
             break
     page.keyboard.press("Enter")
     expect_status(page, "One face protected")
@@ -271,21 +271,21 @@ def test_two_browsers_see_only_their_own_files_and_stand_in_line(
 ) -> None:
     work.go.clear()
     other = opened(browser.new_context().new_page(), serving[0])
-    for one, name in ((page, "mine.png"), (other, "yours.png")):
-        upload(one, pair(tmp_path / name))
-        expect_status(one, "2 faces found")
+    for visitor, name in ((page, "mine.png"), (other, "yours.png")):
+        upload(visitor, pair(tmp_path / name))
+        expect_status(visitor, "2 faces found")
     protect(page)
     expect_status(page, "round 1, step 7")
     protect(other)
     expect_status(other, "In line: one job comes first")
     work.go.set()
-    for one in (page, other):
-        expect_status(one, "Two faces protected")
-    address = page.locator(".faces img").first.evaluate("one => one.src")
-    for one, status in ((page, 200), (other, 403)):
+    for visitor in (page, other):
+        expect_status(visitor, "Two faces protected")
+    address = page.locator(".faces img").first.evaluate("visitor => visitor.src")
+    for visitor, status in ((page, 200), (other, 403)):
         # Gradio serves every file under two addresses.
         for asked in (address, address.replace("/file=", "/file/")):
-            assert one.request.get(asked).status == status
+            assert visitor.request.get(asked).status == status
     assert "mine" not in other.content()
     root = serving[0].service.sessions.root
     assert "yours-protected.png" in names_under(root)
