@@ -281,7 +281,7 @@ def test_two_browsers_see_only_their_own_files_and_stand_in_line(
     work.go.set()
     for visitor in (page, other):
         expect_status(visitor, "Two faces protected")
-    address = page.locator(".faces img").first.evaluate("visitor => visitor.src")
+    address = page.locator(".faces img").first.evaluate("image => image.src")
     for visitor, status in ((page, 200), (other, 403)):
         # Gradio serves every file under two addresses.
         for asked in (address, address.replace("/file=", "/file/")):
