@@ -1,5 +1,5 @@
 import pytest
-from audit.fake_photos import Looking, stand_in
+from fakes import Looking, stand_in
 
 
 @pytest.fixture

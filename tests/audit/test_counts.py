@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from audit.fake_photos import entry
+from fakes import entry
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image

@@ -2,7 +2,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from audit.fake_photos import entry
+from fakes import entry
 
 from deid.audit.provenance import RecordedRun, made_by, surrogates_of
 from deid.batch.journal import Journal, journal_path

@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from audit.fake_photos import K, Looking, at_rank, audited, counts_of, entry, gallery_of, people, save, unit
+from fakes import K, Looking, at_rank, audited, counts_of, entry, gallery_of, people, save_faces, unit
 from PIL import Image
 
 from deid.anonymity.groups import draw_groups, seeded_rng
@@ -49,8 +49,8 @@ def write_journal(
 def save_set(root: Path, clean: np.ndarray, ranks: Sequence[int], start: int = 0) -> tuple[Path, Path]:
     """clean (n, D), a photo each, published at these ranks."""
     for i, (face, rank) in enumerate(zip(clean, ranks, strict=True), start):
-        save(root / "in" / f"{i:03d}.png", face)
-        save(root / "out" / f"{i:03d}.png", at_rank(face, rank))
+        save_faces(root / "in" / f"{i:03d}.png", face)
+        save_faces(root / "out" / f"{i:03d}.png", at_rank(face, rank))
     return root / "in", root / "out"
 
 
@@ -103,13 +103,13 @@ class TestSpread:
         clean = people(6, photos=2, seed=3)
         folders = save_set(tmp_path, clean[:, 0], [1] * 6)
         for i, (_, another) in enumerate(clean[:3]):
-            save(tmp_path / "gallery" / f"{i}.png", another)
+            save_faces(tmp_path / "gallery" / f"{i}.png", another)
         found = audited(*folders, gallery=tmp_path / "gallery")
         ranks = counts_of(found)["galleries"]["real people"]["handlings"]["as published"]["ranks"]
         assert ranks == {"1": 6}
         # Three quarters on the way to their own other photo, they would be outranked by themselves.
         for i, (own, another) in enumerate(clean):
-            save(tmp_path / "out" / f"{i:03d}.png", unit(own + 3 * another))
+            save_faces(tmp_path / "out" / f"{i:03d}.png", unit(own + 3 * another))
         found = audited(*folders, gallery=tmp_path / "gallery")
         assert counts_of(found)["galleries"]["real people"]["handlings"]["as published"]["ranks"] == {"1": 6}
 
@@ -117,7 +117,7 @@ class TestSpread:
         clean = people(40)[:, 0]
         originals, first = save_set(tmp_path, clean, [2, 3, 4, 5, 6] * 8)
         for i, face in enumerate(clean):
-            save(tmp_path / "blurred" / f"{i:03d}.png", face)
+            save_faces(tmp_path / "blurred" / f"{i:03d}.png", face)
         found = audited(originals, first, tmp_path / "blurred")
         assert [part["label"] for part in found.document["sets"]] == ["A", "B"]
         shares = [gallery_of(found, label=at)["handlings"]["as published"]["first"]["value"] for at in (0, 1)]
@@ -130,9 +130,9 @@ class TestRecognizers:
     def against_net(self, tmp_path: Path) -> tuple[Path, Path]:
         """Forty photos that deceive `net` alone."""
         for i, (clean,) in enumerate(people(40)):
-            save(tmp_path / "in" / f"{i}.png", clean)
+            save_faces(tmp_path / "in" / f"{i}.png", clean)
             moved = at_rank(clean, 2 + i % 5)
-            save(tmp_path / "out" / f"{i}.png", {"net": moved, "pupil": clean, "other": clean})
+            save_faces(tmp_path / "out" / f"{i}.png", {"net": moved, "pupil": clean, "other": clean})
         return tmp_path / "in", tmp_path / "out"
 
     def test_protection_against_one_alone_is_found_by_the_related_one(
@@ -177,9 +177,9 @@ class TestRecognizers:
         rng = np.random.default_rng(0)
         for i in range(60):
             seen = at_rank(people(1, seed=int(rng.integers(10**9)))[0, 0], 1)
-            save(tmp_path / "in" / f"{i}.png", {"blind": seen})
-            save(tmp_path / "out" / f"{i}.png", {"blind": at_rank(seen, 2 + i % 5)})
-            save(tmp_path / "people" / f"person {i // 2}" / f"{i}.png", {"blind": seen})
+            save_faces(tmp_path / "in" / f"{i}.png", {"blind": seen})
+            save_faces(tmp_path / "out" / f"{i}.png", {"blind": at_rank(seen, 2 + i % 5)})
+            save_faces(tmp_path / "people" / f"person {i // 2}" / f"{i}.png", {"blind": seen})
         found = audited(tmp_path / "in", tmp_path / "out", against=(), people=tmp_path / "people")
         assert found.document["sets"][0]["figures"]["recognizers"]["blind"]["control"]["state"] == "failed"
         assert found.document["verdict"] != "met"

@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 import platformdirs
 import pytest
-from audit.fake_photos import Looking, at_rank, audited, people, save
+from fakes import Looking, at_rank, audited, people, save_faces
 
 from deid.audit import folders as audited_folders
 from deid.audit.run import AuditOptions, audit
@@ -123,8 +123,8 @@ def test_a_stamp_changes_with_size_and_time_and_existence(tmp_path: Path):
 def folders(tmp_path: Path) -> tuple[Path, Path]:
     """Six photos of six people."""
     for i, (clean,) in enumerate(people(6)):
-        save(tmp_path / "in" / f"{i}.png", clean)
-        save(tmp_path / "out" / f"{i}.png", at_rank(clean, 2 + i % 5))
+        save_faces(tmp_path / "in" / f"{i}.png", clean)
+        save_faces(tmp_path / "out" / f"{i}.png", at_rank(clean, 2 + i % 5))
     return tmp_path / "in", tmp_path / "out"
 
 
@@ -154,8 +154,8 @@ class TestGoingOn:
         looking.originals.clear()
         looking.stop_after = None
         (someone,) = people(1, seed=9)[0]
-        save(published / "1.png", at_rank(someone, 3))
-        save(originals / "2.png", someone)
+        save_faces(published / "1.png", at_rank(someone, 3))
+        save_faces(originals / "2.png", someone)
         (originals / "0.png").unlink()
         found = audited(*folders).document["sets"][0]
         assert looking.originals == {"1.png": 1, "2.png": 1, "4.png": 1, "5.png": 1}

@@ -9,7 +9,7 @@ from collections import Counter
 from pathlib import Path
 
 import pytest
-from batch.folder_fakes import FakeProtector, FakeWork, K, KilledError, run, save, tree
+from fakes import FakeProtector, FakeWork, K, KilledError, run_photos, save_photo, tree
 
 from deid.audit.provenance import made_by
 from deid.batch import commit as committing
@@ -22,7 +22,7 @@ from deid.types import Options
 
 
 def test_the_tree_is_mirrored_and_every_photo_accounted_for(photos: Path, attack: FakeWork) -> None:
-    result = run(photos)
+    result = run_photos(photos)
     assert result.counts == {"protected": 12, "no-face": 1, "unreadable": 1}
     assert len(result.photos) == 14
     assert set(tree(photos.parent / "out")) == {f"album{i % 3}/p{i:02d}.png" for i in range(12)}
@@ -32,8 +32,8 @@ def test_the_tree_is_mirrored_and_every_photo_accounted_for(photos: Path, attack
 
 
 def test_run_again_is_skip_and_nothing_is_done_twice(photos: Path, attack: FakeWork) -> None:
-    first = run(photos)
-    second = run(photos)
+    first = run_photos(photos)
+    second = run_photos(photos)
     assert second.counts == {"skipped": 12, "no-face": 1, "unreadable": 1}
     assert second.pmf == first.pmf
     assert set(attack.calls.values()) == {1}
@@ -66,8 +66,8 @@ def test_a_run_interrupted_anywhere_ends_as_an_uninterrupted_one(
     with monkeypatch.context() as patch:
         patch.setattr(home, step, interrupted)
         with pytest.raises(KilledError):
-            run(photos)
-    result = run(photos)
+            run_photos(photos)
+    result = run_photos(photos)
     outcomes = Counter(photo.outcome for photo in result.photos)
     assert outcomes["protected"] + outcomes["skipped"] == 12
     assert max(result.pmf.values()) <= 3 / 12
@@ -80,7 +80,7 @@ def test_a_killed_process_resumes(photos: Path, attack: FakeWork, tmp_path: Path
     program = f"""
 import sys, time
 sys.path.insert(0, {str(Path(__file__).parents[1])!r})
-import batch.folder_fakes as t
+import fakes as t
 from pathlib import Path
 from deid.batch import commit as committing
 from deid.batch import folder
@@ -91,16 +91,16 @@ def slow(*a, **k):
     time.sleep(0.1)
     return done
 folder.work = slow
-t.run(Path({str(photos)!r}))
+t.run_photos(Path({str(photos)!r}))
 """
     process = subprocess.Popen([sys.executable, "-c", program], stdout=subprocess.PIPE, text=True, env=os.environ)
     for _ in range(5):
         process.stdout.readline()
     with pytest.raises(UsageError, match="another run"):
-        run(photos)
+        run_photos(photos)
     process.send_signal(signal.SIGKILL)
     process.wait()
-    result = run(photos)
+    result = run_photos(photos)
     outcomes = Counter(photo.outcome for photo in result.photos)
     assert outcomes["protected"] + outcomes["skipped"] == 12
     assert outcomes["skipped"] >= 3
@@ -109,18 +109,18 @@ t.run(Path({str(photos)!r}))
 
 def test_failures_give_their_k_back_and_are_tried_again(photos: Path, attack: FakeWork) -> None:
     attack.failing = {"p00.png", "p05.png"}
-    result = run(photos)
+    result = run_photos(photos)
     assert result.counts["failed"] == 2
     assert max(result.pmf.values()) <= 2 / 10 + 1e-9
     assert len(tree(photos.parent / "out")) == 10
     attack.failing = set()
-    assert run(photos).counts == {"skipped": 10, "protected": 2, "no-face": 1, "unreadable": 1}
+    assert run_photos(photos).counts == {"skipped": 10, "protected": 2, "no-face": 1, "unreadable": 1}
 
 
 def test_within_a_person_the_ranks_are_even(photos: Path, attack: FakeWork) -> None:
     for i in range(12, 32):
-        save(photos / "more" / f"p{i}.png", 1 + i % 4)
-    result = run(photos)
+        save_photo(photos / "more" / f"p{i}.png", 1 + i % 4)
+    result = run_photos(photos)
     ranks: dict[int, Counter[int | None]] = {}
     for photo in result.photos:
         for face in photo.faces:
@@ -132,10 +132,10 @@ def test_within_a_person_the_ranks_are_even(photos: Path, attack: FakeWork) -> N
 
 
 def test_changed_inputs_and_lost_outputs_are_done_again(photos: Path, attack: FakeWork) -> None:
-    run(photos)
-    save(photos / "album0" / "p00.png", 4)
+    run_photos(photos)
+    save_photo(photos / "album0" / "p00.png", 4)
     (photos.parent / "out" / "album1" / "p01.png").unlink()
-    result = run(photos)
+    result = run_photos(photos)
     assert result.counts == {"skipped": 10, "protected": 2, "no-face": 1, "unreadable": 1}
     assert attack.calls["p00.png"] == attack.calls["p01.png"] == 2
 
@@ -144,17 +144,17 @@ def test_a_foreign_output_is_left_alone(photos: Path, attack: FakeWork) -> None:
     foreign = photos.parent / "out" / "album0" / "p00.png"
     foreign.parent.mkdir(parents=True)
     foreign.write_bytes(b"mine")
-    result = run(photos)
+    result = run_photos(photos)
     assert result.counts["failed"] == 1
     assert foreign.read_bytes() == b"mine"
     assert "overwrite" in next(p.message for p in result.photos if p.outcome == "failed")
-    assert run(photos, overwrite=True).counts["protected"] == 1
+    assert run_photos(photos, overwrite=True).counts["protected"] == 1
     assert foreign.read_bytes() != b"mine"
 
 
 def test_two_photos_for_one_name_are_not_one_file(photos: Path, attack: FakeWork) -> None:
-    save(photos / "album0" / "p00.gif", 2)
-    result = run(photos)
+    save_photo(photos / "album0" / "p00.gif", 2)
+    result = run_photos(photos)
     (failed,) = [photo for photo in result.photos if photo.outcome == "failed"]
     assert "same name" in failed.message
     assert len(tree(photos.parent / "out")) == 12
@@ -168,14 +168,14 @@ def test_what_cannot_be_written_is_an_outcome_and_tried_again(
 
     with monkeypatch.context() as patch:
         patch.setattr(committing, "write_atomically", refused)
-        result = run(photos)
+        result = run_photos(photos)
     assert result.counts == {"failed": 12, "no-face": 1, "unreadable": 1}
     assert tree(photos.parent / "out") == {} if (photos.parent / "out").exists() else True
-    assert run(photos).counts["protected"] == 12
+    assert run_photos(photos).counts["protected"] == 12
 
 
 def test_the_journal_is_private_and_elsewhere(photos: Path, attack: FakeWork) -> None:
-    run(photos)
+    run_photos(photos)
     path = journal_path(photos.parent / "out")
     assert stat.S_IMODE(path.stat().st_mode) == 0o600
     assert not any(file.suffix == ".sqlite" for file in (photos.parent / "out").rglob("*"))
@@ -183,9 +183,9 @@ def test_the_journal_is_private_and_elsewhere(photos: Path, attack: FakeWork) ->
 
 
 def test_another_configuration_is_another_run(photos: Path, attack: FakeWork) -> None:
-    run(photos)
+    run_photos(photos)
     with pytest.raises(UsageError, match="method was k-a3"):
-        run(photos, method="i-fgvm")
+        run_photos(photos, method="i-fgvm")
 
 
 @pytest.mark.parametrize("profile", PROFILES)

@@ -8,7 +8,7 @@ import sys
 from pathlib import Path
 
 import pytest
-from batch.folder_fakes import FakeWork, KilledError, run, save, tree
+from fakes import FakeWork, KilledError, run_photos, save_photo, tree
 
 from deid.batch import commit as committing
 from deid.batch import plan
@@ -32,7 +32,7 @@ def test_a_foreign_file_that_appears_while_a_photo_is_processed_is_left_alone(ph
             target.write_bytes(b"mine")
 
     attack.meanwhile = save_something_else
-    result = run(photos)
+    result = run_photos(photos)
     assert of(result, "p00.png").outcome == "failed"
     assert result.counts["protected"] == 11
     assert (photos.parent / "out" / "album0" / "p00.png").read_bytes() == b"mine"
@@ -41,10 +41,10 @@ def test_a_foreign_file_that_appears_while_a_photo_is_processed_is_left_alone(ph
 def test_a_folder_under_an_outputs_name_stays_even_when_asked_to_overwrite(photos: Path, attack: FakeWork) -> None:
     taken = photos.parent / "out" / "album0" / "p00.png"
     taken.mkdir(parents=True)
-    result = run(photos)
+    result = run_photos(photos)
     assert of(result, "p00.png").outcome == "failed"
     assert result.counts["protected"] == 11
-    assert of(run(photos, overwrite=True), "p00.png").outcome == "failed"
+    assert of(run_photos(photos, overwrite=True), "p00.png").outcome == "failed"
     assert taken.is_dir()
 
 
@@ -52,9 +52,9 @@ def test_a_folder_under_an_outputs_name_stays_even_when_asked_to_overwrite(photo
 def test_a_name_that_is_no_text_is_a_name_like_any_other(photos: Path, attack: FakeWork) -> None:
     name = os.fsdecode(b"p\xff.png")
     (photos / "album0" / "p00.png").rename(photos / "album0" / name)
-    assert of(run(photos), name).outcome == "protected"
+    assert of(run_photos(photos), name).outcome == "protected"
     assert (photos.parent / "out" / "album0" / name).is_file()
-    assert of(run(photos), name).outcome == "skipped"
+    assert of(run_photos(photos), name).outcome == "skipped"
 
 
 def test_a_photo_that_may_not_be_opened_is_unreadable_and_the_others_go_on(
@@ -68,7 +68,7 @@ def test_a_photo_that_may_not_be_opened_is_unreadable_and_the_others_go_on(
         return real(path)
 
     monkeypatch.setattr(plan, "file_sha256", denied)  # a test run by root may open everything
-    result = run(photos)
+    result = run_photos(photos)
     assert result.counts == {"protected": 11, "no-face": 1, "unreadable": 2}
     assert "Permission denied" in of(result, "p00.png").message
 
@@ -80,7 +80,7 @@ def test_broken_links_and_pipes_are_accounted_for(photos: Path, attack: FakeWork
         os.mkfifo(photos / "odd.png")
     else:
         (photos / "odd.png").symlink_to(photos / "nowhere.png")
-    result = run(photos)
+    result = run_photos(photos)
     assert of(result, "odd.png").outcome == "unreadable"
     assert message in of(result, "odd.png").message
     assert result.counts["protected"] == 12
@@ -91,29 +91,29 @@ def test_photos_are_not_saved_where_the_journals_are(
 ) -> None:
     monkeypatch.setenv("XDG_STATE_HOME", str(photos.parent / "out" / "state"))
     with pytest.raises(UsageError, match="private journals"):
-        run(photos)
+        run_photos(photos)
     assert not (photos.parent / "out").exists()
 
 
 def test_another_input_into_the_same_output_is_refused(tmp_path: Path, attack: FakeWork) -> None:
-    save(tmp_path / "a" / "same.png", 1)
-    save(tmp_path / "b" / "same.png", 2)
-    run(tmp_path / "a")
+    save_photo(tmp_path / "a" / "same.png", 1)
+    save_photo(tmp_path / "b" / "same.png", 2)
+    run_photos(tmp_path / "a")
     before = tree(tmp_path / "out")
     attack.version = b" of b"
     with pytest.raises(UsageError, match="input was"):
-        run(tmp_path / "b")
+        run_photos(tmp_path / "b")
     assert tree(tmp_path / "out") == before
 
 
 def test_of_photos_for_one_name_the_one_saved_before_keeps_it(tmp_path: Path, attack: FakeWork) -> None:
     photos = tmp_path / "in"
-    save(photos / "a.png", 1)
-    assert run(photos).counts == {"protected": 1}
-    save(photos / "a.gif", 2)  # before a.png by its name, and by its person, who has more photos
+    save_photo(photos / "a.png", 1)
+    assert run_photos(photos).counts == {"protected": 1}
+    save_photo(photos / "a.gif", 2)  # before a.png by its name, and by its person, who has more photos
     for i in range(3):
-        save(photos / f"z{i}.png", 2)
-    result = run(photos)
+        save_photo(photos / f"z{i}.png", 2)
+    result = run_photos(photos)
     assert of(result, "a.png").outcome == "skipped"
     assert "same name" in of(result, "a.gif").message
     assert (tmp_path / "out" / "a.png").read_bytes() == b"protected a.png"
@@ -128,52 +128,52 @@ def test_a_changed_photo_replaces_its_earlier_output_even_after_a_crash_before_t
     def killed(*_: object, **__: object) -> None:
         raise KilledError
 
-    run(photos)
-    save(photos / "album0" / "p00.png", 4)
+    run_photos(photos)
+    save_photo(photos / "album0" / "p00.png", 4)
     attack.version = b" again"
     with monkeypatch.context() as patch:
         patch.setattr(committing, "write_atomically", killed)
         with pytest.raises(KilledError):
-            run(photos)
-    assert run(photos).counts == {"skipped": 11, "protected": 1, "no-face": 1, "unreadable": 1}
+            run_photos(photos)
+    assert run_photos(photos).counts == {"skipped": 11, "protected": 1, "no-face": 1, "unreadable": 1}
     assert (photos.parent / "out" / "album0" / "p00.png").read_bytes() == b"protected p00.png again"
 
 
 def test_a_changed_photo_without_a_face_tells_of_its_earlier_output(photos: Path, attack: FakeWork) -> None:
-    run(photos)
+    run_photos(photos)
     before = tree(photos.parent / "out")
-    save(photos / "album0" / "p00.png", 0)
+    save_photo(photos / "album0" / "p00.png", 0)
     for _ in range(2):
-        photo = of(run(photos), "p00.png")
+        photo = of(run_photos(photos), "p00.png")
         assert photo.outcome == "no-face"
         assert "earlier version" in photo.message
     assert tree(photos.parent / "out") == before
 
 
 def test_a_changed_photo_does_not_count_among_its_earlier_persons_photos(photos: Path, attack: FakeWork) -> None:
-    run(photos)
-    save(photos / "album0" / "p00.png", 4)
-    run(photos)
+    run_photos(photos)
+    save_photo(photos / "album0" / "p00.png", 4)
+    run_photos(photos)
     with sqlite3.connect(journal_path(photos.parent / "out")) as journal:
         assert journal.execute("SELECT faces FROM clusters ORDER BY faces").fetchall() == [(2,), (3,), (3,), (4,)]
     journal.close()
 
 
 def test_ranks_of_photos_gone_from_both_folders_count_no_more(photos: Path, attack: FakeWork) -> None:
-    run(photos)
+    run_photos(photos)
     shutil.rmtree(photos.parent / "out")
     for file in photos.rglob("p*.png"):
         if file.name != "p00.png":
             file.unlink()
-    result = run(photos)
+    result = run_photos(photos)
     assert result.pmf == {str(of(result, "p00.png").faces[0].rank_after): 1}
 
 
 def test_ranks_of_photos_that_are_still_published_count(photos: Path, attack: FakeWork) -> None:
-    first = run(photos)
+    first = run_photos(photos)
     for file in photos.rglob("p*.png"):
         file.unlink()
-    assert run(photos).pmf == first.pmf
+    assert run_photos(photos).pmf == first.pmf
 
 
 # ---------------------------------------------------------------- single photos that fail
@@ -185,14 +185,14 @@ def test_a_face_number_that_one_photo_lacks_fails_that_photo_alone(photos: Path,
             raise UsageError("there is no face 2")
 
     attack.meanwhile = lacks
-    result = run(photos)
+    result = run_photos(photos)
     assert result.counts == {"protected": 11, "failed": 1, "no-face": 1, "unreadable": 1}
     assert "no face 2" in of(result, "p03.png").message
 
 
 def test_faces_written_unverified_are_in_the_distribution_of_ranks(photos: Path, attack: FakeWork) -> None:
     attack.unverified = {"p03.png"}
-    result = run(photos, write_unverified=True)
+    result = run_photos(photos, write_unverified=True)
     assert of(result, "p03.png").outcome == "failed"
     assert result.pmf["1"] == pytest.approx(1 / 12)
 
@@ -209,11 +209,11 @@ def test_once_nothing_can_be_written_no_further_photo_is_tried(
 
     with monkeypatch.context() as patch:
         patch.setattr(committing, "write_atomically", full)
-        result = run(photos)
+        result = run_photos(photos)
     assert result.counts == {"failed": 14}
     assert attack.calls.total() == 1
     assert sum("not tried after this" in photo.message for photo in result.photos) == 13
-    assert run(photos).counts == {"protected": 12, "no-face": 1, "unreadable": 1}
+    assert run_photos(photos).counts == {"protected": 12, "no-face": 1, "unreadable": 1}
 
 
 def test_a_run_ends_when_its_journal_cannot_be_written_and_goes_on_later(
@@ -225,18 +225,18 @@ def test_a_run_ends_when_its_journal_cannot_be_written_and_goes_on_later(
     with monkeypatch.context() as patch:
         patch.setattr(Journal, "intend", full)
         with pytest.raises(CannotWrite, match=r"journal .* cannot be written: database or disk is full"):
-            run(photos)
+            run_photos(photos)
     assert tree(photos.parent / "out") == {}  # never a photo that the journal does not know
-    assert run(photos).counts == {"protected": 12, "no-face": 1, "unreadable": 1}
+    assert run_photos(photos).counts == {"protected": 12, "no-face": 1, "unreadable": 1}
 
 
 def test_a_damaged_journal_is_refused_and_nothing_is_written(photos: Path, attack: FakeWork) -> None:
-    run(photos)
+    run_photos(photos)
     before = tree(photos.parent / "out")
     journal_path(photos.parent / "out").write_bytes(b"not a database" * 100)
     attack.version = b" again"
     with pytest.raises(UsageError, match="move it away"):
-        run(photos)
+        run_photos(photos)
     assert tree(photos.parent / "out") == before
 
 
@@ -252,6 +252,6 @@ def test_with_a_seed_an_interrupted_run_draws_as_an_uninterrupted_one(
 
     attack.meanwhile = killed_at_the_fourth
     with pytest.raises(KilledError):
-        run(photos, tmp_path / "parts")
+        run_photos(photos, tmp_path / "parts")
     attack.meanwhile = None
-    assert drawn(run(photos, tmp_path / "parts")) == drawn(run(photos, tmp_path / "whole"))
+    assert drawn(run_photos(photos, tmp_path / "parts")) == drawn(run_photos(photos, tmp_path / "whole"))

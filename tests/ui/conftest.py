@@ -10,7 +10,7 @@ from playwright.sync_api import Browser, BrowserContext, Error, FloatRect, sync_
 from ui.watched import Watched
 
 if TYPE_CHECKING:
-    from ui.fake_service import Work
+    from fakes import Work
 
     from deid.app.server import Serving
 
@@ -87,7 +87,7 @@ def pytest_runtest_makereport(
 @pytest.fixture(scope="session")
 def serving() -> Iterator[tuple["Serving", "Work"]]:
     """The web page around a service without a recognizer, and what its work waits for."""
-    from ui.fake_service import fake_service
+    from fakes import fake_service
 
     from deid.app.server import serve
 

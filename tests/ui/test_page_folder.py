@@ -13,9 +13,9 @@ from typing import Any
 import numpy as np
 import pytest
 from audit.report import documents
+from fakes import Work
 from PIL import ExifTags, Image, ImageChops, ImageOps
 from playwright.sync_api import Page, expect
-from ui.fake_service import Work
 from ui.watched import Watched
 
 from deid.app import audit_run, folder_run

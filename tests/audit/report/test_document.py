@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from audit.fake_photos import Looking, at_rank, audited, people, save, stand_in
+from fakes import Looking, at_rank, audited, people, save_faces, stand_in
 
 from deid.audit.report import document
 from deid.audit.report.document import assemble, differences, sealed, sha256_of, shared_part, signed, weights_elsewhere
@@ -25,10 +25,10 @@ WEIGHTS = "lightcnn9"
 def make_folders(root: Path) -> tuple[Path, Path]:
     """Forty people, evenly at the ranks 2..6, and a photo of nobody."""
     for i, (clean,) in enumerate(people(40)):
-        save(root / "in" / f"{i}.png", clean)
-        save(root / "out" / f"{i}.png", at_rank(clean, 2 + i % 5))
-    save(root / "in" / "nobody.png")
-    save(root / "out" / "nobody.png")
+        save_faces(root / "in" / f"{i}.png", clean)
+        save_faces(root / "out" / f"{i}.png", at_rank(clean, 2 + i % 5))
+    save_faces(root / "in" / "nobody.png")
+    save_faces(root / "out" / "nobody.png")
     return root / "in", root / "out"
 
 
@@ -220,10 +220,10 @@ class TestSharedPart:
 
     def test_it_names_no_photo_no_folder_and_no_person(self, looking: Looking, tmp_path: Path):
         for i, (clean,) in enumerate(people(30)):
-            save(tmp_path / "secretin" / "secretalbum" / f"secretname{i}.png", clean)
-            save(tmp_path / "secretout" / "secretalbum" / f"secretname{i}.png", at_rank(clean, 2 + i % 5))
-            save(tmp_path / "secretpeople" / f"secretperson{i}" / "x.png", clean)
-        save(tmp_path / "secretout" / "secretextra.png")
+            save_faces(tmp_path / "secretin" / "secretalbum" / f"secretname{i}.png", clean)
+            save_faces(tmp_path / "secretout" / "secretalbum" / f"secretname{i}.png", at_rank(clean, 2 + i % 5))
+            save_faces(tmp_path / "secretpeople" / f"secretperson{i}" / "x.png", clean)
+        save_faces(tmp_path / "secretout" / "secretextra.png")
         found = audited(tmp_path / "secretin", tmp_path / "secretout", people=tmp_path / "secretpeople")
         assert {face.person for face in found.faces} == {f"secretperson{i}" for i in range(30)}
         text = json.dumps(shared_part(found.document))

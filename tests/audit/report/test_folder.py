@@ -12,7 +12,7 @@ from typing import Any
 
 import platformdirs
 import pytest
-from audit.fake_photos import Looking, at_rank, people, save
+from fakes import Looking, at_rank, people, save_faces
 
 from deid.audit.report.folder import check_report
 from deid.commands import main as cli
@@ -26,8 +26,8 @@ FIRST = "sets", 0, "figures", "recognizers", "net", "galleries", "shipped decoys
 def folders(looking: Looking, tmp_path: Path) -> tuple[Path, Path]:
     """Twenty-five people with a photo each, evenly at the ranks 2..6."""
     for i, (clean,) in enumerate(people(25)):
-        save(tmp_path / "in" / f"secret{i}.png", clean)
-        save(tmp_path / "out" / f"secret{i}.png", at_rank(clean, 2 + i % 5))
+        save_faces(tmp_path / "in" / f"secret{i}.png", clean)
+        save_faces(tmp_path / "out" / f"secret{i}.png", at_rank(clean, 2 + i % 5))
     return tmp_path / "in", tmp_path / "out"
 
 
@@ -62,8 +62,8 @@ class TestFolder:
             "xy", people(2, photos=8, seed=9), ([2] * 8, [2, 3, 4, 5, 6, 2, 3, 4]), strict=True
         ):
             for i, (clean, rank) in enumerate(zip(photos, ranks, strict=True)):
-                save(originals / f"{name}{i}.png", clean)
-                save(published / f"{name}{i}.png", at_rank(clean, rank))
+                save_faces(originals / f"{name}{i}.png", clean)
+                save_faces(published / f"{name}{i}.png", at_rank(clean, rank))
         audit(originals, published, "--report", report)
         table = list(csv.DictReader((report / "private" / "persons.csv").open()))
         shipped = [row for row in table if row["gallery"] == "net: rank, shipped decoys"]
