@@ -13,7 +13,7 @@ from PIL import Image
 
 from deid.types import Options, PhotoResult
 
-from .protectors import protector_for
+from .protectors import kept_recognizer, protector_for
 
 if TYPE_CHECKING:  # they load torch
     from deid.audit.second_opinions import Opinion
@@ -142,7 +142,8 @@ def protect_photo(
         raise Cancelled
     before, after = read_photo(photo.path), decode_photo(target.read_bytes())
     found = protector.find(before)
-    opinions = ask_recognizers(before.pixels, after.pixels, [found[n - 1] for n in chosen], protector)
+    asked_about = [found[number - 1] for number in chosen]
+    opinions = ask_recognizers(before.pixels, after.pixels, asked_about, protector, load=kept_recognizer)
     view = target
     if after.format not in _SHOWN_BY_BROWSERS:
         view = target.with_name("view-after.png")

@@ -11,8 +11,10 @@ from . import words
 from .handlers import FoundPhoto, ProtectedPhoto
 from .service import Service
 
-COLUMNS = ["Face", "Outcome", "Rank before", "Rank after", "Match 1:1", "SSIM", "CW-SSIM", "PSNR, dB", "Steps"]
-WIDTHS = [70, 130, 130, 110, 110, 90, 110, 110, 90]
+COLUMNS = [
+    "Face", "Outcome", "Rank before", "Rank after", "Match 1:1", "SSIM", "CW-SSIM", "PSNR, dB", "Attack", "Steps",
+]  # fmt: skip
+WIDTHS = [70, 130, 130, 110, 110, 90, 110, 110, 140, 90]
 YOU, OTHERS = "this person", "other identities"
 
 
@@ -127,7 +129,8 @@ def rows_of(done: ProtectedPhoto) -> list[list[Any]]:
     return [
         [
             number, face.outcome, face.rank_before or "–", face.rank_after or "–", matches[face.matches_at_far_1e_2],
-            shown(face.ssim, 3), shown(face.cw_ssim, 3), shown(face.psnr, 1), face.gradient_evaluations,
+            shown(face.ssim, 3), shown(face.cw_ssim, 3), shown(face.psnr, 1), face.attack or "–",
+            face.gradient_evaluations,
         ]
         for number, face in enumerate(done.result.faces, 1)
     ]  # fmt: skip

@@ -14,11 +14,12 @@ def protector_for(options: Options) -> "Protector":
     """Raises UsageError for options that make no sense, CheckpointError for missing weights."""
     from deid.protection.protector import load_protector
 
-    return load_protector(options, load=_kept_recognizer)
+    return load_protector(options, load=kept_recognizer)
 
 
 @cache
-def _kept_recognizer(name: str, device: str) -> "Recognizer":
+def kept_recognizer(name: str, device: str) -> "Recognizer":
+    """Raises CheckpointError."""
     from deid.recognizers.checkpoints import load_recognizer
 
     return load_recognizer(name, device)

@@ -98,14 +98,20 @@ def test_a_failure_tells_its_reason_and_no_path(photo: Path, monkeypatch: pytest
     assert str(photo.parent) not in done.settings.read_text()
 
 
-def test_cancelling_ends_the_attack_and_writes_nothing(photo: Path) -> None:
-    cancel = threading.Event()
+@pytest.mark.parametrize("profile", ["robust", "transfer"])
+def test_cancelling_ends_the_attack_at_the_next_step_and_writes_nothing(photo: Path, profile: str) -> None:
+    cancel, steps = threading.Event(), []
     found = handlers.find_faces(photo)
     before = {path for path in photo.parent.rglob("*") if path.is_file()}
+
+    def click_at_the_second(step: Step) -> None:
+        steps.append(step.evaluations)
+        if step.evaluations == 2:
+            cancel.set()
+
     with pytest.raises(Cancelled):
-        handlers.protect_photo(
-            found, [1], Options(), lambda step: cancel.set() if step.evaluations == 2 else None, cancel
-        )
+        handlers.protect_photo(found, [1], Options(profile=profile), click_at_the_second, cancel)
+    assert steps == [1, 2]
     assert {path for path in photo.parent.rglob("*") if path.is_file()} == before
 
 
@@ -120,7 +126,7 @@ def test_no_photo_is_overwritten_by_what_is_made_of_it(photo: Path, name: str) -
 
 
 def test_each_time_has_its_own_files(photo: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(second_opinions, "ask_recognizers", lambda *asked: [])
+    monkeypatch.setattr(second_opinions, "ask_recognizers", lambda *_, **__: [])
     found = handlers.find_faces(photo)
     options = Options(method="pixelate", write_unverified=True)
     done = [handlers.protect_photo(found, [1], options, lambda step: None, threading.Event()) for _ in range(2)]
