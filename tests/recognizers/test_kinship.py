@@ -1,7 +1,7 @@
 from typing import Any
 
 import pytest
-from audit.fake_photos import entry
+from fakes import entry
 
 from deid.recognizers.kinship import class_of
 
