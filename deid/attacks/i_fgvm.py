@@ -8,30 +8,15 @@ is one number for one network; here it is a share of the step that the linearize
 import torch
 from torch import Tensor
 
-from deid.anonymity.conditions import Criterion
-from deid.attacks.contract import Attacked, LogitsFn, Objective, OnStep, ignore_step
-from deid.attacks.loop import Iterate, descend
+from deid.attacks.loop import Iterate, StepRule, gradient_attack
 from deid.attacks.ranking import polyak_step
 
 
-def i_fgvm(
-    logits_fn: LogitsFn,
-    faces: Tensor,
-    labels: Tensor,
-    *,
-    objective: Objective,
-    criterion: Criterion | None,
-    steps: int,
-    start: Tensor | None = None,
-    limit: float | None = None,
-    on_step: OnStep = ignore_step,
-) -> Attacked:
-    """As `contract.Attack` says."""
-
+def gradient_value(faces: Tensor, start: Tensor | None) -> StepRule:
     def rule(at: Iterate) -> Tensor:
         return at.faces - polyak_step(at, torch.ones_like(at.faces)) - at.clean
 
-    return descend(
-        logits_fn, faces, labels, rule,
-        objective=objective, criterion=criterion, steps=steps, start=start, limit=limit, on_step=on_step,
-    )  # fmt: skip
+    return rule
+
+
+i_fgvm = gradient_attack(gradient_value)

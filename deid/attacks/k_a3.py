@@ -13,9 +13,7 @@ n on smooth skin looks like scars.
 import torch
 from torch import Tensor
 
-from deid.anonymity.conditions import Criterion
-from deid.attacks.contract import Attacked, LogitsFn, Objective, OnStep, ignore_step
-from deid.attacks.loop import Iterate, descend
+from deid.attacks.loop import Iterate, StepRule, gradient_attack
 from deid.attacks.ranking import polyak_step
 from deid.losses.cw_ssim import cw_ssim_of_subbands
 from deid.losses.local_contrast import tolerance
@@ -26,19 +24,8 @@ from deid.losses.steerable_pyramid import subbands
 VISUAL_DECAY = 0.75
 
 
-def k_a3(
-    logits_fn: LogitsFn,
-    faces: Tensor,
-    labels: Tensor,
-    *,
-    objective: Objective,
-    criterion: Criterion | None,
-    steps: int,
-    start: Tensor | None = None,
-    limit: float | None = None,
-    on_step: OnStep = ignore_step,
-) -> Attacked:
-    """As `contract.Attack` says. objective: Σ L alone; the visual terms are added here."""
+def ranking_and_likeness(faces: Tensor, start: Tensor | None) -> StepRule:
+    """The objective is Σ L alone; the two visual terms are added here."""
     clean_bands = subbands(faces)
     room = tolerance(faces)
 
@@ -49,10 +36,10 @@ def k_a3(
             move = move + VISUAL_DECAY**at.step * _visual_pull(at.faces, at.clean, bands, room[at.rows], move)
         return at.faces - move - at.clean
 
-    return descend(
-        logits_fn, faces, labels, rule,
-        objective=objective, criterion=criterion, steps=steps, start=start, limit=limit, on_step=on_step,
-    )  # fmt: skip
+    return rule
+
+
+k_a3 = gradient_attack(ranking_and_likeness)
 
 
 def _visual_pull(x: Tensor, clean: Tensor, clean_bands: list[Tensor], room: Tensor, move: Tensor) -> Tensor:

@@ -7,7 +7,7 @@ import torch
 from torch import Tensor
 
 from deid.anonymity.conditions import Criterion
-from deid.attacks.contract import Attacked, LogitsFn, Objective, OnStep, ignore_step
+from deid.attacks.contract import Attack, Attacked, LogitsFn, Objective, OnStep, ignore_step
 from deid.losses.local_contrast import visible_limit
 
 
@@ -42,6 +42,32 @@ class Iterate:
 
 StepRule = Callable[[Iterate], Tensor]
 """→ the perturbations (n, C, H, W) that these faces are to have next, before the limit and before [0, 1]."""
+
+RuleFor = Callable[[Tensor, Tensor | None], StepRule]
+"""Clean faces (N, C, H, W) and where to start from, None for the clean faces → the rule of one attack on them."""
+
+
+def gradient_attack(rule_for: RuleFor) -> Attack:
+    """The attack whose steps follow this rule."""
+
+    def attack(
+        logits_fn: LogitsFn,
+        faces: Tensor,
+        labels: Tensor,
+        *,
+        objective: Objective,
+        criterion: Criterion | None,
+        steps: int,
+        start: Tensor | None = None,
+        limit: float | None = None,
+        on_step: OnStep = ignore_step,
+    ) -> Attacked:
+        return descend(
+            logits_fn, faces, labels, rule_for(faces, start),
+            objective=objective, criterion=criterion, steps=steps, start=start, limit=limit, on_step=on_step,
+        )  # fmt: skip
+
+    return attack
 
 
 def descend(
