@@ -13,7 +13,7 @@ import resource
 import subprocess
 import sys
 import tempfile
-from itertools import islice
+from itertools import islice, takewhile
 from pathlib import Path
 
 from PIL import Image
@@ -52,5 +52,5 @@ def main(lfw: Path, counts: list[int], options: list[str]) -> None:
 
 
 if __name__ == "__main__":
-    sizes = [text for text in sys.argv[2:] if text.isdigit()]
-    main(Path(sys.argv[1]), [int(text) for text in sizes], sys.argv[2 + len(sizes) :])
+    sizes = [int(text) for text in takewhile(str.isdigit, sys.argv[2:])]
+    main(Path(sys.argv[1]), sizes, sys.argv[2 + len(sizes) :])

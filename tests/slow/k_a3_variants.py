@@ -10,6 +10,7 @@ import sys
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import replace
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 from unittest import mock
@@ -20,7 +21,6 @@ from pytorch_msssim import ms_ssim
 from torch import Tensor
 from transfer_variants import lines_with, row
 
-from deid.attacks import ATTACKS
 from deid.experiments.transfer_people import measured_people
 from deid.losses.cw_ssim import cw_ssim_of_subbands
 from deid.losses.steerable_pyramid import subbands
@@ -28,17 +28,20 @@ from deid.protection.profiles import PROFILES
 from deid.recognizers.checkpoints import load_recognizer
 from deid.types import Options
 
-attack = sys.modules[ATTACKS["k-a3"].__module__]  # the package's `k_a3` is the function
+attack = import_module("deid.attacks.k_a3")  # the package's `k_a3` is the function
 
 
 def _structure(x: Tensor, y: Tensor) -> Tensor:
     return ms_ssim(x, y, data_range=1.0, win_size=7, size_average=False)
 
 
+def _with_images(images: Tensor) -> tuple[Tensor, ...]:
+    return *subbands(images), images
+
+
 def _scored_by(score: Callable[[tuple[Tensor, ...], tuple[Tensor, ...]], Tensor]) -> AbstractContextManager[Any]:
     """K-A³ with another score in CW-SSIM's place. score: two batches' subbands, the images themselves last → (N,)."""
-    with_images = {"subbands": lambda images: [*subbands(images), images], "cw_ssim_of_subbands": score}
-    return mock.patch.multiple(attack, **with_images)
+    return mock.patch.multiple(attack, subbands=_with_images, cw_ssim_of_subbands=score)
 
 
 VARIANTS: dict[str, AbstractContextManager[Any]] = {

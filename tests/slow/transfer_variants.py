@@ -25,17 +25,17 @@ from torch.nn import functional as F
 from torchvision.transforms import InterpolationMode
 from torchvision.transforms.functional import rotate
 
-import deid.attacks.feature_level as attack
-from deid.attacks import loop
-from deid.attacks.contract import LogitsFn
+from deid.attacks import feature_level, loop
+from deid.attacks.contract import Attacked, Logits, LogitsFn
 from deid.experiments.kept import kept_lines, profile_key
 from deid.experiments.transfer import protector_for
 from deid.experiments.transfer_people import Person, measured_people
 from deid.experiments.transfer_photo import Transferred, measure_transfer
+from deid.faces.chain import FaceChain
 from deid.images.handlings import AS_PUBLISHED
 from deid.losses.local_contrast import tolerance, visible_limit
-from deid.protection import likeness_objective as likeness
-from deid.protection import rounds
+from deid.protection import likeness_objective, rounds
+from deid.protection.likeness_objective import LikenessGoal, likeness_on_random_views
 from deid.protection.profiles import PROFILES
 from deid.protection.rank_objective import Passes
 from deid.recognizers.checkpoints import load_recognizer
@@ -119,59 +119,73 @@ def _scaled(branch: Tensor) -> Tensor:
 
 
 def _brought_back(
-    likeness_fn: LogitsFn,
+    logits_fn: LogitsFn,
     faces: Tensor,
+    labels: Tensor,
     *,
     steps: int,
     start: Tensor,
     limit: float,
     wider: float = 1.0,
     **settings: Any,
-) -> Tensor:
+) -> Attacked:
     """Every step by itself brought within the limit, `wider` times that of the profile."""
+    attack_once = partial(feature_level.feature_level, logits_fn, faces, labels, steps=1, limit=wider * limit)
     for _ in range(steps):
-        start = attack.feature_level(likeness_fn, faces, steps=1, start=start, limit=wider * limit, **settings)
-    return start
+        attacked = attack_once(start=start, **settings)
+        start = attacked.faces
+    return replace(attacked, evaluations=steps * attacked.evaluations)
 
 
-def _where_hidden(likeness_fn: LogitsFn, faces: Tensor, **settings: Any) -> Tensor:
+def _where_hidden(logits_fn: LogitsFn, faces: Tensor, labels: Tensor, **settings: Any) -> Attacked:
     """Gradients weighed by what a pixel's surroundings hide."""
     weight = tolerance(faces)
-    return attack.feature_level(lambda x: likeness_fn(x.detach() + weight * (x - x.detach())), faces, **settings)
+
+    def weighed(x: Tensor, rows: Tensor) -> Logits:
+        return logits_fn(x.detach() + weight[rows] * (x - x.detach()), rows)
+
+    return feature_level.feature_level(weighed, faces, labels, **settings)
 
 
-def _with_features(chain: Any, clean: Tensor, goals: Any, objectives: Any, chosen: Tensor, *others: Any) -> Any:
+def _with_features(
+    chain: FaceChain,
+    clean: Tensor,
+    goals: Sequence[LikenessGoal],
+    chosen: Tensor,
+    landmarks: Sequence[np.ndarray],
+    draws: np.random.Generator,
+    *others: Any,
+) -> LogitsFn:
     """Beside the embedding an intermediate feature's cosine to the clean face's on the same view."""
-    likeness_fn = likeness_on_random_views(chain, clean, goals, objectives, chosen, *others)
-    draws = others[1]
-    modules = [
-        [module for module in objective.surrogate.recognizer.attacked.modules() if isinstance(module, nn.Conv2d)]
-        for objective in objectives
+    logits_fn = likeness_on_random_views(chain, clean, goals, chosen, landmarks, draws, *others)
+    convolutions = [
+        [module for module in goal.surrogate.recognizer.attacked.modules() if isinstance(module, nn.Conv2d)]
+        for goal in goals
     ]
 
-    def features_of(faces: Tensor) -> tuple[list[Tensor], list[Tensor]]:
+    def features_of(faces: Tensor, rows: Tensor) -> tuple[tuple[Tensor, ...], list[Tensor]]:
         outputs: list[Tensor] = []
         hooks = [
-            convolutions[int(DEPTH * len(convolutions))].register_forward_hook(lambda *call: outputs.append(call[2]))
-            for convolutions in modules
+            of_network[int(DEPTH * len(of_network))].register_forward_hook(lambda *call: outputs.append(call[2]))
+            for of_network in convolutions
         ]
         try:
-            values = likeness_fn(faces)
+            likenesses = logits_fn(faces, rows)
         finally:
             for hook in hooks:
                 hook.remove()
-        return values, [output.flatten(1) for output in outputs]
+        return likenesses, [output.flatten(1) for output in outputs]
 
-    def with_features(faces: Tensor) -> list[Tensor]:
+    def with_features(faces: Tensor, rows: Tensor) -> tuple[Tensor, ...]:
         drawn = draws.bit_generator.state
         with torch.no_grad():
-            _, before = features_of(clean[chosen])
+            _, before = features_of(clean[chosen[rows]], rows)
         draws.bit_generator.state = drawn
-        values, after = features_of(faces)
-        return [
-            value + F.cosine_similarity(now - now.mean(1, keepdim=True), then - then.mean(1, keepdim=True))
-            for value, now, then in zip(values, after, before, strict=True)
-        ]
+        likenesses, after = features_of(faces, rows)
+        return tuple(
+            likeness + F.cosine_similarity(now - now.mean(1, keepdim=True), then - then.mean(1, keepdim=True))
+            for likeness, now, then in zip(likenesses, after, before, strict=True)
+        )
 
     return with_features
 
@@ -181,13 +195,12 @@ def _profile(**changed: Any) -> AbstractContextManager[Any]:
 
 
 def _steps(**changed: Any) -> AbstractContextManager[Any]:
-    feature_level = PROFILES["transfer"].feature_level
-    if feature_level is None:
+    feature_rounds = PROFILES["transfer"].feature_level
+    if feature_rounds is None:
         raise RuntimeError("transfer has no feature-level attack any more")
-    return _profile(feature_level=replace(feature_level, **changed))
+    return _profile(feature_level=replace(feature_rounds, **changed))
 
 
-likeness_on_random_views = likeness.likeness_on_random_views
 instead = mock.patch.object
 VARIANTS: dict[str, AbstractContextManager[Any]] = {
     "as it is": nullcontext(),
@@ -196,20 +209,22 @@ VARIANTS: dict[str, AbstractContextManager[Any]] = {
     "steps of 3 gray levels instead of 2.3": _steps(stride=3 / 255),
     "40 steps of 2 gray levels instead of 24": _steps(steps=(40, 12, 12, 16, 16), stride=2 / 255),
     "16 steps of 3 gray levels": _steps(steps=(16, 12, 12, 16, 16), stride=3 / 255),
-    "the gradient's signs instead of its values (FGSM)": instead(attack, "_unit", torch.sign),
+    "the gradient's signs instead of its values (FGSM)": instead(feature_level, "_unit", torch.sign),
     "every step brought back by itself": instead(rounds, "feature_level", _brought_back),
     "every step brought back by itself, limit 1.0": instead(
         rounds, "feature_level", partial(_brought_back, wider=1 / 0.91)
     ),
     "all of the gradient's color": _steps(chroma=1.0),
     "half of its color": _steps(chroma=0.5),
-    "no turned views (DI)": instead(likeness, "jittered", lambda landmarks, _: landmarks),
-    "no handled views": instead(likeness, "HANDLED_SHARE", 0.0),
-    "no stranger": instead(likeness, "TOWARD_STRANGER", 0.0),
-    "block shuffle and rotation (BSR)": instead(likeness, "Passes", _seen_as(_shuffled)),
-    "structure-invariant views (SIA)": instead(likeness, "Passes", _seen_as(_structure_kept)),
-    "gradients rather through the skips (SGM)": instead(likeness, "Passes", _with_branches(_half_the_gradient)),
-    "branches scaled at random (ghost networks)": instead(likeness, "Passes", _with_branches(_scaled)),
+    "no turned views (DI)": instead(likeness_objective, "jittered", lambda landmarks, _: landmarks),
+    "no handled views": instead(likeness_objective, "HANDLED_SHARE", 0.0),
+    "no stranger": instead(likeness_objective, "TOWARD_STRANGER", 0.0),
+    "block shuffle and rotation (BSR)": instead(likeness_objective, "Passes", _seen_as(_shuffled)),
+    "structure-invariant views (SIA)": instead(likeness_objective, "Passes", _seen_as(_structure_kept)),
+    "gradients rather through the skips (SGM)": instead(
+        likeness_objective, "Passes", _with_branches(_half_the_gradient)
+    ),
+    "branches scaled at random (ghost networks)": instead(likeness_objective, "Passes", _with_branches(_scaled)),
     "intermediate features as well": instead(rounds, "likeness_on_random_views", _with_features),
     "steps weighed by what hides them": instead(rounds, "feature_level", _where_hidden),
 }
@@ -224,19 +239,19 @@ def lines_with(
 ) -> list[Transferred]:
     """What `deid reproduce transfer` would measure with a change, kept under these settings. options: of a row."""
     nobody = {recognizer.name: people[0].embeddings[recognizer.name][:0]}  # a search is not measured here
-    here = [hashlib.sha256(file.read_bytes()).hexdigest() for file in sorted(Path(__file__).parent.glob("*.py"))]
+    scripts = [hashlib.sha256(file.read_bytes()).hexdigest() for file in sorted(Path(__file__).parent.glob("*.py"))]
     with change:
         protector = protector_for("cpu", **options)
         measure = partial(measure_transfer, protector=protector, recognizers=[recognizer], gallery=lambda: nobody)
-        items = ((person.photo.name, partial(measure, person, 2 + row % 5)) for row, person in enumerate(people))
-        settings = ["one change", *settings, here, profile_key(options["profile"])]
+        items = ((person.photo.name, partial(measure, person, 2 + i % 5)) for i, person in enumerate(people))
+        settings = ["one change", *settings, scripts, profile_key(options["profile"])]
         return list(kept_lines("transfer", settings, items, Transferred, lambda _: None))
 
 
 def row(name: str, first: float, lines: Sequence[Transferred]) -> str:
     """Medians, and SSIM at worst. first: what stands before them."""
-    medians = [np.median([getattr(line, of) for line in lines]) for of in ("ssim", "flip", "over_limit", "seconds")]
-    ssim, flip, over_limit, seconds = medians
+    fields = ("ssim", "flip", "over_limit", "seconds")
+    ssim, flip, over_limit, seconds = (np.median([getattr(line, field) for line in lines]) for field in fields)
     worst = min(line.ssim for line in lines)
     return f"| {name} | {first:.3f} | {ssim:.3f}, {worst:.3f} | {flip:.4f} | {over_limit:.2f} | {seconds:.1f} |"
 
