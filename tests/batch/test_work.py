@@ -27,7 +27,7 @@ def protector() -> Protector:
 def photos(tmp_path: Path, astronaut: np.ndarray) -> Path:
     folder = tmp_path / "in"
     folder.mkdir()
-    Image.fromarray(astronaut[:260, 90:360]).save(folder / "astronaut.png")
+    Image.fromarray(astronaut[:200, 130:330]).save(folder / "astronaut.png")
     return folder
 
 
@@ -53,7 +53,7 @@ def test_job_and_result_can_be_sent_to_another_process(job: Job, protector: Prot
 def test_a_photo_that_changed_since_it_was_searched_is_not_protected_by_what_was_found(
     job: Job, protector: Protector, astronaut: np.ndarray
 ) -> None:
-    Image.fromarray(astronaut[:250, 90:360]).save(job.source)
+    Image.fromarray(astronaut[:190, 130:330]).save(job.source)
     done = work(job, protector)
     assert (done.result.outcome, done.data) == ("failed", None)
     assert "has changed since its faces were looked for" in done.result.message

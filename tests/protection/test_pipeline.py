@@ -17,7 +17,7 @@ from deid.protection.profiles import PROFILES
 from deid.protection.protector import Protector, load_protector
 from deid.types import Options, PhotoResult
 
-SEEDED = Options(seed=7, profile="paper")
+SEEDED = Options(seed=2, profile="paper")  # draws k = 2, which takes fewest steps
 
 
 @pytest.fixture(scope="module")
@@ -138,7 +138,7 @@ def test_a_failure_writes_nothing_unless_asked(
     assert failed.output is None
     assert not output.exists()
     assert "nothing was written" in failed.message
-    asked = protect(photo, output, Options(seed=7, profile="paper", write_unverified=True))
+    asked = protect(photo, output, Options(seed=2, profile="paper", write_unverified=True))
     assert asked.outcome == "failed"
     assert asked.output == str(output)
     assert output.exists()
