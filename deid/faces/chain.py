@@ -5,6 +5,7 @@ rounded to 8 bits, and aligned again for the recognizer: what the recognizer see
 for a face of 40 pixels as for one of 2,000.
 """
 
+import copy
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -87,6 +88,12 @@ class FaceChain:
 
     def __len__(self) -> int:
         return len(self.patches)
+
+    def with_first_views(self) -> "FaceChain":
+        """The same faces, each with its original view alone; views added there are not added here."""
+        chain = copy.copy(self)
+        chain.views = [views[:1] for views in self.views]
+        return chain
 
     def add_view(self, row: int, view: View, keep: int = 4) -> None:
         """One more view on which face `row` must hold; of all, the original and the last `keep` - 1 are kept."""

@@ -70,6 +70,7 @@ def run_rounds(task: PhotoTask, rows: Sequence[int] | None = None) -> Attempt:
 class _Run:
     """The rounds of one task under way; what its fields hold changes from round to round.
 
+    chain: the task's, with the views on which the attack must hold so far.
     clean, faces: (N, C, S, S), the latter as perturbed so far.
     groups: (N,), k of each face.
     evaluations: int64 (N,).
@@ -80,6 +81,7 @@ class _Run:
     """
 
     task: PhotoTask
+    chain: FaceChain
     clean: Tensor
     faces: Tensor
     groups: Tensor
@@ -90,16 +92,13 @@ class _Run:
     rng: np.random.Generator
     priorities: list[frozenset[int]]
 
-    @property
-    def chain(self) -> FaceChain:
-        return self.task.chain
-
 
 def _begin(task: PhotoTask) -> _Run:
+    chain = task.chain.with_first_views()
     for row, found in enumerate(task.found):
         for handling in task.profile.rehearsed:
-            task.chain.add_view(row, View(found.face.landmarks, handling=handling), task.profile.views)
-    clean = task.chain.clean_faces()
+            chain.add_view(row, View(found.face.landmarks, handling=handling), task.profile.views)
+    clean = chain.clean_faces()
     groups = torch.tensor(task.ks, device=clean.device)
     goals = [ranking_goal(*of, groups) for of in zip(task.surrogates, task.enrollments, strict=True)]
     rng = np.random.default_rng(zlib.crc32(np.ascontiguousarray(task.photo.pixels).data))
@@ -108,6 +107,7 @@ def _begin(task: PhotoTask) -> _Run:
         likeness_goals = [likeness_goal(*of, rng) for of in zip(task.surrogates, task.enrollments, strict=True)]
     return _Run(
         task=task,
+        chain=chain,
         clean=clean,
         faces=clean.clone(),
         groups=groups,

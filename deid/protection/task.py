@@ -31,7 +31,7 @@ class PhotoTask:
     profile: the one asked for, with the limit asked for.
     file_format: of the output, as Pillow names it.
     protector: options and networks.
-    chain: of the chosen faces of this photo, at their own alignment.
+    chain: of the chosen faces of this photo, each with its own alignment as its only view.
     timing, progress: where seconds go, and who watches.
     """
 
