@@ -97,13 +97,9 @@ class FakeWork:
         if job.source.name in self.failing | self.unverified:
             face = FaceResult((0, 0, 1, 1), "itself", "failed", k=k, rank_after=1)
             written = data if job.source.name in self.unverified else None
-            return Finished(replace(base, outcome="failed", faces=(face,), output=_output(job, written)), written)
+            return Finished(replace(base, outcome="failed", faces=(face,)), written)
         face = FaceResult((0, 0, 1, 1), "itself", "protected", k=k, exact=True, rank_after=k, attack="k-a3")
-        return Finished(replace(base, faces=(face,), output=_output(job, data)), data)
-
-
-def _output(job: Job, data: bytes | None) -> str | None:
-    return None if data is None else str(job.target)
+        return Finished(replace(base, faces=(face,)), data)
 
 
 def save_photo(path: Path, person: int) -> None:

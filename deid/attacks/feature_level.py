@@ -12,9 +12,8 @@ within the limit (dual averaging; Xiao, JMLR 11, 2010): one late view does not u
 import torch
 from torch import Tensor
 
-from deid.anonymity.conditions import Criterion
-from deid.attacks.contract import Attacked, LogitsFn, Objective, OnStep, ignore_step
-from deid.attacks.loop import Iterate, descend
+from deid.attacks.contract import Attack
+from deid.attacks.loop import Iterate, StepRule, gradient_attack
 
 
 def likeness(likenesses: tuple[Tensor, ...], labels: Tensor, rows: Tensor) -> tuple[Tensor, ...]:
@@ -22,38 +21,28 @@ def likeness(likenesses: tuple[Tensor, ...], labels: Tensor, rows: Tensor) -> tu
     return likenesses
 
 
-def feature_level(
-    logits_fn: LogitsFn,
-    faces: Tensor,
-    labels: Tensor,
-    *,
-    objective: Objective = likeness,
-    criterion: Criterion | None,
-    steps: int,
-    start: Tensor | None = None,
-    limit: float | None = None,
-    on_step: OnStep = ignore_step,
-    stride: float = 2 / 255,
-    chroma: float = 1.0,
-) -> Attacked:
-    """As `contract.Attack` says; the gradients of the objective's terms weigh the same, whatever their size.
+def feature_level(*, stride: float, chroma: float) -> Attack:
+    """The attack with such steps; the gradients of its objective's terms weigh the same, whatever their size.
 
-    logits_fn: in place of logits how alike each network still finds the faces, (n,) each; larger is more alike.
+    Its `logits_fn` gives in place of logits how alike each network still finds the faces, (n,) each; larger is more
+    alike.
+
     stride: root mean square of a step, before the limit.
     chroma: how far a step follows the gradient's color, 1 all the way, 0 not at all.
     """
-    asked_for = (faces if start is None else start) - faces
 
-    def rule(at: Iterate) -> Tensor:
-        gradient = sum((_unit(gradient) for gradient in at.gradients), torch.zeros_like(at.faces))
-        gray = gradient.mean(1, keepdim=True)
-        asked_for[at.rows] -= stride * _unit(gray + chroma * (gradient - gray))
-        return asked_for[at.rows]
+    def rule_for(faces: Tensor, start: Tensor | None) -> StepRule:
+        asked_for = (faces if start is None else start) - faces
 
-    return descend(
-        logits_fn, faces, labels, rule,
-        objective=objective, criterion=criterion, steps=steps, start=start, limit=limit, on_step=on_step,
-    )  # fmt: skip
+        def rule(at: Iterate) -> Tensor:
+            gradient = sum((_unit(gradient) for gradient in at.gradients), torch.zeros_like(at.faces))
+            gray = gradient.mean(1, keepdim=True)
+            asked_for[at.rows] -= stride * _unit(gray + chroma * (gradient - gray))
+            return asked_for[at.rows]
+
+        return rule
+
+    return gradient_attack(rule_for)
 
 
 def _unit(maps: Tensor) -> Tensor:

@@ -24,7 +24,7 @@ from deid.losses.steerable_pyramid import subbands
 VISUAL_DECAY = 0.75
 
 
-def ranking_and_likeness(faces: Tensor, start: Tensor | None) -> StepRule:
+def ranking_and_visual_terms(faces: Tensor, start: Tensor | None) -> StepRule:
     """The objective is Σ L alone; the two visual terms are added here."""
     clean_bands = subbands(faces)
     room = tolerance(faces)
@@ -39,7 +39,7 @@ def ranking_and_likeness(faces: Tensor, start: Tensor | None) -> StepRule:
     return rule
 
 
-k_a3 = gradient_attack(ranking_and_likeness)
+k_a3 = gradient_attack(ranking_and_visual_terms)
 
 
 def _visual_pull(x: Tensor, clean: Tensor, clean_bands: list[Tensor], room: Tensor, move: Tensor) -> Tensor:

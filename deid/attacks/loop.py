@@ -48,7 +48,7 @@ RuleFor = Callable[[Tensor, Tensor | None], StepRule]
 
 
 def gradient_attack(rule_for: RuleFor) -> Attack:
-    """The attack whose steps follow this rule."""
+    """The attack whose steps follow this rule; everything else is as `contract.Attack` says."""
 
     def attack(
         logits_fn: LogitsFn,
@@ -62,67 +62,48 @@ def gradient_attack(rule_for: RuleFor) -> Attack:
         limit: float | None = None,
         on_step: OnStep = ignore_step,
     ) -> Attacked:
-        return descend(
-            logits_fn, faces, labels, rule_for(faces, start),
-            objective=objective, criterion=criterion, steps=steps, start=start, limit=limit, on_step=on_step,
-        )  # fmt: skip
+        rule = rule_for(faces, start)
+        perturbed = (faces if start is None else start).clone()
+        evaluations = torch.zeros(len(faces), dtype=torch.int64, device=faces.device)
+        met = torch.zeros_like(evaluations, dtype=torch.bool)
+        largest = None if limit is None else limit * visible_limit(faces)
+        active = torch.arange(len(faces), device=faces.device)
+        latest: Tensor | None = None  # logits of all faces: a criterion is about the whole batch
+        for step in range(steps if criterion is None else steps + 1):
+            x = perturbed[active].requires_grad_(True)
+            logits = logits_fn(x, active)
+            on_step(active, logits.detach() if isinstance(logits, Tensor) else tuple(part.detach() for part in logits))
+            is_open = torch.ones_like(active, dtype=torch.bool)
+            if criterion is not None:
+                if not isinstance(logits, Tensor):
+                    raise TypeError("a criterion needs one tensor of logits")
+                latest = logits.detach().clone() if latest is None else latest.index_copy(0, active, logits.detach())
+                met[active] = criterion(perturbed, latest)[active]
+                is_open = ~met[active]
+                if step == steps or not bool(is_open.any()):
+                    break
+            losses = objective(logits, labels[active], active)
+            terms = tuple(term[is_open] for term in ((losses,) if isinstance(losses, Tensor) else losses))
+            gradients = _gradients(terms, x)
+            active = active[is_open]
+            evaluations[active] += 1
+            iterate = Iterate(
+                step=step,
+                rows=active,
+                faces=x.detach()[is_open],
+                clean=faces[active],
+                losses=tuple(term.detach() for term in terms),
+                gradients=tuple(gradient[is_open] for gradient in gradients),
+            )
+            noise = rule(iterate)
+            if largest is not None:
+                noise = noise.clamp(-largest[active], largest[active])
+            perturbed[active] = (faces[active] + noise).clamp(0, 1)
+        return Attacked(perturbed, evaluations, met)
 
     return attack
 
 
-def descend(
-    logits_fn: LogitsFn,
-    faces: Tensor,
-    labels: Tensor,
-    rule: StepRule,
-    *,
-    objective: Objective,
-    criterion: Criterion | None,
-    steps: int,
-    start: Tensor | None = None,
-    limit: float | None = None,
-    on_step: OnStep = ignore_step,
-) -> Attacked:
-    """Step by step as `rule` says; everything else as `contract.Attack` says."""
-    perturbed = (faces if start is None else start).clone()
-    evaluations = torch.zeros(len(faces), dtype=torch.int64, device=faces.device)
-    met = torch.zeros_like(evaluations, dtype=torch.bool)
-    largest = None if limit is None else limit * visible_limit(faces)
-    active = torch.arange(len(faces), device=faces.device)
-    latest: Tensor | None = None  # logits of all faces: a criterion is about the whole batch
-    for step in range(steps if criterion is None else steps + 1):
-        x = perturbed[active].requires_grad_(True)
-        logits = logits_fn(x, active)
-        on_step(active, logits.detach() if isinstance(logits, Tensor) else tuple(part.detach() for part in logits))
-        is_open = torch.ones_like(active, dtype=torch.bool)
-        if criterion is not None:
-            if not isinstance(logits, Tensor):
-                raise TypeError("a criterion needs one tensor of logits")
-            latest = logits.detach().clone() if latest is None else latest.index_copy(0, active, logits.detach())
-            met[active] = criterion(perturbed, latest)[active]
-            is_open = ~met[active]
-            if step == steps or not bool(is_open.any()):
-                break
-        losses = objective(logits, labels[active], active)
-        terms = tuple(term[is_open] for term in ((losses,) if isinstance(losses, Tensor) else losses))
-        gradients = _gradients(terms, x)
-        active = active[is_open]
-        evaluations[active] += 1
-        iterate = Iterate(
-            step,
-            active,
-            x.detach()[is_open],
-            faces[active],
-            tuple(term.detach() for term in terms),
-            tuple(gradient[is_open] for gradient in gradients),
-        )
-        noise = rule(iterate)
-        if largest is not None:
-            noise = noise.clamp(-largest[active], largest[active])
-        perturbed[active] = (faces[active] + noise).clamp(0, 1)
-    return Attacked(perturbed, evaluations, met)
-
-
 def _gradients(terms: Sequence[Tensor], x: Tensor) -> list[Tensor]:
-    """Of each term's sum to x. One by one, so that networks that share no term are not gone back through twice."""
+    """Each term's own gradient to x. The graph is kept until the last: terms share how the faces were aligned."""
     return [torch.autograd.grad(term.sum(), x, retain_graph=term is not terms[-1])[0] for term in terms]

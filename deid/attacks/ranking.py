@@ -68,7 +68,7 @@ def ranking_loss(
 
 
 def polyak_step(at: Iterate, room: Tensor) -> Tensor:
-    """The move (n, C, H, W) by which the linearized loss is gone, or a share of it (Polyak, 1969).
+    """What to take off the faces, (n, C, H, W), so that the linearized loss is gone, or a share of it (Polyak, 1969).
 
     room: (n, C, H, W), in whose units lengths are measured: a pixel with more room moves farther.
     """

@@ -43,6 +43,7 @@ def commit(
     """
     result, data = finished.result, finished.data
     if data is not None:
+        result = replace(result, output=str(target))
         journal.intend(name, hashlib.sha256(data).hexdigest(), own, result)
         write_atomically(data, target, overwrite=own is not None or overwrite)
     elif own is not None:

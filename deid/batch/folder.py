@@ -13,7 +13,7 @@ from deid.anonymity.rank_pmf import rank_pmf
 from deid.batch.commit import commit, known_end, own_output
 from deid.batch.journal import Journal, journal_path
 from deid.batch.photo_tree import check_places, journal_name, output_name, owners_of_outputs, path_of, photos_in
-from deid.batch.plan import job_of, person_by_person, search
+from deid.batch.plan import find_people_in, person_by_person, plan_job
 from deid.batch.work import work
 from deid.errors import CannotWrite, ImageError, UsageError
 from deid.protection.progress import Watcher, nobody_watches
@@ -23,7 +23,7 @@ from deid.types import FolderResult, Options, Outcome, PhotoResult
 # After these every further photo would be attacked for nothing.
 _NO_MORE_WRITES = (errno.ENOSPC, errno.EDQUOT, errno.EROFS)
 
-Progress = Callable[[int, int, PhotoResult], None]
+OnPhoto = Callable[[int, int, PhotoResult], None]
 """Called after each photo: photos done, photos in all, the last one's result. What it raises ends the run."""
 
 
@@ -33,7 +33,7 @@ def protect_folder(
     options: Options,
     *,
     protector: Protector | None = None,
-    progress: Progress = lambda done, total, result: None,
+    progress: OnPhoto = lambda done, total, result: None,
     on_search: Callable[[], None] = lambda: None,
     watcher: Watcher = nobody_watches,
 ) -> FolderResult:
@@ -115,7 +115,7 @@ def _search_all(
     unreadable = {}
     for path in paths:
         try:
-            search(source, path, protector, journal, on_search)
+            find_people_in(source, path, protector, journal, on_search)
         except OSError as error:
             unreadable[path] = f"the file cannot be read: {error.strerror or error}"
     return unreadable
@@ -144,7 +144,7 @@ def _photo(
         message = f"{output} exists and was not written by this run: --overwrite replaces it"
         return _ended(source / path, options, "failed", message)
     try:
-        finished = work(job_of(source, path, output, options, journal), protector, watcher=watcher)
+        finished = work(plan_job(source, path, output, options, journal), protector, watcher=watcher)
         return commit(name, output, finished, journal, own=own, overwrite=options.overwrite)
     except (ImageError, UsageError) as error:
         journal.give_back(name)

@@ -23,7 +23,7 @@ from deid.storage.hashes import file_sha256
 from deid.types import Options
 
 
-def search(
+def find_people_in(
     source: Path, path: Path, protector: Protector, journal: Journal, on_search: Callable[[], None] = lambda: None
 ) -> None:
     """Look who is in a photo that is new to the journal, or has changed: its faces join clusters or start them.
@@ -58,7 +58,7 @@ def person_by_person(paths: Sequence[Path], journal: Journal) -> list[Path]:
     return sorted(paths, key=key)
 
 
-def job_of(source: Path, path: Path, target: Path, options: Options, journal: Journal) -> Job:
+def plan_job(source: Path, path: Path, target: Path, options: Options, journal: Journal) -> Job:
     """The work on one photo, with a k drawn and reserved for each chosen face.
 
     Raises UsageError for a face number that the photo does not have.
@@ -67,9 +67,10 @@ def job_of(source: Path, path: Path, target: Path, options: Options, journal: Jo
     entry, known = journal.entry(name), journal.faces_of(name)
     if entry is None:
         raise RuntimeError(f"{path} is not in the journal")
-    chosen = chosen_faces(options.faces, [face.face for face in known])
+    chosen = chosen_faces(options.faces, [face.face for face in known]) if known else []
     ks = [] if is_obfuscation(options.method) else draw_ks(name, [known[i] for i in chosen], options, journal)
-    journal.reserve(name, dict(zip(chosen, ks, strict=False)))
+    if ks:
+        journal.reserve(name, dict(zip(chosen, ks, strict=True)))
     embeddings = np.stack([face.embedding for face in known]) if known else np.zeros((0, 0), np.float32)
     faces = tuple(face.face for face in known)
     return Job(source / path, target, entry.input_sha256, faces, embeddings, tuple(chosen), tuple(ks))

@@ -1,7 +1,7 @@
-"""One photo of a folder, protected: a pure function of its job. No journal, no order, nothing written."""
+"""One photo of a folder, protected: by its job and the photo alone. No journal, no order, nothing written."""
 
 import time
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -73,5 +73,4 @@ def work(job: Job, protector: Protector, *, watcher: Watcher = nobody_watches) -
         started=started,
         watcher=watcher,
     )
-    written = None if processed.data is None else str(job.target)
-    return Finished(replace(processed.result, output=written), processed.data)
+    return Finished(processed.result, processed.data)

@@ -23,12 +23,15 @@ def shortcoming(check: FaceCheck, profile: Profile) -> str:
 
 
 def is_exact(check: FaceCheck, k: int) -> bool:
-    """Exactly at rank k after every handling, under every enrollment."""
+    """Exactly at rank k after every handling, under every enrollment, by the recognizer whose ranks are reported."""
     return all(rank == k for seen in check.observations for rank in seen.ranks[0])
 
 
 def holds(seen: Observation, k: int, profile: Profile, strict: bool) -> bool:
-    """Whether a face is as it should be after a handling. strict: at rank k, too; else anywhere but first."""
+    """Whether a face is as it should be after a handling.
+
+    strict: in a profile that wants rank k, after a handling as well; else anywhere but first is enough there.
+    """
     if profile.unmatched and seen.matches:
         return False
     if not profile.exact:
@@ -49,7 +52,8 @@ def stop_of(groups: Tensor, margin: float, profile: Profile, exact: Tensor | Non
 
     groups: (n,), k of each face.
     margin: in the units of `Surrogate.scores`.
-    exact: the views, bool (n, V), on which the rank is to be k and not only below the first; None: nowhere.
+    exact: the views, bool (n, V), on which the rank is to be k, and not only another than the first; None: no rank need
+        be exact, and on every view it is to be k or more.
     """
     at_k = rank_is(groups, margin)
     at_least = rank_is_at_least(groups if exact is None else torch.full_like(groups, 2), margin)

@@ -24,7 +24,7 @@ def obfuscate(task: PhotoTask) -> Attempt:
     strengths = dict.fromkeys(range(len(task.found)), STRENGTHS[method] if strength is None else strength)
     clean = task.chain.clean_faces()
     untouched = Attempt(b"", (), (0,) * len(clean), ((),) * len(clean), clean, clean - clean)
-    return _hidden(task, untouched, method, strengths)
+    return _hide(task, untouched, method, strengths)
 
 
 def fall_back(task: PhotoTask, attempt: Attempt, method: str) -> Attempt:
@@ -53,14 +53,14 @@ def fall_back(task: PhotoTask, attempt: Attempt, method: str) -> Attempt:
             strengths |= {
                 row: min(2 * strengths[row], STRONGEST) if row in strengths else STRENGTHS[method] for row in weak
             }
-            attempt = _hidden(task, attempt, method, strengths)
+            attempt = _hide(task, attempt, method, strengths)
         elif disturbed:
             attacked_anew |= set(disturbed)
-            attempt = _attacked(task, attempt, method, disturbed)
+            attempt = _attack_again(task, attempt, method, disturbed)
         elif failing:
             anywhere = replace(profile, exact=False, limit=None, widening=0.0)
             free = replace(task, profile=anywhere, ks=(2,) * len(ks))
-            return _attacked(free, attempt, method, sorted(failing))
+            return _attack_again(free, attempt, method, sorted(failing))
         else:
             return attempt
 
@@ -75,7 +75,7 @@ def upright_in(box: Sequence[float]) -> np.ndarray:
     return np.array([(x0 + x1) / 2, (y0 + y1) / 2]) + (UPRIGHT - LIGHTCNN_TEMPLATE.size / 2) * scale
 
 
-def _hidden(task: PhotoTask, attempt: Attempt, method: str, strengths: Mapping[int, float]) -> Attempt:
+def _hide(task: PhotoTask, attempt: Attempt, method: str, strengths: Mapping[int, float]) -> Attempt:
     """The attempt encoded with these faces, by their rows, hidden instead, and looked at again."""
     attacks = tuple((method,) if row in strengths else names for row, names in enumerate(attempt.attacks))
     attempt = replace(attempt, hidden=dict(strengths), attacks=attacks)
@@ -86,24 +86,23 @@ def _hidden(task: PhotoTask, attempt: Attempt, method: str, strengths: Mapping[i
     return replace(attempt, data=data, checks=tuple(verify(task, saved)))
 
 
-def _attacked(task: PhotoTask, attempt: Attempt, method: str, rows: Collection[int]) -> Attempt:
+def _attack_again(task: PhotoTask, attempt: Attempt, method: str, rows: Collection[int]) -> Attempt:
     """The attempt with these faces attacked anew, each as it is shown now: hidden, or clean beside a hidden one."""
     noise = attempt.noise.clone()
     noise[list(rows)] = 0
     shown = replace(task.photo, pixels=_pixels(task, replace(attempt, noise=noise), method, box=True))
     after = run_rounds(task.of_photo(shown), list(rows))
     noise[list(rows)] = after.noise[list(rows)]
-    attacks = tuple(
-        names if row not in rows else (*names, *after.attacks[row]) if row in attempt.hidden else after.attacks[row]
-        for row, names in enumerate(attempt.attacks)
-    )
+    attacks = list(attempt.attacks)
+    for row in rows:  # a hidden face keeps its obfuscation below the attack
+        attacks[row] = (*attacks[row], *after.attacks[row]) if row in attempt.hidden else after.attacks[row]
     return replace(
         attempt,
         data=after.data,
         checks=after.checks,
         noise=noise,
         evaluations=tuple(map(sum, zip(attempt.evaluations, after.evaluations, strict=True))),
-        attacks=attacks,
+        attacks=tuple(attacks),
     )
 
 
@@ -118,6 +117,6 @@ def _pixels(task: PhotoTask, attempt: Attempt, method: str, *, box: bool) -> np.
             if box:
                 hide(pixels, upright_in(face.box), strength=strength)
     with task.timing.timed("codec"):
-        return task.pasted(
+        return task.paste_into(
             pixels, attempt.noise, [row for row in range(len(attempt.noise)) if row not in attempt.hidden]
         )

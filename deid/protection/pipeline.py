@@ -17,7 +17,7 @@ from deid.losses.psnr import psnr
 from deid.methods import is_obfuscation
 from deid.protection.attempt import Attempt
 from deid.protection.criteria import is_exact, shortcoming
-from deid.protection.enrollment import FoundFace, enrollments_of
+from deid.protection.enrollment import FoundFace
 from deid.protection.fallback import fall_back, obfuscate
 from deid.protection.options import chosen_faces
 from deid.protection.progress import Watcher, nobody_watches
@@ -91,8 +91,8 @@ def process_photo(
         return Processed(ended(source, protector, "unreadable", f"{source}: {error}", started), None)
     file_format = output_format(photo.format, target)
     found = protector.find(photo)
-    chosen = chosen_faces(options.faces, [f.face for f in found])
-    ks = [] if is_obfuscation(options.method) else draw([found[i] for i in chosen]) if chosen else []
+    chosen = chosen_faces(options.faces, [f.face for f in found]) if found else []
+    ks = draw([found[i] for i in chosen]) if chosen and not is_obfuscation(options.method) else []
     return process_faces(source, photo, file_format, found, chosen, ks, protector, started=started, watcher=watcher)
 
 
@@ -121,12 +121,7 @@ def process_faces(
             ended(source, protector, "no-face", f"{source}: no face found, so nothing was written", started), None
         )
     task = task_of(photo, [found[i] for i in chosen], ks, protector, file_format, watcher)
-    if is_obfuscation(options.method):
-        attempt = obfuscate(task)
-    else:
-        attempt = run_rounds(task)
-        if options.fallback is not None:
-            attempt = fall_back(task, attempt, options.fallback)
+    attempt = _attempt(task)
     records = [_untouched(f) for f in found]
     for row, i in enumerate(chosen):
         records[i] = _face_result(task, attempt, row)
@@ -144,6 +139,15 @@ def process_faces(
         message, data = f"{message}, so nothing was written", None
     result = ended(source, protector, outcome, message, started)
     return Processed(replace(result, faces=tuple(records), timing=task.timing.seconds), data, tuple(found))
+
+
+def _attempt(task: PhotoTask) -> Attempt:
+    """By whatever the options ask for."""
+    options = task.protector.options
+    if is_obfuscation(options.method):
+        return obfuscate(task)
+    attempt = run_rounds(task)
+    return attempt if options.fallback is None else fall_back(task, attempt, options.fallback)
 
 
 def ended(source: Path, protector: Protector, outcome: Outcome, message: str, started: float) -> PhotoResult:
@@ -169,10 +173,9 @@ def _untouched(found: FoundFace) -> FaceResult:
 
 def _face_result(task: PhotoTask, attempt: Attempt, row: int) -> FaceResult:
     """The record of one chosen face, from the last look at the encoded file."""
-    found, check, recognizer = task.found[row], attempt.checks[row], task.protector.recognizer
-    shown, published = enrollments_of(found, task.protector.gallery)[0], check.published
-    clean_rank = int(rank_of(task.protector.gallery.logits(found.embedding[None], [shown]), 0))
-    threshold = recognizer.thresholds.get("1e-2")
+    found, check, surrogate = task.found[row], attempt.checks[row], task.surrogates[0]
+    shown, published = task.enrollments[0][row][0], check.published
+    clean_rank = int(rank_of(surrogate.gallery.logits(found.embedding[None], [shown]), 0))
     hidden = row in attempt.hidden
     k = None if hidden else task.ks[row]
     clean, after = attempt.clean[row : row + 1], check.aligned[None]
@@ -189,7 +192,7 @@ def _face_result(task: PhotoTask, attempt: Attempt, row: int) -> FaceResult:
         rank_after=published.ranks[0][0],
         similarity_before=float(found.embedding @ shown.prototype),
         similarity_after=published.similarities[0][0],
-        matches_at_far_1e_2=None if threshold is None else max(published.similarities[0]) >= threshold,
+        matches_at_far_1e_2=None if surrogate.threshold is None else published.matching[0],
         ssim=ssim(clean, after, data_range=1, win_size=7).item(),
         cw_ssim=float(cw_ssim(clean, after)),
         psnr=float(psnr(clean, after)),

@@ -7,7 +7,7 @@ from deid.images.handlings import AS_PUBLISHED, HALF_SIZE, HALF_SIZE_JPEG_75, HA
 
 
 @dataclass(frozen=True)
-class FeatureLevel:
+class FeatureLevelRounds:
     """The first rounds of a profile that are a `feature_level` attack, whatever method is asked for.
 
     steps: of each of these rounds.
@@ -54,7 +54,11 @@ class Profile:
     limit: float | None = None
     narrow_rounds: int = 1
     widening: float = 0.0
-    feature_level: FeatureLevel | None = None
+    feature_level: FeatureLevelRounds | None = None
+
+    def is_strict(self, round_: int) -> bool:
+        """Whether in a round, counted from 0, a handled face is to be exactly at k as well."""
+        return round_ < self.strict_rounds
 
     def limit_in(self, round_: int) -> float | None:
         """Of a round, counted from 0; None: no limit."""
@@ -92,6 +96,6 @@ PROFILES = {
         limit=0.91,
         narrow_rounds=2,
         widening=0.15,
-        feature_level=FeatureLevel(steps=(24, 12, 12, 16, 16), stride=2.3 / 255, chroma=0.75),
+        feature_level=FeatureLevelRounds(steps=(24, 12, 12, 16, 16), stride=2.3 / 255, chroma=0.75),
     ),
 }

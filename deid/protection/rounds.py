@@ -16,7 +16,7 @@ from torch import Tensor
 from deid.anonymity.conditions import rank_of
 from deid.attacks import ATTACKS
 from deid.attacks.contract import Attacked, Logits
-from deid.attacks.feature_level import feature_level
+from deid.attacks.feature_level import feature_level, likeness
 from deid.attacks.ranking import RankingObjective
 from deid.faces.chain import FaceChain, View
 from deid.methods import FEATURE_LEVEL
@@ -50,10 +50,11 @@ def run_rounds(task: PhotoTask, rows: Sequence[int] | None = None) -> Attempt:
         for batch in batches(open_rows, run.priorities):
             with task.timing.timed("attack"):
                 _attack(run, batch, round_)
-        attempt = _attempt(run)
+        attempt = _save_and_verify(run)
         if best is None or score(attempt, task.ks, task.profile) > score(best, task.ks, task.profile):
             best = attempt
-        failed = _failed(task, attempt.checks, strict=round_ < task.profile.strict_rounds - 1)
+        # The file is judged by what the next round will ask for.
+        failed = _failed(task, attempt.checks, strict=task.profile.is_strict(round_ + 1))
         open_rows = [row for row in rows if failed[row]]
         if not open_rows:
             return attempt
@@ -66,7 +67,7 @@ def run_rounds(task: PhotoTask, rows: Sequence[int] | None = None) -> Attempt:
     return replace(best, evaluations=tuple(run.evaluations.tolist()))
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(eq=False)
 class _Run:
     """The rounds of one task under way; what its fields hold changes from round to round.
 
@@ -145,7 +146,7 @@ def _attack(run: _Run, batch: Sequence[int], round_: int) -> None:
 
 def _attack_ranks(run: _Run, rows: Tensor, round_: int, method: str) -> Attacked:
     task, profile, chain, clean = run.task, run.task.profile, run.chain, run.clean
-    margin, strict = profile.margin * (1 + GROWTH * round_), round_ < profile.strict_rounds
+    margin, strict = profile.margin * (1 + GROWTH * round_), profile.is_strict(round_)
     exact = published_on_views(run.goals, chain, rows) | strict if profile.exact else None
 
     def on_step(open_: Tensor, scores: Logits) -> None:
@@ -157,7 +158,7 @@ def _attack_ranks(run: _Run, rows: Tensor, round_: int, method: str) -> Attacked
     return ATTACKS[method](
         scores_of(chain, clean, run.goals, rows, task.timing),
         clean[rows],
-        torch.zeros_like(rows),
+        torch.zeros_like(rows),  # the true identity is a gallery's first column
         objective=RankingObjective(
             targets_on_views(run.goals, chain, rows),
             margin,
@@ -181,27 +182,26 @@ def _attack_features(run: _Run, rows: Tensor, round_: int, priority: Collection[
     def on_step(open_: Tensor, likenesses: Logits) -> None:  # of two networks on one view: no rank can be told
         task.progress.stepped(rows[open_].tolist(), {})
 
-    return feature_level(
+    return feature_level(stride=settings.stride, chroma=settings.chroma)(
         likeness_on_random_views(
             run.chain, run.clean, run.likeness_goals, rows, landmarks, run.rng, task.timing, priority
         ),
         run.clean[rows],
         torch.zeros_like(rows),
+        objective=likeness,
         criterion=None,
         steps=settings.steps[round_],
         start=run.faces[rows],
         limit=task.profile.limit_in(round_),
         on_step=on_step,
-        stride=settings.stride,
-        chroma=settings.chroma,
     )
 
 
-def _attempt(run: _Run) -> Attempt:
+def _save_and_verify(run: _Run) -> Attempt:
     """Save the faces as they are now, and look at the file."""
     task, noise = run.task, run.faces - run.clean
     with task.timing.timed("codec"):
-        data, saved = task.encoded(task.pasted(task.photo.pixels.copy(), noise, range(len(noise))))
+        data, saved = task.encoded(task.paste_into(task.photo.pixels.copy(), noise, range(len(noise))))
     checks = verify(task, saved)
     return Attempt(data, tuple(checks), tuple(run.evaluations.tolist()), tuple(run.attacks), run.clean, noise)
 

@@ -54,8 +54,8 @@ class PhotoTask:
         """The same work on another version of the photo; who is in it stays as the clean photo says."""
         return replace(self, photo=photo, chain=_chain_of(photo, self.found, self.surrogates, self.chain.channels))
 
-    def pasted(self, pixels: np.ndarray, noise: Tensor, rows: Sequence[int]) -> np.ndarray:
-        """A photo's pixels with the perturbations (N, C, S, S) of these faces laid on them, in place."""
+    def paste_into(self, pixels: np.ndarray, noise: Tensor, rows: Sequence[int]) -> np.ndarray:
+        """Lay the perturbations (N, C, S, S) of these faces on a photo's pixels, in place; the pixels."""
         for row in rows:
             paste(pixels, noise[row], self.chain.transforms[row], self.chain.patches[row].region)
         return pixels
@@ -82,6 +82,7 @@ def task_of(
 ) -> PhotoTask:
     """ks: of each face; an obfuscation has none."""
     profile, surrogates = profile_of(protector.options), protector.surrogates
+    # Of an obfuscation the chain only serves to compare faces, as is done in luma for one network.
     channels = 1 if is_obfuscation(protector.options.method) else profile.channels
     return PhotoTask(
         photo=photo,

@@ -3,6 +3,7 @@
 Once as it is published, and once after every handling of the profile.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -22,6 +23,7 @@ class Observation:
     """One face after one handling.
 
     landmarks: (5, 2) where it was found again, or its original ones.
+    found_again: whether a fresh detection finds it.
     patch: its pixels there (C, h, w), those of the file as published where the handling leaves another size.
     ranks, similarities: of each surrogate under each of its enrollments.
     matching: whether each surrogate still accepts it, one to one, at FAR 1e-2.
@@ -70,28 +72,39 @@ def verify(task: PhotoTask, saved: np.ndarray) -> list[FaceCheck]:
         with task.timing.timed("verify"):
             embeddings = [embed_faces(surrogate.recognizer, pixels, landmarks) for surrogate in task.surrogates]
             for row, found in enumerate(again):
-                seen = [
-                    _ranked(embedded[row], surrogate, enrollments[row])
-                    for embedded, surrogate, enrollments in zip(
-                        embeddings, task.surrogates, task.enrollments, strict=True
-                    )
-                ]
-                observed[row].append(
-                    Observation(
-                        name,
-                        landmarks[row],
-                        found is not None,
-                        patch_around(shown, chain.transforms[row], chain.template.size).pixels,
-                        tuple(ranks for ranks, _ in seen),
-                        tuple(similarities for _, similarities in seen),
-                        tuple(
-                            surrogate.threshold is not None and max(similarities) >= surrogate.threshold
-                            for (_, similarities), surrogate in zip(seen, task.surrogates, strict=True)
-                        ),
-                    )
-                )
+                of_face = [embedded[row] for embedded in embeddings]
+                patch = patch_around(shown, chain.transforms[row], chain.template.size).pixels
+                observed[row].append(_observe(task, row, name, landmarks[row], found is not None, patch, of_face))
         task.progress.looked({row: min(of_face[-1].ranks[0]) for row, of_face in enumerate(observed)})
     return [FaceCheck(tuple(of_face), chain.aligned(row, of_face[0].patch)) for row, of_face in enumerate(observed)]
+
+
+def _observe(
+    task: PhotoTask,
+    row: int,
+    handling: str,
+    landmarks: np.ndarray,
+    found_again: bool,
+    patch: Tensor,
+    embeddings: Sequence[Tensor],
+) -> Observation:
+    """What each surrogate makes of one face. embeddings: (D,), of each surrogate; the others as in `Observation`."""
+    seen = [
+        _ranked(embedding, surrogate, enrollments[row])
+        for embedding, surrogate, enrollments in zip(embeddings, task.surrogates, task.enrollments, strict=True)
+    ]
+    return Observation(
+        handling=handling,
+        landmarks=landmarks,
+        found_again=found_again,
+        patch=patch,
+        ranks=tuple(ranks for ranks, _ in seen),
+        similarities=tuple(similarities for _, similarities in seen),
+        matching=tuple(
+            surrogate.threshold is not None and max(similarities) >= surrogate.threshold
+            for (_, similarities), surrogate in zip(seen, task.surrogates, strict=True)
+        ),
+    )
 
 
 def _ranked(

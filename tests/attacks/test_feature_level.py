@@ -7,7 +7,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from deid.attacks.feature_level import feature_level
+from deid.attacks.feature_level import feature_level, likeness
 from deid.losses.local_contrast import visible_limit
 
 GRAY = torch.full((2, 1, 16, 16), 0.5)
@@ -16,8 +16,9 @@ GRAY = torch.full((2, 1, 16, 16), 0.5)
 def attack(likenesses: Callable[[Tensor], Sequence[Tensor]], faces: Tensor, **settings: Any) -> Tensor:
     """likenesses: faces → how alike each network finds them."""
     labels = torch.zeros(len(faces), dtype=torch.int64)
-    settings = {"chroma": 1.0, "limit": None, "criterion": None, **settings}
-    return feature_level(lambda x, rows: tuple(likenesses(x)), faces, labels, **settings).faces
+    made = feature_level(stride=settings.pop("stride"), chroma=settings.pop("chroma", 1.0))
+    attacked = made(lambda x, rows: tuple(likenesses(x)), faces, labels, objective=likeness, criterion=None, **settings)
+    return attacked.faces
 
 
 def unit(seed: int) -> Tensor:
@@ -90,8 +91,8 @@ def test_a_later_round_goes_on_from_where_one_ended() -> None:
 
 
 def test_it_counts_its_evaluations_and_claims_nothing() -> None:
-    attacked = feature_level(
-        lambda x, rows: (x.mean((1, 2, 3)),), GRAY, torch.zeros(2, dtype=torch.int64), criterion=None, steps=3
-    )
+    made = feature_level(stride=0.01, chroma=1.0)
+    labels = torch.zeros(2, dtype=torch.int64)
+    attacked = made(lambda x, rows: (x.mean((1, 2, 3)),), GRAY, labels, objective=likeness, criterion=None, steps=3)
     assert attacked.evaluations.tolist() == [3, 3]
     assert not attacked.met.any()

@@ -1,11 +1,13 @@
 """What the loop promises every attack, with step rules that are written down here."""
 
+from typing import Any
+
 import pytest
 import torch
 from torch import Tensor
 
-from deid.attacks.contract import Logits
-from deid.attacks.loop import Iterate, descend
+from deid.attacks.contract import Attacked, Logits
+from deid.attacks.loop import Iterate, StepRule, gradient_attack
 from deid.losses.local_contrast import visible_limit
 
 FACES = torch.full((3, 1, 16, 16), 0.5)
@@ -26,13 +28,18 @@ def darker(at: Iterate) -> Tensor:
     return at.faces - 0.01 - at.clean
 
 
+def attack(rule: StepRule, logits_fn: Any = brightness, faces: Tensor = FACES, **settings: Any) -> Attacked:
+    settings = {"objective": first_logit, "criterion": None, **settings}
+    return gradient_attack(lambda clean, start: rule)(logits_fn, faces, LABELS, **settings)
+
+
 def below(levels: Tensor):
     return lambda faces, logits: logits[:, 0] <= levels + 1e-6
 
 
 def test_each_face_stops_when_it_is_done_and_stays() -> None:
     levels = torch.tensor([0.5, 0.47, 0.3])
-    attacked = descend(brightness, FACES, LABELS, darker, objective=first_logit, criterion=below(levels), steps=10)
+    attacked = attack(darker, criterion=below(levels), steps=10)
     assert attacked.evaluations.tolist() == [0, 3, 10]
     assert attacked.met.tolist() == [True, True, False]
     assert torch.equal(attacked.faces[0], FACES[0])
@@ -46,7 +53,7 @@ def test_without_a_criterion_every_step_is_taken_and_nothing_is_evaluated_after_
         calls.append(rows.tolist())
         return brightness(faces, rows)
 
-    attacked = descend(counted, FACES, LABELS, darker, objective=first_logit, criterion=None, steps=4)
+    attacked = attack(darker, counted, steps=4)
     assert calls == [[0, 1, 2]] * 4
     assert attacked.evaluations.tolist() == [4, 4, 4]
     assert not attacked.met.any()
@@ -63,7 +70,7 @@ def test_rules_get_the_gradients_of_the_faces_that_are_open_term_by_term() -> No
         return logits[:, 0], 3 * logits[:, 0] + rows
 
     levels = torch.tensor([0.6, 0.0, 0.0])
-    descend(brightness, FACES, LABELS, rule, objective=two_terms, criterion=below(levels), steps=1)
+    attack(rule, objective=two_terms, criterion=below(levels), steps=1)
     (at,) = iterates
     assert (at.step, at.rows.tolist()) == (0, [1, 2])
     assert torch.allclose(at.losses[1], torch.tensor([2.5, 3.5]))
@@ -75,17 +82,15 @@ def test_rules_get_the_gradients_of_the_faces_that_are_open_term_by_term() -> No
 @pytest.mark.parametrize("limit", [0.1, 0.5])
 def test_no_pixel_passes_the_limit_nor_the_range(limit: float) -> None:
     faces = torch.rand(3, 1, 16, 16, generator=torch.Generator().manual_seed(0))
-    attacked = descend(
-        brightness, faces, LABELS, lambda at: at.clean - 2, objective=first_logit, criterion=None, steps=2, limit=limit
-    )
+    attacked = attack(lambda at: at.clean - 2, faces=faces, steps=2, limit=limit)
     assert torch.allclose(attacked.faces, (faces - limit * visible_limit(faces)).clamp(0, 1))
-    free = descend(brightness, faces, LABELS, lambda at: at.clean - 2, objective=first_logit, criterion=None, steps=1)
+    free = attack(lambda at: at.clean - 2, faces=faces, steps=1)
     assert torch.equal(free.faces, torch.zeros_like(faces))
 
 
 def test_a_run_goes_on_from_its_start() -> None:
     start = FACES - 0.1
-    attacked = descend(brightness, FACES, LABELS, darker, objective=first_logit, criterion=None, steps=2, start=start)
+    attacked = attack(darker, steps=2, start=start)
     assert torch.allclose(attacked.faces, FACES - 0.12)
     assert torch.equal(start, FACES - 0.1), "what is given is not changed"
 
@@ -102,15 +107,13 @@ def test_whoever_watches_is_told_of_every_step_before_it_is_taken_and_may_end_it
 
     levels = torch.tensor([0.5, 0.0, 0.0])
     with pytest.raises(KeyboardInterrupt):
-        descend(
-            brightness, FACES, LABELS, darker, objective=first_logit, criterion=below(levels), steps=9, on_step=on_step
-        )
+        attack(darker, criterion=below(levels), steps=9, on_step=on_step)
     assert told == [([0, 1, 2], [0.5] * 3), ([1, 2], [0.49] * 2), ([1, 2], [0.48] * 2)]
 
 
 def test_a_criterion_on_answers_of_several_networks_is_a_mistake() -> None:
+    def answers(faces: Tensor, rows: Tensor) -> tuple[Tensor, Tensor]:
+        return faces.mean((1, 2, 3)), faces.mean((1, 2, 3))
+
     with pytest.raises(TypeError, match="one tensor"):
-        descend(
-            lambda faces, rows: (faces.mean((1, 2, 3)),) * 2, FACES, LABELS, darker,
-            objective=lambda logits, labels, rows: logits, criterion=below(torch.zeros(3)), steps=1,
-        )  # fmt: skip
+        attack(darker, answers, criterion=below(torch.zeros(3)), steps=1)

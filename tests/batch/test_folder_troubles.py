@@ -190,6 +190,15 @@ def test_a_face_number_that_one_photo_lacks_fails_that_photo_alone(photos: Path,
     assert "no face 2" in of(result, "p03.png").message
 
 
+def test_face_numbers_do_not_make_photos_without_a_face_or_unreadable_ones_fail(photos: Path, attack: FakeWork) -> None:
+    assert run_photos(photos, faces="1").counts == {"protected": 12, "no-face": 1, "unreadable": 1}
+    assert run_photos(photos, photos.parent / "others", faces="2").counts == {
+        "failed": 12,
+        "no-face": 1,
+        "unreadable": 1,
+    }
+
+
 def test_faces_written_unverified_are_in_the_distribution_of_ranks(photos: Path, attack: FakeWork) -> None:
     attack.unverified = {"p03.png"}
     result = run_photos(photos, write_unverified=True)

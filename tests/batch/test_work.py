@@ -34,8 +34,8 @@ def photos(tmp_path: Path, astronaut: np.ndarray) -> Path:
 @pytest.fixture
 def job(photos: Path, protector: Protector, tmp_path: Path) -> Job:
     journal = Journal(tmp_path / "journal", {})
-    plan.search(photos, Path("astronaut.png"), protector, journal)
-    job = plan.job_of(photos, Path("astronaut.png"), tmp_path / "out.png", OPTIONS, journal)
+    plan.find_people_in(photos, Path("astronaut.png"), protector, journal)
+    job = plan.plan_job(photos, Path("astronaut.png"), tmp_path / "out.png", OPTIONS, journal)
     journal.close()
     return job
 

@@ -156,6 +156,13 @@ def test_no_face_and_unreadable_are_outcomes(tmp_path: Path, protector: Protecto
     assert not (tmp_path / "out.png").exists()
 
 
+def test_a_face_number_is_no_mistake_where_there_is_no_face(tmp_path: Path, protector: Protector) -> None:
+    flat = tmp_path / "flat.png"
+    Image.new("RGB", (200, 200), "gray").save(flat)
+    numbered = replace(protector, options=replace(SEEDED, faces="1"))
+    assert run(flat, numbered, tmp_path / "out.png").outcome == "no-face"
+
+
 def test_an_existing_output_and_the_input_itself_are_left_alone(photo: Path, protector: Protector) -> None:
     output = photo.with_name("out.png")
     output.write_bytes(b"mine")

@@ -26,7 +26,7 @@ from torchvision.transforms import InterpolationMode
 from torchvision.transforms.functional import rotate
 
 from deid.attacks import feature_level, loop
-from deid.attacks.contract import Attacked, Logits, LogitsFn
+from deid.attacks.contract import Attack, Attacked, Logits, LogitsFn
 from deid.experiments.kept import kept_lines, profile_key
 from deid.experiments.transfer import protector_for
 from deid.experiments.transfer_people import Person, measured_people
@@ -118,33 +118,35 @@ def _scaled(branch: Tensor) -> Tensor:
     return branch * float(rng.uniform(0.7, 1.3))
 
 
-def _brought_back(
-    logits_fn: LogitsFn,
-    faces: Tensor,
-    labels: Tensor,
-    *,
-    steps: int,
-    start: Tensor,
-    limit: float,
-    wider: float = 1.0,
-    **settings: Any,
-) -> Attacked:
+def _brought_back(wider: float = 1.0) -> Callable[..., Attack]:
     """Every step by itself brought within the limit, `wider` times that of the profile."""
-    attack_once = partial(feature_level.feature_level, logits_fn, faces, labels, steps=1, limit=wider * limit)
-    for _ in range(steps):
-        attacked = attack_once(start=start, **settings)
-        start = attacked.faces
-    return replace(attacked, evaluations=steps * attacked.evaluations)
+
+    def made(**of_a_step: float) -> Attack:
+        attack_once = feature_level.feature_level(**of_a_step)
+
+        def attack(*arguments: Any, steps: int, start: Tensor, limit: float, **settings: Any) -> Attacked:
+            for _ in range(steps):
+                attacked = attack_once(*arguments, steps=1, start=start, limit=wider * limit, **settings)
+                start = attacked.faces
+            return replace(attacked, evaluations=steps * attacked.evaluations)
+
+        return attack
+
+    return made
 
 
-def _where_hidden(logits_fn: LogitsFn, faces: Tensor, labels: Tensor, **settings: Any) -> Attacked:
+def _where_hidden(**of_a_step: float) -> Attack:
     """Gradients weighed by what a pixel's surroundings hide."""
-    weight = tolerance(faces)
 
-    def weighed(x: Tensor, rows: Tensor) -> Logits:
-        return logits_fn(x.detach() + weight[rows] * (x - x.detach()), rows)
+    def attack(logits_fn: LogitsFn, faces: Tensor, labels: Tensor, **settings: Any) -> Attacked:
+        weight = tolerance(faces)
 
-    return feature_level.feature_level(weighed, faces, labels, **settings)
+        def weighed(x: Tensor, rows: Tensor) -> Logits:
+            return logits_fn(x.detach() + weight[rows] * (x - x.detach()), rows)
+
+        return feature_level.feature_level(**of_a_step)(weighed, faces, labels, **settings)
+
+    return attack
 
 
 def _with_features(
@@ -210,10 +212,8 @@ VARIANTS: dict[str, AbstractContextManager[Any]] = {
     "40 steps of 2 gray levels instead of 24": _steps(steps=(40, 12, 12, 16, 16), stride=2 / 255),
     "16 steps of 3 gray levels": _steps(steps=(16, 12, 12, 16, 16), stride=3 / 255),
     "the gradient's signs instead of its values (FGSM)": instead(feature_level, "_unit", torch.sign),
-    "every step brought back by itself": instead(rounds, "feature_level", _brought_back),
-    "every step brought back by itself, limit 1.0": instead(
-        rounds, "feature_level", partial(_brought_back, wider=1 / 0.91)
-    ),
+    "every step brought back by itself": instead(rounds, "feature_level", _brought_back()),
+    "every step brought back by itself, limit 1.0": instead(rounds, "feature_level", _brought_back(1 / 0.91)),
     "all of the gradient's color": _steps(chroma=1.0),
     "half of its color": _steps(chroma=0.5),
     "no turned views (DI)": instead(likeness_objective, "jittered", lambda landmarks, _: landmarks),
