@@ -21,10 +21,12 @@ $(VENV)/bin/python:
 	$(BIN)/pip install --quiet --upgrade pip
 
 $(VENV)/.demo: pyproject.toml | $(VENV)/bin/python
+	@echo "installing into $(VENV): with PyTorch, several GB"
 	$(BIN)/pip install --quiet --editable '.[demo]'
 	touch $@
 
 $(VENV)/.test: pyproject.toml | $(VENV)/bin/python
+	@echo "installing into $(VENV): with PyTorch, several GB"
 	$(BIN)/pip install --quiet --editable '.[test]'
 	touch $@
 

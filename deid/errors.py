@@ -33,6 +33,11 @@ class CannotWrite(ImageError):  # noqa: N818
     """The output could not be encoded or stored."""
 
 
+def how_to_install(extra: str) -> str:
+    """For a message about a missing package. By name nothing is asked of an index: another's package may bear ours."""
+    return f"in this program's folder, run pip install --editable '.[{extra}]'"
+
+
 def reason_of(error: Exception) -> str:
     """The error in one line, without the path that the operating system's messages repeat."""
     text = error.strerror if isinstance(error, OSError) and error.strerror else str(error)

@@ -9,7 +9,7 @@ import cv2
 import numpy as np
 from PIL import Image
 
-from deid.errors import UsageError
+from deid.errors import UsageError, how_to_install
 from deid.images.difference import AMPLIFICATION, amplified_difference
 from deid.images.photo import read_photo
 from deid.protection import pipeline
@@ -43,9 +43,7 @@ def run_demo(folder: Path, *, say: Callable[[str], None]) -> list[tuple[PhotoRes
 def write_samples(folder: Path) -> list[Path]:
     """Two photos of real people that ship with ordinary packages: an astronaut (PNG), Grace Hopper (JPEG)."""
     if missing := [name for name in ("skimage", "matplotlib") if importlib.util.find_spec(name) is None]:
-        raise UsageError(
-            f"the sample photos come with {' and '.join(missing)}: install with pip install 'face-deid[demo]'"
-        )
+        raise UsageError(f"the sample photos come with {' and '.join(missing)}: {how_to_install('demo')}")
     import matplotlib.cbook
     import skimage.data
 

@@ -88,6 +88,9 @@ def photo(
 
     Exit: 0 protected, 2 usage or output exists, 3 no face, 4 not verified, 5 unreadable.
     """
+    if source.is_dir():
+        output.complain(f"{source}: this is a folder, so deid folder {source} OUT protects it")
+        return UNREADABLE
     output.say(f"protecting {source}")
     with redirect_stdout(sys.stderr):  # whatever a library prints does not belong to the result
         from deid.protection import pipeline
@@ -133,7 +136,7 @@ def folder(
 
         result = batch.protect_folder(source, target, options, progress=progress)
     if report is not None:
-        audit_command.run(
+        audited, _ = audit_command.run(
             source, [target], report, device=options.device, k_level=options.k_level, people=options.people
         )
         result = replace(result, report=str(report))
@@ -147,7 +150,8 @@ def folder(
         output.show_lines(output.folder_summary(result))
         output.show_lines(output.limits(result.photos))
         if report is not None:
-            output.show(f"audit for others: {report / 'shared' / 'report.html'}; for you alone: {report / 'private'}")
+            output.show(f"conditions of the audit, by all recognizers that are here: {audited['verdict']}")
+            output.show(f"for others: {report / 'shared' / 'report.html'}; for you alone: {report / 'private'}")
     code = exit_code(result.photos)
     if code:
         reasons = {

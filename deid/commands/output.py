@@ -66,7 +66,9 @@ def photo_summary(result: PhotoResult, gallery: int | None) -> list[str]:
     lines = [f"face {n}: {_face_line(face, gallery, result.method)}" for n, face in enumerate(result.faces, 1)]
     if result.output is None:
         hint = "--faces leaves one out"
-        if not _uncontrolled([result]) and not any(face.fallback for face in result.faces):
+        if _uncontrolled([result]):
+            hint = f"a higher --strength hides more, {hint}"
+        elif not any(face.fallback for face in result.faces):
             hint = f"--fallback hides a face that cannot be protected, {hint}"
         return [*lines, f"nothing was written; {hint}"]
     state = "written although not verified" if result.outcome == "failed" else "saved and verified"
@@ -108,9 +110,10 @@ def limits(results: Sequence[PhotoResult]) -> list[str]:
     if not weights:
         return []
     last = results[0].k_level + 1
+    standing = [face.rank_after for result in results for face in result.faces if face.rank_after is not None]
     ranks = f"The true identity is still among the first {last} candidates, by design"
-    if max(face.rank_after or 1 for result in results for face in result.faces) > last:
-        ranks = f"Some true identities are not among the first {last} candidates any more, others are"
+    if beyond := sum(rank > last for rank in standing):
+        ranks = f"The true identity of {beyond} of {len(standing)} faces is beyond the first {last} candidates"
     if _uncontrolled(results):
         methods = {face.fallback or result.method for result in results for face in result.faces if face.rank_after}
         ranks = f"Ranks are not controlled by {listed(sorted(methods))}"
@@ -167,7 +170,8 @@ def _face_line(face: FaceResult, gallery: int | None, method: str) -> str:
     size = f" of {gallery:,}" if gallery else ""
     parts = [f"rank {face.rank_before} → {face.rank_after}{size}"]
     if face.k is not None and face.rank_after != face.k:
-        parts[0] += f" (asked for {face.k})"
+        further = " or further down" if face.outcome == "protected" else ""
+        parts[0] += f" (asked for {face.k}{further})"
     elif face.k is not None and not face.exact:
         parts[0] += ", elsewhere after handling"
     if face.fallback is not None:

@@ -9,7 +9,7 @@ from typing import Annotated
 import typer
 
 from deid.commands import output
-from deid.errors import UsageError
+from deid.errors import UsageError, how_to_install
 
 
 def ui(
@@ -25,7 +25,7 @@ def ui(
     """
     credentials = parse_auth(auth)
     if importlib.util.find_spec("gradio") is None:
-        raise UsageError("the page needs Gradio: install it with pip install 'face-deid[ui]'")
+        raise UsageError(f"the page needs Gradio: {how_to_install('ui')}")
     # Whoever ends the process with a plain kill wants the uploads deleted as well.
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
     started = time.perf_counter()

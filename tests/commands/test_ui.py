@@ -16,7 +16,8 @@ def test_without_gradio_it_says_how_to_install_it(monkeypatch: pytest.MonkeyPatc
         importlib.util, "find_spec", lambda name, *rest: None if name == "gradio" else find(name, *rest)
     )
     assert run(["ui"]) == 2
-    assert capsys.readouterr().err == ("deid: the page needs Gradio: install it with pip install 'face-deid[ui]'\n")
+    hint = "in this program's folder, run pip install --editable '.[ui]'"
+    assert capsys.readouterr().err == f"deid: the page needs Gradio: {hint}\n"
 
 
 @pytest.mark.parametrize("auth", ["user", "user:", ":password"])

@@ -5,7 +5,7 @@ import binascii
 from pathlib import Path
 from typing import Any
 
-from deid.errors import UsageError
+from deid.errors import UsageError, how_to_install
 
 
 def sign(message: bytes, key_file: Path) -> tuple[bytes, bytes]:
@@ -42,5 +42,5 @@ def _cryptography() -> tuple[Any, Any, Any]:
         from cryptography.hazmat.primitives import serialization
         from cryptography.hazmat.primitives.asymmetric import ed25519
     except ImportError:
-        raise UsageError("signatures need the package cryptography: pip install 'face-deid[sign]'") from None
+        raise UsageError(f"signatures need the package cryptography: {how_to_install('sign')}") from None
     return serialization, ed25519, InvalidSignature
