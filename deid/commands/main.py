@@ -88,9 +88,6 @@ def photo(
 
     Exit: 0 protected, 2 usage or output exists, 3 no face, 4 not verified, 5 unreadable.
     """
-    if source.is_dir():
-        output.complain(f"{source}: this is a folder, so deid folder {source} OUT protects it")
-        return UNREADABLE
     output.say(f"protecting {source}")
     with redirect_stdout(sys.stderr):  # whatever a library prints does not belong to the result
         from deid.protection import pipeline

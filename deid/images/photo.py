@@ -71,7 +71,7 @@ def read_photo(path: Path) -> Photo:
     try:
         kind = path.stat().st_mode
         if stat.S_ISDIR(kind):
-            raise UnreadableImage("this is a folder, not a picture")
+            raise UnreadableImage("this is a folder, not a picture; deid folder takes one")
         if not stat.S_ISREG(kind):  # reading a pipe or a device could wait forever
             raise UnreadableImage("this is not an ordinary file")
         with path.open("rb") as file:

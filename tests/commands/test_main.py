@@ -130,12 +130,6 @@ def test_a_face_that_a_blur_does_not_hide_needs_a_stronger_one(protect, capsys) 
     assert hint in capsys.readouterr().out.splitlines()
 
 
-def test_a_folder_is_no_photo_and_the_message_says_what_takes_it(capsys, tmp_path: Path) -> None:
-    assert cli.run(["photo", str(tmp_path)]) == 5
-    hint = f"{tmp_path}: this is a folder, so deid folder {tmp_path} OUT protects it"
-    assert capsys.readouterr().err == f"deid: {hint}\n"
-
-
 def test_the_summary_tells_which_attack_ran_where_it_is_not_the_one_asked_for(protect, capsys) -> None:
     protect(
         a_result(profile="transfer", faces=[replace(FACE, attack="feature-level, k-a3"), replace(FACE, attack="k-a3")])
