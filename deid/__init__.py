@@ -12,7 +12,6 @@ __all__ = ["Options", "audit", "protect", "protect_folder"]
 
 _HOMES = {
     "Options": "deid.types",
-    "audit": "deid.audit.run",
     "protect": "deid.protection.pipeline",
     "protect_folder": "deid.batch.folder",
 }
@@ -20,8 +19,10 @@ _HOMES = {
 
 def __getattr__(name: str) -> Any:
     """Imported on first use, so that `import deid` and `deid --help` do not load torch."""
-    if name not in _HOMES:
-        raise AttributeError(f"module 'deid' has no attribute {name!r}")
     from importlib import import_module
 
+    if name == "audit":
+        return import_module("deid.audit")  # a package that can be called
+    if name not in _HOMES:
+        raise AttributeError(f"module 'deid' has no attribute {name!r}")
     return getattr(import_module(_HOMES[name]), name)

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from deid.anonymity.groups import MAX_K
-from deid.batch.journal import journal_path
+from deid.batch.journal import journal_path, of_another_version
 from deid.batch.photo_tree import path_of
 from deid.errors import UsageError
 from deid.methods import FEATURE_LEVEL, METHODS, is_obfuscation
@@ -51,6 +51,10 @@ def made_by(published: Path, journal: Path | None = None) -> RecordedRun | None:
     path = journal or journal_path(published)
     if not path.is_file():
         return None
+    if of_another_version(path):
+        raise UsageError(
+            f"{published} was made by another version of this program: move its journal {path} away to audit without it"
+        )
     try:
         with closing(sqlite3.connect(f"{path.as_uri()}?mode=ro", uri=True, timeout=0)) as db:
             return _recorded_run(db)

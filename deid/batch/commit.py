@@ -12,14 +12,14 @@ from deid.types import PhotoResult
 
 
 def known_end(entry: Entry, target: Path) -> PhotoResult | None:
-    """The result of a photo that needs no work: written as recorded, or known to have no face or to be unreadable.
+    """The result of a photo that needs no work: written as recorded, or known to have no face.
 
-    A photo that failed is tried again, with another draw.
+    A photo that failed is tried again, with another draw, and one that could not be read: a disk may have failed.
     """
     result = entry.result
     if result is None or entry.state == "found":
         return None
-    if entry.state == "done" and result.outcome in ("no-face", "unreadable"):
+    if entry.state == "done" and result.outcome == "no-face":
         return result
     written = entry.output_sha256 is not None and target.is_file() and file_sha256(target) == entry.output_sha256
     if not written or result.outcome != "protected":

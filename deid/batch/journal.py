@@ -21,10 +21,11 @@ import platformdirs
 from deid.batch.clusters import Cluster, assign
 from deid.errors import UsageError
 from deid.faces.detect import Face
-from deid.storage.private_database import open_private_database
+from deid.storage.private_database import closing_if_it_fails, open_private_database, trouble_with
 from deid.types import FaceResult, PhotoResult
 
 VERSION = 2  # of the tables; another one's journals are refused
+_BROKEN = "the journal {path} cannot be used ({error}): move it away to begin anew"
 _SCHEMA = f"""
 CREATE TABLE IF NOT EXISTS configuration (value TEXT NOT NULL);
 CREATE TABLE IF NOT EXISTS clusters (id INTEGER PRIMARY KEY, total BLOB NOT NULL, faces INTEGER NOT NULL);
@@ -74,7 +75,7 @@ class Journal:
 
     def __init__(self, path: Path, configuration: Mapping[str, Any]) -> None:
         """Raises UsageError if the run began with another configuration."""
-        if path.is_file() and _version_of(path) not in (None, VERSION):
+        if of_another_version(path):
             raise UsageError(
                 f"this output folder was begun by another version of this program: move the journal {path} away to "
                 "begin anew, or choose another folder"
@@ -83,11 +84,15 @@ class Journal:
             path,
             _SCHEMA,
             busy="another run is writing to this output folder: wait for it, or stop it",
-            broken="the journal {path} cannot be used ({error}): move it away to begin anew",
+            broken=_BROKEN,
         )
-        self._agree(json.dumps(configuration, sort_keys=True))
-        # What an earlier run had under way when it was ended.
-        self._db.execute("UPDATE faces SET k = NULL")
+        try:
+            with closing_if_it_fails(self._db):
+                self._agree(json.dumps(configuration, sort_keys=True))
+                # What an earlier run had under way when it was ended.
+                self._db.execute("UPDATE faces SET k = NULL")
+        except (sqlite3.Error, ValueError) as error:
+            raise trouble_with(path, error, _BROKEN) from error
 
     def _agree(self, configuration: str) -> None:
         row = self._db.execute("SELECT value FROM configuration").fetchone()
@@ -96,7 +101,6 @@ class Journal:
             return
         before, now = json.loads(row[0]), json.loads(configuration)
         if changed := [f"{key} was {before.get(key)}" for key in now if now[key] != before.get(key)]:
-            self.close()
             raise UsageError(
                 f"this output folder was begun with other options ({', '.join(changed)}): use them, or another folder"
             )
@@ -213,14 +217,16 @@ class Journal:
         return self._db
 
 
-def _version_of(path: Path) -> int | None:
-    """Of the tables of a journal; None for a new one, or for a file that is none (opening it says what is wrong)."""
+def of_another_version(path: Path) -> bool:
+    """Whether it is a journal with other tables. A file that is none, or is not there, is not: opening it says so."""
+    if not path.is_file():
+        return False
     try:
         with closing(sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro", uri=True, timeout=0)) as database:
             tables = database.execute("SELECT COUNT(*) FROM sqlite_master").fetchone()[0]
-            return database.execute("PRAGMA user_version").fetchone()[0] if tables else None
+            return bool(tables) and database.execute("PRAGMA user_version").fetchone()[0] != VERSION
     except sqlite3.DatabaseError:
-        return None
+        return False
 
 
 def _face_text(face: Face) -> str:

@@ -40,7 +40,7 @@ def find_people_in(
     try:
         found = protector.find(read_photo(source / path))
     except ImageError:
-        found = []
+        found, sha256 = [], ""  # of no file: the next run looks again
     threshold = protector.recognizer.thresholds.get("1e-3", 1.0)
     faces = [(f.face, f.embedding.cpu().numpy()) for f in found]
     journal.add_found(journal_name(path), sha256, faces, threshold)

@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from deid.errors import UnreadableImage
+from deid.errors import UnreadableImage, reason_of
 from deid.faces.detect import Face
 from deid.images.formats import output_format
 from deid.images.photo import read_photo
@@ -55,9 +55,11 @@ def work(job: Job, protector: Protector, *, watcher: Watcher = nobody_watches) -
     started = time.perf_counter()
     try:
         photo = read_photo(job.source)
-    except UnreadableImage as error:
-        return Finished(ended(job.source, protector, "unreadable", f"{job.source}: {error}", started), None)
-    if file_sha256(job.source) != job.sha256:
+        sha256 = file_sha256(job.source)
+    except (UnreadableImage, OSError) as error:
+        message = f"{job.source}: {reason_of(error)}"
+        return Finished(ended(job.source, protector, "unreadable", message, started), None)
+    if sha256 != job.sha256:
         message = f"{job.source}: the photo has changed since its faces were looked for, so nothing was written"
         return Finished(ended(job.source, protector, "failed", message, started), None)
     embeddings = torch.from_numpy(job.embeddings.copy()).to(protector.device)

@@ -61,7 +61,7 @@ def protect(
 
     Raises UsageError, OutputExists, CannotWrite, UnsupportedFormat, CheckpointError.
     """
-    target = target or source.with_name(f"{source.stem}-protected{output_suffix(source)}")
+    target = target or source.parent / f"{source.stem}-protected{output_suffix(source)}"
     if source.exists() and target.exists() and same_file(source, target):
         raise UsageError(f"{target} is the photo itself: an original is never overwritten")
     if target.exists() and not options.overwrite:

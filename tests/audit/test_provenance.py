@@ -1,3 +1,5 @@
+import sqlite3
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -65,6 +67,14 @@ class TestMadeBy:
         assert found is not None
         assert (found.made_with, found.surrogates) == (f"k-a3, profile {profile}", ("lightcnn9", *further))
         assert found.weights == NET.sha256[:16]
+
+    def test_a_journal_of_another_version_is_told_by_its_name(self, tmp_path: Path):
+        path = journal_path(tmp_path)
+        write_journal(tmp_path, {Path("a.jpg"): "1" * 64}).close()
+        with closing(sqlite3.connect(path)) as database:
+            database.execute("PRAGMA user_version = 1")
+        with pytest.raises(UsageError, match=f"made by another version of this program: move its journal {path} away"):
+            made_by(tmp_path)
 
     def test_what_really_ran_is_told_whatever_was_asked_for(self, tmp_path: Path):
         attacks = ("feature-level, k-a3", "feature-level", "blur", None)

@@ -36,7 +36,7 @@ def test_run_again_is_skip_and_nothing_is_done_twice(photos: Path, attack: FakeW
     second = run_photos(photos)
     assert second.counts == {"skipped": 12, "no-face": 1, "unreadable": 1}
     assert second.pmf == first.pmf
-    assert set(attack.calls.values()) == {1}
+    assert {calls for path, calls in attack.calls.items() if path != "broken.jpg"} == {1}
 
 
 STEPS = [

@@ -7,13 +7,15 @@ import sqlite3
 import sys
 from pathlib import Path
 
+import fakes
 import pytest
 from fakes import FakeWork, KilledError, run_photos, save_photo, tree
 
 from deid.batch import commit as committing
 from deid.batch import plan
 from deid.batch.journal import Journal, journal_path
-from deid.errors import CannotWrite, UsageError
+from deid.errors import CannotWrite, UnreadableImage, UsageError
+from deid.images.photo import Photo, read_photo
 from deid.types import FolderResult, PhotoResult
 
 
@@ -71,6 +73,22 @@ def test_a_photo_that_may_not_be_opened_is_unreadable_and_the_others_go_on(
     result = run_photos(photos)
     assert result.counts == {"protected": 11, "no-face": 1, "unreadable": 2}
     assert "Permission denied" in of(result, "p00.png").message
+
+
+@pytest.mark.parametrize("since", ["the search", "the work"])
+def test_a_photo_that_a_disk_did_not_give_once_is_looked_at_again(
+    photos: Path, attack: FakeWork, monkeypatch: pytest.MonkeyPatch, since: str
+) -> None:
+    def failing(path: Path) -> Photo:
+        if path.name == "p00.png":
+            raise UnreadableImage("the file cannot be read: Input/output error")
+        return read_photo(path)
+
+    with monkeypatch.context() as patch:
+        for reader in (plan, fakes) if since == "the search" else (fakes,):
+            patch.setattr(reader, "read_photo", failing)
+        assert of(run_photos(photos), "p00.png").outcome == "unreadable"
+    assert of(run_photos(photos), "p00.png").outcome == "protected"
 
 
 @pytest.mark.skipif(os.name != "posix", reason="links and pipes of POSIX")

@@ -5,7 +5,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from deid.batch.journal import Journal
+from deid.batch.journal import VERSION, Journal
 from deid.errors import UsageError
 from deid.faces.detect import Face
 from deid.types import FaceResult, PhotoResult
@@ -97,6 +97,14 @@ def test_a_journal_of_another_version_is_refused_and_left_alone(tmp_path: Path) 
     with pytest.raises(UsageError, match=r"another version of this program: move the journal .* away"):
         Journal(path, {})
     assert path.read_bytes() == before
+
+
+def test_a_journal_with_other_columns_is_broken(tmp_path: Path) -> None:
+    path = tmp_path / "journal"
+    with closing(sqlite3.connect(path)) as other:
+        other.executescript(f"CREATE TABLE faces (path TEXT); PRAGMA user_version = {VERSION};")
+    with pytest.raises(UsageError, match=r"cannot be used \(no such column: k\): move it away"):
+        Journal(path, {})
 
 
 def test_an_option_that_came_later_was_not_given_before(tmp_path: Path) -> None:

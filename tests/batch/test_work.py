@@ -9,9 +9,11 @@ import pytest
 from PIL import Image
 
 from deid.batch import folder, plan
+from deid.batch import work as working
 from deid.batch.journal import Journal
 from deid.batch.work import Job, work
 from deid.faces import detect
+from deid.images.photo import Photo, read_photo
 from deid.protection.protector import Protector, load_protector
 from deid.types import Options
 
@@ -62,6 +64,20 @@ def test_a_photo_that_changed_since_it_was_searched_is_not_protected_by_what_was
 def test_a_photo_that_is_gone_is_unreadable(job: Job, protector: Protector) -> None:
     done = work(replace(job, source=job.source.with_name("gone.png")), protector)
     assert (done.result.outcome, done.data) == ("unreadable", None)
+
+
+def test_a_photo_that_vanishes_once_it_was_read_is_unreadable(
+    job: Job, protector: Protector, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def read_and_gone(path: Path) -> Photo:
+        photo = read_photo(path)
+        path.unlink()
+        return photo
+
+    monkeypatch.setattr(working, "read_photo", read_and_gone)
+    done = work(job, protector)
+    assert (done.result.outcome, done.data) == ("unreadable", None)
+    assert done.result.message == f"{job.source}: No such file or directory"
 
 
 def test_a_clean_photo_is_searched_once(
