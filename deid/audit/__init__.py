@@ -1,4 +1,4 @@
-"""What recognizers make of published photos: measured, counted, reported. The room is the function `deid.audit`, too."""
+"""What recognizers make of published photos: measured, counted, reported. It is the function `deid.audit`, too."""
 
 import sys
 from types import ModuleType
