@@ -61,7 +61,11 @@ def audit_folders(
         resumable=False,
     )
     audited = audit(
-        originals, [published], options, progress=progress, keep=lambda audited: write_report(audited, report)
+        originals,
+        [published],
+        options,
+        progress=progress,
+        keep=lambda audited: write_report(audited, report, [originals, published]),
     )
     return Report(
         (report / "shared" / "report.html").read_text(encoding="utf-8"),

@@ -1,6 +1,10 @@
 """Shared fixtures: real photos that ship inside ordinary packages, and the data folder where there is one."""
 
 import os
+import shutil
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import numpy as np
@@ -54,3 +58,20 @@ def private_folders(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """No test reads or writes the user's own state, cache or imported weights."""
     for name in ("STATE", "CACHE", "DATA"):
         monkeypatch.setitem(os.environ, f"XDG_{name}_HOME", str(tmp_path / name.lower()))
+
+
+@pytest.fixture
+def bind() -> Iterator[Callable[[Path, Path], None]]:
+    """Mount the first folder as the second, an empty one, too."""
+    mounted: list[Path] = []
+
+    def mount(folder: Path, place: Path) -> None:
+        place.mkdir(parents=True, exist_ok=True)
+        command = ["mount", "--bind", str(folder), str(place)]
+        if sys.platform != "linux" or shutil.which("mount") is None or subprocess.run(command, check=False).returncode:
+            pytest.skip("no bind mounts for this user")
+        mounted.append(place)
+
+    yield mount
+    for place in reversed(mounted):
+        subprocess.run(["umount", "--lazy", str(place)], check=True)

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from deid.batch.journal import Entry, Journal
 from deid.batch.work import Finished
-from deid.storage.atomic import write_atomically
+from deid.storage.atomic import Kept, write_atomically
 from deid.storage.hashes import file_sha256
 from deid.types import PhotoResult
 
@@ -34,18 +34,18 @@ def own_output(entry: Entry, target: Path) -> str | None:
 
 
 def commit(
-    name: str, target: Path, finished: Finished, journal: Journal, *, own: str | None, overwrite: bool
+    name: str, target: Path, finished: Finished, journal: Journal, *, own: str | None, overwrite: bool, kept: Kept
 ) -> PhotoResult:
-    """Write a finished photo and record it; the result as recorded. Raises CannotWrite and OutputExists.
+    """Write a finished photo and record it; the result as recorded. Raises as `write_atomically` does.
 
     name: of the photo in the journal.
-    own: see `own_output`; what is there otherwise is replaced only if `overwrite`.
+    own: see `own_output`; what is there otherwise is replaced only if `overwrite`, and what is `kept` never.
     """
     result, data = finished.result, finished.data
     if data is not None:
         result = replace(result, output=str(target))
         journal.intend(name, hashlib.sha256(data).hexdigest(), own, result)
-        write_atomically(data, target, overwrite=own is not None or overwrite)
+        write_atomically(data, target, overwrite=own is not None or overwrite, kept=kept)
     elif own is not None:
         stale = f"{target} is still the one of an earlier version of this photo"
         result = replace(result, message=f"{result.message}; {stale}" if result.message else stale)

@@ -12,12 +12,21 @@ from urllib.parse import quote
 from deid.anonymity.rank_pmf import rank_pmf
 from deid.batch.commit import commit, known_end, own_output
 from deid.batch.journal import Journal, journal_path
-from deid.batch.photo_tree import check_places, journal_name, output_name, owners_of_outputs, path_of, photos_in
+from deid.batch.photo_tree import (
+    check_places,
+    journal_name,
+    kept_photos,
+    output_name,
+    owners_of_outputs,
+    path_of,
+    photos_in,
+)
 from deid.batch.plan import find_people_in, person_by_person, plan_job
 from deid.batch.work import work
 from deid.errors import CannotWrite, ImageError, UsageError
 from deid.protection.progress import Watcher, nobody_watches
 from deid.protection.protector import Protector, load_protector
+from deid.storage.atomic import Identity, identities, keep_off
 from deid.types import FolderResult, Options, Outcome, PhotoResult
 
 # After these every further photo would be attacked for nothing.
@@ -40,7 +49,8 @@ def protect_folder(
     """Protect a tree of photos into a mirrored tree. Run again, it goes on; what is done is skipped.
 
     Files without a picture's suffix and hidden ones are left out. An output that this run did not write is never
-    replaced without `options.overwrite`. Once the disk is full no further photo is tried.
+    replaced without `options.overwrite`; an original, and what this run has written of another photo, never, whatever
+    links lead to it. Once the disk is full no further photo is tried.
 
     protector: loaded before, with these options; None: loaded now.
     on_search: called before each photo is searched for faces; what it raises ends the run.
@@ -54,6 +64,7 @@ def protect_folder(
     journal = Journal(journal_path(target), _configuration(source, options, protector))
     try:
         _forget_lost(paths, target, journal)
+        kept = kept_photos(source, paths, "original")
         unreadable = _search_all(source, paths, protector, journal, on_search)
         owners = owners_of_outputs(paths, journal)
         results: dict[Path, PhotoResult] = {}
@@ -67,11 +78,13 @@ def protect_folder(
                 results[path] = _ended(source / path, options, "failed", message)
             else:
                 try:
-                    results[path] = _photo(source, path, target / name, protector, journal, full, watcher)
+                    results[path] = _photo(source, path, target / name, protector, journal, kept, full, watcher)
                 except CannotWrite as error:
                     results[path] = _ended(source / path, options, "failed", str(error))
                     if isinstance(error.__cause__, OSError) and error.__cause__.errno in _NO_MORE_WRITES:
                         full = f"not tried after this: {error}"
+            if results[path].output is not None:
+                kept |= identities([target / name], f"the saved version of {source / path}")
             progress(done, len(paths), results[path])
         photos = tuple(results[path] for path in paths)
         pmf = rank_pmf(journal.rank_counts().elements()).to_dict()
@@ -122,10 +135,18 @@ def _search_all(
 
 
 def _photo(
-    source: Path, path: Path, output: Path, protector: Protector, journal: Journal, full: str, watcher: Watcher
+    source: Path,
+    path: Path,
+    output: Path,
+    protector: Protector,
+    journal: Journal,
+    kept: dict[Identity, str],
+    full: str,
+    watcher: Watcher,
 ) -> PhotoResult:
     """One photo to its end: skipped, or planned, worked on and committed. Raises CannotWrite.
 
+    kept: what is not to be written to; the photo, as it is when its output is written, is added.
     full: why nothing can be written any more, if so.
     """
     name, options = journal_name(path), protector.options
@@ -139,13 +160,15 @@ def _photo(
     journal.give_back(name)
     if full:
         return _ended(source / path, options, "failed", full)
-    own = own_output(entry, output)
-    if os.path.lexists(output) and own is None and not options.overwrite:
-        message = f"{output} exists and was not written by this run: --overwrite replaces it"
-        return _ended(source / path, options, "failed", message)
     try:
+        keep_off(output, kept)
+        own = own_output(entry, output)
+        if os.path.lexists(output) and own is None and not options.overwrite:
+            message = f"{output} exists and was not written by this run: --overwrite replaces it"
+            return _ended(source / path, options, "failed", message)
         finished = work(plan_job(source, path, output, options, journal), protector, watcher=watcher)
-        return commit(name, output, finished, journal, own=own, overwrite=options.overwrite)
+        kept |= kept_photos(source, [path], "original")  # it may have been saved anew meanwhile, as another file
+        return commit(name, output, finished, journal, own=own, overwrite=options.overwrite, kept=kept)
     except (ImageError, UsageError) as error:
         journal.give_back(name)
         if isinstance(error, CannotWrite):

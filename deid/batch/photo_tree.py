@@ -1,7 +1,7 @@
 """The two trees of a folder run: which photos there are, what they are called, and where each is saved."""
 
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from urllib.parse import quote, unquote_to_bytes
 
@@ -9,6 +9,7 @@ from deid.batch.journal import Journal, journal_path
 from deid.errors import UsageError
 from deid.images.formats import picture_suffixes
 from deid.protection.pipeline import output_suffix
+from deid.storage.atomic import Identity, identities, lies_in
 
 
 def check_places(source: Path, target: Path) -> None:
@@ -17,10 +18,9 @@ def check_places(source: Path, target: Path) -> None:
         raise UsageError(f"{source} is not a folder")
     if target.exists() and not target.is_dir():
         raise UsageError(f"{target} is not a folder")
-    a, b = source.resolve(), target.resolve()
-    if a == b or a in b.parents or b in a.parents:
+    if lies_in(source, target) or lies_in(target, source):
         raise UsageError(f"{source} and {target} lie in one another: originals and protected photos need two places")
-    if b in journal_path(target).resolve().parents:
+    if lies_in(journal_path(target), target):
         raise UsageError(f"{target} holds this program's private journals: protected photos need another place")
 
 
@@ -38,6 +38,18 @@ def photos_in(folder: Path) -> Iterator[Path]:
         for name in files:
             if not name.startswith(".") and Path(name).suffix.lower() in picture_suffixes():
                 yield Path(place, name).relative_to(folder)
+
+
+def kept_photos(folder: Path, paths: Iterable[Path], what: str) -> dict[Identity, str]:
+    """Photos, relative to `folder`, and the folders that they lie in, not to be written to: see `write_atomically`.
+
+    what: each photo is, as messages call it.
+    """
+    paths = list(paths)
+    folders = {folder, *(folder / place for path in paths for place in path.parents)}
+    return identities(folders, f"a folder of {what}s") | identities(
+        (folder / path for path in paths), f"one of the {what}s"
+    )
 
 
 def journal_name(path: Path) -> str:

@@ -1,5 +1,6 @@
 """The command `deid audit`."""
 
+from collections.abc import Sequence
 from contextlib import redirect_stdout
 from pathlib import Path
 from sys import stderr
@@ -59,11 +60,11 @@ def audit(
     return EXIT[whole["verdict"]]
 
 
-def check_folder(report: Path) -> None:
-    """Raises UsageError before any work is done for a report that has no place."""
+def check_folder(report: Path, photos: Sequence[Path | None]) -> None:
+    """Raises UsageError before any work is done for a report that has no place. photos: folders it must keep off."""
     from deid.audit.report.folder import check_folder as check
 
-    check(report)
+    check(report, [folder for folder in photos if folder is not None])
 
 
 def run(
@@ -83,14 +84,16 @@ def run(
         from deid.audit.run import audit as run_audit
         from deid.recognizers.device import device_for
 
+        asked = AuditOptions(device=device_for(device), **options)
+        photos = [folder for folder in (originals, *published, asked.people, asked.gallery) if folder is not None]
+
         def keep(audited: Audited) -> None:
             if report is not None:
-                reports.write_report(audited, report, sign)
+                reports.write_report(audited, report, photos, sign)
 
         if report is not None:
-            reports.check_folder(report)
+            reports.check_folder(report, photos)
         with output.progress("auditing") as progress:
-            asked = AuditOptions(device=device_for(device), **options)
             try:
                 audited = run_audit(originals, published, asked, progress=progress, keep=keep)
             except KeyboardInterrupt:

@@ -124,7 +124,7 @@ def folder(
     Exit: 0 all protected, 2 usage, 3 no face at all, 4 some not verified, 5 some unreadable.
     """
     if report is not None:
-        audit_command.check_folder(report)
+        audit_command.check_folder(report, [source, target, options.people])
     if not source.is_dir():
         output.complain(f"{source}: {'this is not a folder' if source.exists() else 'there is no such folder'}")
         return UNREADABLE

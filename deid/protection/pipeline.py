@@ -9,7 +9,7 @@ from pytorch_msssim import ssim
 
 from deid.anonymity.conditions import rank_of
 from deid.anonymity.groups import draw_groups, secret_rng, seeded_rng
-from deid.errors import OutputExists, UnreadableImage, UsageError
+from deid.errors import OutputExists, UnreadableImage
 from deid.images.formats import output_format
 from deid.images.photo import Photo, read_photo
 from deid.losses.cw_ssim import cw_ssim
@@ -24,7 +24,7 @@ from deid.protection.progress import Watcher, nobody_watches
 from deid.protection.protector import Protector, load_protector, versions
 from deid.protection.rounds import run_rounds
 from deid.protection.task import PhotoTask, task_of
-from deid.storage.atomic import same_file, write_atomically
+from deid.storage.atomic import identities, keep_off, write_atomically
 from deid.types import FaceOutcome, FaceResult, Options, Outcome, PhotoResult
 
 # The chosen faces of one photo → a rank group k in 2..K+1 for each.
@@ -62,8 +62,8 @@ def protect(
     Raises UsageError, OutputExists, CannotWrite, UnsupportedFormat, CheckpointError.
     """
     target = target or source.parent / f"{source.stem}-protected{output_suffix(source)}"
-    if source.exists() and target.exists() and same_file(source, target):
-        raise UsageError(f"{target} is the photo itself: an original is never overwritten")
+    kept = identities([source], "the photo itself")
+    keep_off(target, kept)
     if target.exists() and not options.overwrite:
         raise OutputExists(f"{target} exists already: --overwrite replaces it")
     protector = protector or load_protector(options)
@@ -73,7 +73,8 @@ def protect(
     )
     if processed.data is None:
         return processed.result
-    write_atomically(processed.data, target, overwrite=options.overwrite)
+    kept |= identities([source], "the photo itself")  # it may have been saved anew meanwhile, as another file
+    write_atomically(processed.data, target, overwrite=options.overwrite, kept=kept)
     return replace(processed.result, output=str(target))
 
 

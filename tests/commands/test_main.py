@@ -285,7 +285,7 @@ def test_a_folder(monkeypatch, capsys, tmp_path: Path, outcome: Outcome) -> None
     assert out.count(SENTENCE) == 1
     assert ("deid: " in err) == bool(code)
     monkeypatch.setattr("deid.commands.audit.run", lambda *_, **__: ({"verdict": "violated"}, {}))
-    assert cli.run(["folder", str(tmp_path), "out", "--report", str(tmp_path / "report")]) == code
+    assert cli.run(["folder", str(tmp_path), "out", "--report", f"{tmp_path}-report"]) == code
     assert "conditions of the audit, by all recognizers that are here: violated" in capsys.readouterr().out.splitlines()
 
 

@@ -8,8 +8,8 @@ from typing import Any, NoReturn
 
 import pytest
 
-from deid.errors import CannotWrite, ImageError, OutputExists
-from deid.storage.atomic import same_file, write_atomically
+from deid.errors import CannotWrite, ImageError, OutputExists, UsageError
+from deid.storage.atomic import identities, keep_off, lies_in, same_file, write_atomically
 
 
 def no_links(*_: Any, **__: Any) -> NoReturn:
@@ -168,3 +168,134 @@ def test_same_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     assert not same_file(first, tmp_path / "missing")
     assert same_file(Path("missing"), tmp_path / "missing")
     assert not same_file(tmp_path / "missing", tmp_path / "other")
+
+
+# ---------------------------------------------------------------- what is never written to
+
+
+@pytest.fixture
+def original(tmp_path: Path) -> Path:
+    (tmp_path / "in" / "sub").mkdir(parents=True)
+    path = tmp_path / "in" / "sub" / "a.png"
+    path.write_bytes(b"precious")
+    return path
+
+
+@pytest.mark.skipif(os.name != "posix", reason="links of POSIX")
+@pytest.mark.parametrize("overwrite", [False, True])
+@pytest.mark.parametrize("way", ["itself", "dots", "soft", "chain", "hard", "folder", "folder of a folder"])
+def test_a_kept_file_is_not_written_by_any_way_to_it(tmp_path: Path, original: Path, way: str, overwrite: bool) -> None:
+    (tmp_path / "out").mkdir()
+    path = tmp_path / "out" / "a.png"
+    if way == "itself":
+        path = original
+    elif way == "dots":
+        path = tmp_path / "out" / ".." / "in" / "sub" / ".." / "sub" / "a.png"
+    elif way == "soft":
+        path.symlink_to("../in/sub/a.png")
+    elif way == "chain":
+        (tmp_path / "out" / "b.png").symlink_to(original)
+        path.symlink_to("b.png")
+    elif way == "hard":
+        path.hardlink_to(original)
+    elif way == "folder":
+        (tmp_path / "out" / "sub").symlink_to("../in/sub")
+        path = tmp_path / "out" / "sub" / "a.png"
+    else:
+        (tmp_path / "out" / "in").symlink_to("../in")
+        path = tmp_path / "out" / "in" / "sub" / "a.png"
+    before = sorted(tmp_path.rglob("*"))
+    with pytest.raises(UsageError, match="an original, which is never overwritten"):
+        write_atomically(b"data", path, overwrite=overwrite, kept=identities([original], "an original"))
+    assert original.read_bytes() == b"precious"
+    assert sorted(tmp_path.rglob("*")) == before
+
+
+@pytest.mark.skipif(os.name != "posix", reason="links of POSIX")
+@pytest.mark.parametrize("name", ["new.png", "deep/er/new.png", "link.png"])
+def test_nothing_is_made_in_a_kept_folder(tmp_path: Path, original: Path, name: str) -> None:
+    (tmp_path / "out").symlink_to("in/sub")
+    (tmp_path / "in" / "sub" / "link.png").symlink_to("nowhere")
+    before = sorted(tmp_path.rglob("*"))
+    with pytest.raises(UsageError, match=r"in, a folder of originals, which is never"):
+        write_atomically(
+            b"data",
+            tmp_path / "out" / name,
+            overwrite=True,
+            kept=identities([tmp_path / "in"], "a folder of originals"),
+        )
+    assert sorted(tmp_path.rglob("*")) == before
+
+
+@pytest.mark.parametrize("overwrite", [False, True])
+def test_what_is_kept_is_asked_again_when_the_data_are_on_the_disk(
+    tmp_path: Path, original: Path, monkeypatch: pytest.MonkeyPatch, overwrite: bool
+) -> None:
+    def move(_: int) -> None:
+        (tmp_path / "out" / "sub").rename(tmp_path / "out" / "moved")
+        (tmp_path / "out" / "sub").symlink_to(original.parent)
+
+    (tmp_path / "out" / "sub").mkdir(parents=True)
+    monkeypatch.setattr(os, "fsync", move)
+    with pytest.raises(UsageError, match="never overwritten"):
+        write_atomically(
+            b"data", tmp_path / "out" / "sub" / "a.png", overwrite=overwrite, kept=identities([original], "an original")
+        )
+    assert original.read_bytes() == b"precious"
+    assert [path.name for path in original.parent.iterdir()] == ["a.png"]
+
+
+def test_another_case_is_the_same_file_where_the_system_says_so(
+    tmp_path: Path, original: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    real = os.stat
+
+    def without_case(path: Any, *arguments: Any, **keywords: Any) -> os.stat_result:
+        return real(os.fspath(path).replace("SUB", "sub").replace("A.PNG", "a.png"), *arguments, **keywords)
+
+    kept = identities([original], "an original") | identities([original.parent], "a folder of originals")
+    monkeypatch.setattr(os, "stat", without_case)
+    for path in (original.with_name("A.PNG"), tmp_path / "in" / "SUB" / "a.png", tmp_path / "in" / "SUB" / "new.png"):
+        with pytest.raises(UsageError, match="never overwritten"):
+            keep_off(path, kept)
+    keep_off(tmp_path / "in" / "new.png", kept)
+
+
+@pytest.mark.skipif(os.name != "posix", reason="links of POSIX")
+def test_a_symbolic_link_that_leads_elsewhere_is_replaced_itself(tmp_path: Path, original: Path) -> None:
+    (tmp_path / "mine").write_bytes(b"mine")
+    kept = identities([original, tmp_path / "missing", tmp_path / "nul\0byte"], "an original")
+    for i, leads_to in enumerate(["mine", "nowhere", "link2"]):  # the last to itself
+        link = tmp_path / f"link{i}"
+        link.symlink_to(leads_to)
+        with pytest.raises(OutputExists):
+            write_atomically(b"data", link, kept=kept)
+        write_atomically(b"data", link, overwrite=True, kept=kept)
+        assert not link.is_symlink()
+        assert link.read_bytes() == b"data"
+    assert (tmp_path / "mine").read_bytes() == b"mine"
+    assert not (tmp_path / "nowhere").exists()
+
+
+def test_what_cannot_be_looked_at_is_not_written(
+    tmp_path: Path, original: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    kept = identities([original], "an original")
+    monkeypatch.setattr(os, "stat", raising(PermissionError(13, "Permission denied")))  # root may look everywhere
+    with pytest.raises(CannotWrite, match="Permission denied"):
+        write_atomically(b"data", tmp_path / "out.png", overwrite=True, kept=kept)
+    monkeypatch.undo()
+    assert not (tmp_path / "out.png").exists()
+
+
+@pytest.mark.skipif(os.name != "posix", reason="links of POSIX")
+def test_lies_in(tmp_path: Path, original: Path) -> None:
+    folder = tmp_path / "in"
+    (tmp_path / "link").symlink_to("in/sub")
+    (tmp_path / "circle").symlink_to("circle")
+    for path in (folder, original, folder / "new" / "er", tmp_path / "link", tmp_path / "link" / "new"):
+        assert lies_in(path, folder)
+    assert lies_in(original, tmp_path / "link")
+    assert lies_in(tmp_path / "new" / "er", tmp_path / "new")
+    for path in (tmp_path, tmp_path / "inner", tmp_path / "circle"):
+        assert not lies_in(path, folder)

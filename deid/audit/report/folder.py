@@ -12,29 +12,51 @@ from typing import Any
 from deid.audit.report import html, sheets, tables
 from deid.audit.report.document import FORMAT, differences, shared_part, signed, weights_elsewhere
 from deid.audit.run import Audited
-from deid.batch.photo_tree import photos_in
+from deid.batch.photo_tree import kept_photos, photos_in
 from deid.errors import CannotWrite, UsageError, reason_of
-from deid.storage.atomic import write_atomically
+from deid.storage.atomic import Identity, keep_off, lies_in, write_atomically
 from deid.storage.hashes import file_sha256
 
 Json = dict[str, Any]
 SHARED, PRIVATE = "shared", "private"
 
 
-def check_folder(folder: Path) -> None:
-    """Raises UsageError for a folder that holds anything but an earlier report: it would be mixed up with this one."""
+def check_folder(folder: Path, photos: Sequence[Path]) -> dict[Identity, str]:
+    """What a report in `folder` must not be written over, see `write_atomically`: the photos in those folders.
+
+    Raises UsageError for a folder that holds anything but an earlier report, which would be mixed up with this one, and
+    for one that lies among the photos, or they in it, by whatever links.
+    """
     if folder.exists() and not folder.is_dir():
         raise UsageError(f"{folder} is not a folder")
+    parts = [folder / part for part in (PRIVATE, SHARED)]
+    for place in photos:
+        if lies_in(folder, place) or any(lies_in(place, part) for part in parts):
+            raise UsageError(f"{folder} and {place} lie in one another: a report and photos need two places")
+    kept: dict[Identity, str] = {}
+    for place in filter(Path.is_dir, photos):
+        kept |= kept_photos(place, photos_in(place), "photo")
+    for part in parts:
+        if part.is_symlink():
+            raise UsageError(f"{part} is a link: a report needs a folder of its own")
+        for path in (part, *_visible(part)):
+            keep_off(path, kept)
     if folder.is_dir() and {path.name for path in folder.iterdir()} - {SHARED, PRIVATE}:
         raise UsageError(f"{folder} holds other files: a report needs a folder of its own")
+    # Folders called «shared» or «private» may be anybody's. Of a report that was broken off the first file is there.
+    filled = [part for part in parts if _visible(part)]
+    if filled and not any(_is_report(part / "report.json") for part in parts):
+        raise UsageError(f"{filled[0]} holds files of no report: a report needs a folder of its own")
+    return kept
 
 
-def write_report(audited: Audited, folder: Path, key_file: Path | None = None) -> None:
+def write_report(audited: Audited, folder: Path, photos: Sequence[Path], key_file: Path | None = None) -> None:
     """Write both parts; an earlier report there is replaced.
 
+    photos: folders of whatever photos were looked at, where nothing may be written.
     key_file: an Ed25519 private key that signs both. Raises UsageError and CannotWrite.
     """
-    check_folder(folder)
+    kept = check_folder(folder, photos)
     whole, shared = audited.document, shared_part(audited.document)
     if key_file is not None:
         whole, shared = signed(whole, key_file), signed(shared, key_file)
@@ -52,9 +74,9 @@ def write_report(audited: Audited, folder: Path, key_file: Path | None = None) -
     except OSError as error:
         raise CannotWrite(f"cannot write {folder}: {reason_of(error)}") from error
     for name, data in private.items():
-        write_atomically(data, folder / PRIVATE / name, overwrite=True, mode=0o600)
+        write_atomically(data, folder / PRIVATE / name, overwrite=True, mode=0o600, kept=kept)
     for name, data in public.items():
-        write_atomically(data, folder / SHARED / name, overwrite=True)
+        write_atomically(data, folder / SHARED / name, overwrite=True, kept=kept)
 
 
 @dataclass(frozen=True)
@@ -128,6 +150,18 @@ def _hashes(folder: Path, published: Sequence[Path]) -> dict[str, str] | None:
         with suppress(OSError):
             hashes[name] = file_sha256(path)
     return hashes
+
+
+def _visible(folder: Path) -> list[Path]:
+    """What is in a folder, if there is one; a write that was killed leaves a hidden file."""
+    return [path for path in folder.iterdir() if not path.name.startswith(".")] if folder.is_dir() else []
+
+
+def _is_report(path: Path) -> bool:
+    try:
+        return bool(_read(path))
+    except UsageError:
+        return False
 
 
 def _read(path: Path) -> Json:

@@ -4,6 +4,7 @@ finds when somebody has interfered.
 
 import csv
 import json
+import os
 import shutil
 import stat
 from collections.abc import Callable
@@ -97,6 +98,146 @@ class TestFolder:
         assert audit(*folders, "--report", report) == 6
         assert read(report / "shared" / "report.json")["verdict"] == "violated"
         assert audit("--check", report) == 0
+
+
+def contents(root: Path) -> dict[Path, bytes]:
+    return {path: path.read_bytes() for path in root.rglob("*") if path.is_file()}
+
+
+def inside_the_originals(root: Path) -> Path:
+    return root / "in" / "report"
+
+
+def inside_the_published_photos(root: Path) -> Path:
+    return root / "out" / "report"
+
+
+def the_published_folder(root: Path) -> Path:
+    return root / "out"
+
+
+def a_link_to_the_originals(root: Path) -> Path:
+    (root / "report").symlink_to("in")
+    return root / "report"
+
+
+def a_link_into_the_originals(root: Path) -> Path:
+    (root / "in" / "empty").mkdir()
+    (root / "report").symlink_to("in/empty")
+    return root / "report"
+
+
+def a_linked_private_part(root: Path) -> Path:
+    (root / "report").mkdir()
+    (root / "report" / "private").symlink_to("../in")
+    return root / "report"
+
+
+def a_linked_shared_part(root: Path) -> Path:
+    (root / "mine").mkdir()
+    (root / "report").mkdir()
+    (root / "report" / "shared").symlink_to("../mine")
+    return root / "report"
+
+
+def a_file_that_is_an_original(root: Path) -> Path:
+    audit(root / "in", root / "out", "--report", root / "report")
+    (root / "report" / "private" / "faces.csv").unlink()
+    (root / "report" / "private" / "faces.csv").hardlink_to(root / "in" / "secret0.png")
+    return root / "report"
+
+
+def folders_of_the_same_names(root: Path) -> Path:
+    for part in ("shared", "private"):
+        (root / "mine" / part).mkdir(parents=True)
+        for name in ("report.json", "report.html", "riskiest.png"):
+            (root / "mine" / part / name).write_text("{}")
+    return root / "mine"
+
+
+@pytest.mark.skipif(os.name != "posix", reason="links of POSIX")
+class TestPlace:
+    @pytest.mark.parametrize(
+        "place",
+        [
+            inside_the_originals, inside_the_published_photos, the_published_folder, a_link_to_the_originals,
+            a_link_into_the_originals, a_linked_private_part, a_linked_shared_part, a_file_that_is_an_original,
+            folders_of_the_same_names,
+        ],
+    )  # fmt: skip
+    def test_a_report_is_not_written_among_photos_or_over_the_users_files(
+        self, folders: tuple[Path, Path], tmp_path: Path, place: Callable[[Path], Path], capsys: Any
+    ):
+        report = place(tmp_path)
+        # What an audit that is broken off has measured is kept.
+        before = {path: data for path, data in contents(tmp_path).items() if "state" not in path.parts}
+        modes = {path: path.stat().st_mode for path in tmp_path.rglob("*") if "state" not in path.parts}
+        assert audit(*folders, "--report", report) == 2
+        assert str(report) in capsys.readouterr().err
+        after = {path: data for path, data in contents(tmp_path).items() if "state" not in path.parts}
+        assert after == before
+        assert modes == {path: path.stat().st_mode for path in tmp_path.rglob("*") if "state" not in path.parts}
+
+    @pytest.mark.parametrize("parts", [("private", "shared"), ("shared", "private")])
+    def test_photos_in_folders_called_like_a_reports_parts_are_no_report(
+        self, folders: tuple[Path, Path], tmp_path: Path, parts: tuple[str, str]
+    ):
+        (tmp_path / "mine").mkdir()
+        originals, published = (
+            folder.rename(tmp_path / "mine" / part) for folder, part in zip(folders, parts, strict=True)
+        )
+        before = contents(tmp_path / "mine")
+        assert audit(originals, published, "--report", tmp_path / "mine") == 2
+        assert contents(tmp_path / "mine") == before
+
+    def test_a_link_made_while_photos_are_looked_at_is_seen(
+        self, folders: tuple[Path, Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ):
+        from deid.audit import run
+
+        real = run.assemble
+
+        def link(*arguments: Any) -> Json:
+            (tmp_path / "report").symlink_to("in")
+            return real(*arguments)
+
+        monkeypatch.setattr(run, "assemble", link)
+        before = contents(folders[0])
+        assert audit(*folders, "--report", tmp_path / "report") == 2
+        assert contents(folders[0]) == before
+
+    @pytest.mark.parametrize("mounted", ["in", "in/album"])
+    def test_photos_mounted_as_a_part_of_the_report_are_seen(
+        self, folders: tuple[Path, Path], tmp_path: Path, bind: Callable[[Path, Path], None], mounted: str
+    ):
+        (tmp_path / "in" / "album").mkdir()
+        save_faces(tmp_path / "in" / "album" / "more.png")
+        bind(tmp_path / mounted, tmp_path / "report" / "private")
+        before = contents(folders[0])
+        assert audit(*folders, "--report", tmp_path / "report") == 2
+        assert contents(folders[0]) == before
+
+    def test_a_report_that_was_broken_off_is_written_again(self, folders: tuple[Path, Path], report: Path):
+        for path in [*(report / "shared").iterdir(), *(report / "private").glob("*.csv")]:
+            path.unlink()
+        assert audit(*folders, "--report", report) == 7
+        assert (report / "shared" / "report.json").is_file()
+
+    def test_through_a_link_to_an_empty_folder_it_is_written(self, folders: tuple[Path, Path], tmp_path: Path):
+        (tmp_path / "elsewhere").mkdir()
+        (tmp_path / "report").symlink_to("elsewhere")
+        assert audit(*folders, "--report", tmp_path / "report") == 7
+        assert (tmp_path / "elsewhere" / "shared" / "report.json").is_file()
+
+    @pytest.mark.parametrize("place", ["in/report", "out", "out/report", "link"])
+    def test_a_folder_run_refuses_such_a_report_before_any_photo(
+        self, folders: tuple[Path, Path], tmp_path: Path, place: str
+    ):
+        shutil.rmtree(folders[1])  # OUT does not exist yet
+        (tmp_path / "link").symlink_to("in")
+        before = contents(tmp_path)
+        assert cli.run(["folder", *map(str, folders), "--report", str(tmp_path / place)]) == 2
+        assert contents(tmp_path) == before
 
 
 def edit_figure(report: Path) -> None:
