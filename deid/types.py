@@ -25,6 +25,8 @@ class Options:
     people: a folder with a folder of photos for each known person.
     seed: makes the draw of k repeatable; it is secret without.
     quality: of a JPEG, WebP or HEIC output, 1 to 100.
+    keep_metadata: camera, dates and exposure.
+    keep_position: also where the photo was taken; needs keep_metadata.
     device: auto, cpu or cuda.
     """
 
@@ -40,6 +42,7 @@ class Options:
     seed: int | None = None
     quality: int = 95
     keep_metadata: bool = False
+    keep_position: bool = False
     overwrite: bool = False
     write_unverified: bool = False
     device: str = "auto"

@@ -43,7 +43,12 @@ PROTECTION: dict[str, Any] = {
     "faces": Annotated[str, typer.Option(metavar="WHICH", help="all, largest, or numbers from the left: 1,3.")],
     "seed": Annotated[int | None, typer.Option(metavar="N", help="Repeatable draw; secret without.")],
     "overwrite": Annotated[bool, typer.Option("--overwrite", help="Replace what exists.")],
-    "keep_metadata": Annotated[bool, typer.Option("--keep-metadata", help="Keep EXIF; dropped without.")],
+    "keep_metadata": Annotated[
+        bool, typer.Option("--keep-metadata", help="Keep camera, dates and exposure; dropped without.")
+    ],
+    "keep_position": Annotated[
+        bool, typer.Option("--keep-position", help="With --keep-metadata: keep where it was taken, too.")
+    ],
     "quality": Annotated[int, typer.Option(min=1, max=100, metavar="N", help="Of a JPEG, WebP or HEIC output.")],
     "write_unverified": Annotated[
         bool, typer.Option("--write-unverified", help="Write what failed too; still exit 4.")

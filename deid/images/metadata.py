@@ -1,4 +1,4 @@
-"""What a photo file says about its pixels (orientation, EXIF, color, depth), and the pixels by it.
+"""What a photo file says about its pixels (color, depth), and the pixels by it.
 
 Broken metadata counts as absent: it must not stop a photo whose pixels are fine.
 """
@@ -11,54 +11,14 @@ from collections.abc import Callable
 from typing import Any
 
 import numpy as np
-from PIL import ExifTags, Image, ImageCms, ImageFile
+from PIL import Image, ImageCms, ImageFile
 
-_KEPT_IN_IFD0 = frozenset(
-    {
-        ExifTags.Base.ImageDescription,
-        ExifTags.Base.Make,
-        ExifTags.Base.Model,
-        ExifTags.Base.XResolution,
-        ExifTags.Base.YResolution,
-        ExifTags.Base.ResolutionUnit,
-        ExifTags.Base.Software,
-        ExifTags.Base.DateTime,
-        ExifTags.Base.Artist,
-        ExifTags.Base.Copyright,
-        ExifTags.Base.Rating,
-        ExifTags.Base.XPTitle,
-        ExifTags.Base.XPComment,
-        ExifTags.Base.XPAuthor,
-        ExifTags.Base.XPKeywords,
-        ExifTags.Base.XPSubject,
-    }
-)
-_DROPPED_FROM_EXIF_IFD = frozenset(
-    {
-        ExifTags.Base.MakerNote,  # many makers put a preview of the original picture in it
-        ExifTags.IFD.Interop,  # an offset into the file that is not written again
-        ExifTags.Base.ExifImageWidth,  # wrong after a quarter turn, and the file's own header says it
-        ExifTags.Base.ExifImageHeight,
-    }
-)
-# A remark or a user comment fits; a preview hidden in a binary tag does not.
-_LONGEST_VALUE = 2_000
-# What one JPEG segment holds, less a margin for its header.
-_LONGEST_EXIF = 65_000
+from deid.images.icc import rebuilt_profile
 
 _GRAY_MODES = frozenset({"1", "L", "LA", "La", "I;16", "I;16B", "I;16L", "I;16N"})
 # Pixels converted at a time: a big photo never exists twice in memory at full size.
 _BAND_PIXELS = 4_000_000
 _MODE_OF_SPACE = {"RGB": "RGB", "GRAY": "L", "CMYK": "CMYK", "Lab": "LAB"}
-
-
-def orientation_of(picture: Image.Image) -> int:
-    """EXIF orientation of a loaded picture, 1 to 8; 1 (upright) where there is none or it makes no sense."""
-    try:
-        orientation = picture.getexif().get(ExifTags.Base.Orientation, 1)
-    except Exception:  # Pillow's EXIF parser raises many kinds of errors on broken blocks
-        return 1
-    return orientation if isinstance(orientation, int) and 1 <= orientation <= 8 else 1
 
 
 def upright(array: np.ndarray, orientation: int) -> np.ndarray:
@@ -73,41 +33,6 @@ def upright(array: np.ndarray, orientation: int) -> np.ndarray:
     if orientation >= 5:
         array = array.swapaxes(0, 1)
     return np.ascontiguousarray(array)
-
-
-def clean_exif(picture: Image.Image) -> bytes | None:
-    """EXIF of a loaded picture, fit to be written again with other pixels; None if nothing is left.
-
-    Kept: camera, dates, author, exposure and the like, and the position (GPS). Left out: orientation (it has
-    been applied), the embedded thumbnail and the maker's notes (both can show the original face), and
-    anything too long to be a remark. What is not known to be harmless is not copied.
-    """
-    try:
-        source = picture.getexif()
-        kept = Image.Exif()
-        for tag, value in source.items():
-            if tag in _KEPT_IN_IFD0 and _is_short(value):
-                kept[tag] = value
-        harmless = {int(tag) for tag in ExifTags.Base} - _DROPPED_FROM_EXIF_IFD
-        camera = source.get_ifd(ExifTags.IFD.Exif)
-        position = source.get_ifd(ExifTags.IFD.GPSInfo)
-        for ifd, values in (
-            (ExifTags.IFD.Exif, {tag: value for tag, value in camera.items() if tag in harmless}),
-            (ExifTags.IFD.GPSInfo, position),
-        ):
-            short = {tag: value for tag, value in values.items() if _is_short(value)}
-            if short:
-                kept[ifd] = short
-        data = kept.tobytes() if len(kept) else None
-    except Exception:  # as above: a broken block counts as none
-        return None
-    return data if data is not None and len(data) <= _LONGEST_EXIF else None
-
-
-def _is_short(value: Any) -> bool:
-    if isinstance(value, dict):
-        return False
-    return not hasattr(value, "__len__") or len(value) <= _LONGEST_VALUE
 
 
 def profile_space(profile: bytes | None) -> str | None:
@@ -164,17 +89,19 @@ def samples_of(picture: ImageFile.ImageFile, stored: str) -> tuple[np.ndarray, n
     """Pixels of a loaded picture in 8 bits, as they lie in the file (not yet upright).
 
     `stored` is what `stored_layout` said before loading. Returns pixels, uint8 (H, W, 3) or, for gray, (H,
-    W); alpha, uint8 (H, W), or None; the ICC profile that describes the pixels, None where they are sRGB or
-    nothing is known; and whether the pixels are the file's own 8-bit samples, unchanged.
+    W); alpha, uint8 (H, W), or None; the ICC profile that describes the pixels, rebuilt, None where they are
+    sRGB or nothing is known; and whether the pixels are the file's own 8-bit samples, unchanged. What a usable
+    profile says that cannot be rebuilt is brought to sRGB.
     """
     digits = re.search(r";(\d+)", stored)
     depth = int(digits.group(1)) if digits else 8
     gray = picture.mode in _GRAY_MODES or stored.startswith("LA;")
     exact = picture.mode in ("L", "LA", "RGB", "RGBA") and depth == 8 and "a" not in stored
-    profile = picture.info.get("icc_profile")
+    rebuilt = rebuilt_profile(picture.info.get("icc_profile"))
+    profile = rebuilt or picture.info.get("icc_profile")
     other_space = picture.mode in ("CMYK", "LAB")
     to_srgb = None
-    if depth > 8 or other_space:
+    if depth > 8 or other_space or rebuilt is None:
         to_srgb = conversion_to_srgb(picture.mode if other_space else "L" if gray else "RGB", profile)
     # A transparent color given in 16 bits cannot be found any more in samples reduced to 8.
     transparent = picture.has_transparency_data and (depth <= 8 or picture.mode in ("LA", "La", "RGBA", "RGBa"))
@@ -202,5 +129,5 @@ def samples_of(picture: ImageFile.ImageFile, stored: str) -> tuple[np.ndarray, n
             band = band.getchannel("G") if gray else band
         pixels[here] = np.asarray(band.convert("L" if gray else "RGB"))
     describing = ("GRAY", "RGB") if gray else ("RGB",)
-    stale = to_srgb is not None or other_space or profile_space(profile) not in describing
-    return pixels, alpha, None if stale else profile, exact
+    stale = to_srgb is not None or other_space or profile_space(rebuilt) not in describing
+    return pixels, alpha, None if stale else rebuilt, exact and to_srgb is None

@@ -1,8 +1,9 @@
 """Photos in and out: a file or its bytes to 8-bit pixels, pixels to an encoded file.
 
 What is read is upright (EXIF orientation applied), 8-bit, RGB or gray, and whole: a file cut short or damaged is
-refused, never shown half gray. Unless the caller asks to keep it, no metadata is written: EXIF with its thumbnail, XMP,
-IPTC, comments, PNG texts and the further pictures of an MPO file would give away the place or the original face.
+refused, never shown half gray. No metadata is written but what colors need, and the harmless part of EXIF if the caller
+asks to keep it: thumbnails, XMP, IPTC, comments, PNG texts, private tags and the further pictures of an MPO file would
+give away the place or the original face.
 """
 
 from __future__ import annotations
@@ -19,8 +20,9 @@ from PIL import Image, ImageFile, UnidentifiedImageError
 
 from deid.errors import CannotWrite, ImageError, UnreadableImage, UnsupportedFormat, reason_of
 from deid.images import pillow_settings
+from deid.images.exif import clean_exif, forget_xmp, orientation_of
 from deid.images.formats import suffix_for
-from deid.images.metadata import clean_exif, orientation_of, samples_of, stored_layout, upright
+from deid.images.metadata import samples_of, stored_layout, upright
 
 _READABLE = "JPEG, PNG, WebP, TIFF, HEIC, BMP and GIF pictures"
 _HOLDS_ALPHA = frozenset({"PNG", "WEBP", "TIFF", "HEIF"})
@@ -43,8 +45,9 @@ class Photo:
     `pixels`: uint8, (H, W, 3) RGB, or (H, W) if the file was gray (a palette counts as color).
     `alpha`: uint8 (H, W), 255 opaque, or None.
     `format`: the file's format as Pillow names it ("JPEG" for MPO too).
-    `icc_profile`: describes `pixels`; None means sRGB.
-    `exif`: for `keep_metadata` only; without orientation, thumbnail and maker's notes.
+    `icc_profile`: describes `pixels`, and holds nothing else; None means sRGB.
+    `exif`: for `keep_metadata` only: camera, dates and exposure.
+    `exif_with_position`: the same and where it was taken.
     `exact`: the file's samples were 8-bit RGB or gray and `pixels` are those samples, so that untouched
     pixels can stay bit-identical.
     """
@@ -54,6 +57,7 @@ class Photo:
     format: str = "PNG"
     icc_profile: bytes | None = None
     exif: bytes | None = None
+    exif_with_position: bytes | None = None
     exact: bool = True
 
     @property
@@ -127,11 +131,13 @@ def _decode_as_stored(file: BinaryIO) -> tuple[Photo, int]:
     picture = Image.open(file, formats=pillow_settings.input_formats())
     _refuse_unsupported(picture)
     stored = stored_layout(picture)
+    forget_xmp(picture)
     picture.load()
     pixels, alpha, profile, exact = samples_of(picture, stored)
     # Phones and 3-D cameras append further pictures to a JPEG; the first one is the photo.
     name = "JPEG" if picture.format == "MPO" else str(picture.format)
-    photo = Photo(pixels, alpha, name, profile, clean_exif(picture), exact)
+    exif, exif_with_position = (clean_exif(picture, position=position) for position in (False, True))
+    photo = Photo(pixels, alpha, name, profile, exif, exif_with_position, exact)
     return photo, orientation_of(picture)
 
 
@@ -156,18 +162,27 @@ def _begins_like(name: str, prefix: bytes) -> bool:
     return accept is not None and accept(prefix) is True
 
 
-def encode_photo(photo: Photo, *, file_format: str, quality: int = 95, keep_metadata: bool = False) -> bytes:
+def encode_photo(
+    photo: Photo,
+    *,
+    file_format: str,
+    quality: int = 95,
+    keep_metadata: bool = False,
+    keep_position: bool = False,
+) -> bytes:
     """Bytes of a file in `format` (as `output_format` names it) with the photo's pixels and color profile.
 
     `quality`, 1 to 100, is for JPEG and HEIF (both 4:4:4) and WebP (lossy, always 4:2:0); PNG, TIFF (deflate)
     and BMP are lossless. JPEG and BMP hold no alpha: such a photo is laid on white. WebP holds no gray: it
     becomes RGB, and gray with alpha does in HEIF. BMP holds no color profile. `keep_metadata` writes
-    `photo.exif` (not in BMP; a TIFF is not compressed then).
+    `photo.exif`, with `keep_position` `photo.exif_with_position` (not in BMP; a TIFF is not compressed then).
 
-    Raises UnsupportedFormat and CannotWrite; ValueError for a quality out of range.
+    Raises UnsupportedFormat and CannotWrite; ValueError for a quality out of range and for `keep_position` alone.
     """
     if not 1 <= quality <= 100:
         raise ValueError(f"quality must be from 1 to 100, not {quality}")
+    if keep_position and not keep_metadata:
+        raise ValueError("keep_position needs keep_metadata")
     suffix_for(file_format)  # raises for a format that is not written
     if max(photo.size) > _LONGEST_SIDE.get(file_format, max(photo.size)):
         raise UnsupportedFormat(
@@ -179,8 +194,9 @@ def encode_photo(photo: Photo, *, file_format: str, quality: int = 95, keep_meta
         options["quality"] = quality
     if photo.icc_profile and file_format != "BMP":
         options["icc_profile"] = photo.icc_profile
-    if photo.exif and keep_metadata and file_format != "BMP":
-        options["exif"] = photo.exif
+    exif = photo.exif_with_position if keep_position else photo.exif
+    if exif and keep_metadata and file_format != "BMP":
+        options["exif"] = exif
         options.pop("compression", None)  # the TIFF library fails on EXIF; Pillow writes it, but uncompressed
     # The optimizing JPEG encoder needs room for the whole file; Pillow's guess is too small for 4:4:4 noise.
     room = 8 * photo.size[0] * photo.size[1] + 1_000_000 if file_format == "JPEG" else 0

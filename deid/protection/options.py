@@ -36,6 +36,8 @@ def check_options(options: Options) -> None:
         raise UsageError(f"no profile called {options.profile}: there are {', '.join(PROFILES)}")
     if not 1 <= options.quality <= 100:
         raise UsageError(f"quality must be between 1 and 100, not {options.quality}")
+    if options.keep_position and not options.keep_metadata:
+        raise UsageError("keep-position needs keep-metadata: the position is part of the metadata")
     _numbers(options.faces)
 
 

@@ -68,6 +68,7 @@ class PhotoTask:
             file_format=self.file_format,
             quality=options.quality,
             keep_metadata=options.keep_metadata,
+            keep_position=options.keep_position,
         )
         return data, decode_photo(data).pixels
 

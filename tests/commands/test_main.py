@@ -161,7 +161,7 @@ def test_a_photo_that_fails_is_a_document_too(protect, capsys, outcome: Outcome,
 def test_options_arrive(protect, tmp_path: Path) -> None:
     calls = protect(a_result())
     arguments = "photo in.png -o out.jpg -k 7 --method i-fgvm --profile robust --faces 1,3 --seed 9 --overwrite"
-    more = ["--keep-metadata", "--quality", "80", "--people", str(tmp_path), "--device", "cpu"]
+    more = ["--keep-metadata", "--keep-position", "--quality", "80", "--people", str(tmp_path), "--device", "cpu"]
     assert cli.run(arguments.split() + more) == 0
     (source, target, options) = calls[0]
     assert (source, target) == (Path("in.png"), Path("out.jpg"))
@@ -174,6 +174,7 @@ def test_options_arrive(protect, tmp_path: Path) -> None:
         seed=9,
         quality=80,
         keep_metadata=True,
+        keep_position=True,
         overwrite=True,
         device="cpu",
     )

@@ -12,6 +12,7 @@ from images.picture_files import SRGB, WRITTEN, noise, png_of, saved, smooth, un
 from PIL import ExifTags, Image, ImageCms, ImageOps, PngImagePlugin, TiffImagePlugin
 
 from deid.images import pillow_settings
+from deid.images.icc import rebuilt_profile
 from deid.images.photo import decode_photo, encode_photo
 
 
@@ -95,10 +96,10 @@ def test_lab_tiff_becomes_srgb() -> None:
 def test_rgb_profile_is_kept_with_pixels_untouched(file_format: str) -> None:
     array = smooth(20, 24)
     original = decode_photo(saved(Image.fromarray(array), "PNG", icc_profile=SRGB))
-    assert original.icc_profile == SRGB
+    assert original.icc_profile == rebuilt_profile(SRGB) is not None
     assert original.exact
     np.testing.assert_array_equal(original.pixels, array)
-    assert decode_photo(encode_photo(original, file_format=file_format)).icc_profile == SRGB
+    assert decode_photo(encode_photo(original, file_format=file_format)).icc_profile == original.icc_profile
 
 
 def test_deep_picture_with_a_profile_is_converted_and_the_profile_dropped() -> None:
@@ -115,7 +116,7 @@ def test_deep_picture_with_a_profile_is_converted_and_the_profile_dropped() -> N
     assert photo.icc_profile is None
     assert photo.pixels[1, 1].argmax() == 2
     shallow = decode_photo(saved(Image.new("RGB", (3, 3), (233, 0, 0)), "PNG", icc_profile=bytes(swapped)))
-    assert shallow.icc_profile == bytes(swapped)
+    assert shallow.icc_profile == rebuilt_profile(bytes(swapped)) is not None
     assert shallow.pixels[1, 1].tolist() == [233, 0, 0]
 
 
@@ -213,7 +214,7 @@ def test_kept_metadata_has_gps_but_no_thumbnail_and_no_orientation(file_format: 
     photo = decode_photo(photo_with_metadata(smooth(32, 48)))
     assert photo.exif is not None
     assert b"\xff\xd8\xff" not in photo.exif
-    written = encode_photo(photo, file_format=file_format, keep_metadata=True)
+    written = encode_photo(photo, file_format=file_format, keep_metadata=True, keep_position=True)
     exif = Image.open(io.BytesIO(written)).getexif()
     assert exif.get_ifd(ExifTags.IFD.GPSInfo)[2] == (40.0, 38.0, 0.0)
     assert exif[ExifTags.Base.Model] == "Model 5"
