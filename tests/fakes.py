@@ -33,7 +33,7 @@ from deid.audit.store import Store
 from deid.batch import folder
 from deid.batch.work import Finished, Job
 from deid.errors import Cancelled, UnreadableImage
-from deid.faces.detect import Face
+from deid.faces.face import Face
 from deid.images.handlings import HANDLINGS
 from deid.images.photo import Photo, read_photo
 from deid.protection.enrollment import FoundFace

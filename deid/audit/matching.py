@@ -6,7 +6,8 @@ from pathlib import Path
 import cv2
 import numpy as np
 
-from deid.faces.detect import SAME_FACE, Face, overlap
+from deid.faces.detect import SAME_FACE
+from deid.faces.face import Face, overlap
 
 THUMBNAIL = 32  # pixels a side: a blurred face, a mosaic or a perturbation leaves no trace at this size
 SAME_PHOTO = 0.95  # correlation of the thumbnails of a photo and a version of it

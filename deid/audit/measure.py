@@ -15,7 +15,8 @@ from torch import Tensor
 from deid.audit.matching import match_faces, same_photo, thumbnail
 from deid.errors import ImageError
 from deid.faces.align import align_face, align_patch, patch_around, transform_to
-from deid.faces.detect import Face, detect_each, scaled
+from deid.faces.detect import detect_each
+from deid.faces.face import Face, scaled
 from deid.faces.templates import LIGHTCNN_TEMPLATE, Template
 from deid.images.handlings import HANDLINGS
 from deid.images.photo import Photo, read_photo

@@ -20,7 +20,7 @@ import platformdirs
 
 from deid.batch.clusters import Cluster, assign
 from deid.errors import UsageError
-from deid.faces.detect import Face
+from deid.faces.face import Face
 from deid.storage.private_database import closing_if_it_fails, open_private_database, trouble_with
 from deid.types import FaceResult, PhotoResult
 

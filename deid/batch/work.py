@@ -8,7 +8,7 @@ import numpy as np
 import torch
 
 from deid.errors import UnreadableImage, reason_of
-from deid.faces.detect import Face
+from deid.faces.face import Face
 from deid.images.formats import output_format
 from deid.images.photo import read_photo
 from deid.protection.enrollment import recognized

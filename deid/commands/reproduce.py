@@ -47,3 +47,17 @@ def reproduce_transfer(
     methods = method or transfer.USUAL
     table = transfer.reproduce_transfer(people, out, count=count, methods=methods, device=device.value)
     output.show(table.rstrip())
+
+
+@reproduce.command("detection")
+def reproduce_detection(
+    people: Annotated[Path, typer.Option(metavar="DIR", help="A folder of photos for each person (LFW).")],
+    faceless: Annotated[
+        list[Path] | None, typer.Option(metavar="ZIP", help="Pictures without a face, repeatable.")
+    ] = None,
+    count: Annotated[int, typer.Option(min=1, metavar="N", help="People, and pictures of each zip.")] = 300,
+) -> None:
+    """Which faces are found: turned, cut off by the photo's edge, small; and how many where there is none."""
+    from deid.experiments import detection
+
+    output.show(detection.reproduce_detection(people, count=count, faceless=faceless or []))

@@ -18,8 +18,8 @@ import platformdirs
 from safetensors.numpy import load_file, save
 
 from deid.protection.profiles import PROFILES
-from deid.recognizers.checkpoints import shipped_folder
 from deid.storage.atomic import write_atomically
+from deid.weights import shipped_folder
 
 Line = TypeVar("Line")
 

@@ -19,7 +19,8 @@ from deid.attacks.ranking import RankingObjective
 from deid.experiments.kept import kept_lines, profile_key
 from deid.faces.align import align_face
 from deid.faces.chain import FaceChain
-from deid.faces.detect import Face, detect_again
+from deid.faces.detect import detect_again
+from deid.faces.face import Face
 from deid.images.photo import decode_photo, read_photo
 from deid.protection.enrollment import FoundFace
 from deid.protection.pipeline import process_photo

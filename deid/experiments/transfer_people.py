@@ -7,7 +7,8 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from deid.faces.detect import Face, detect_faces
+from deid.faces.detect import detect_faces
+from deid.faces.face import Face
 from deid.images.photo import read_photo
 from deid.recognizers.recognizer import Recognizer, embed_faces
 from deid.training.data import central_face, held_out_people

@@ -1,13 +1,14 @@
 """Face detection with MTCNN (Zhang, Zhang, Li, Qiao, 2016; the weights that ship inside facenet-pytorch)."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from functools import cache
 from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
 from PIL import Image
+
+from deid.faces.face import Face, overlap, scaled
 
 if TYPE_CHECKING:
     from facenet_pytorch import MTCNN
@@ -16,25 +17,6 @@ MIN_FACE_SIZE = 20  # pixels of the searched picture
 MAX_SEARCHED_SIDE = 2048  # larger photos are searched at this size: a 100-megapixel pyramid does not fit in memory
 MIN_PROBABILITY = 0.9
 SAME_FACE = 0.4  # intersection over union from which on two boxes are taken for one face's
-
-
-@dataclass(frozen=True)
-class Face:
-    """A detected face, in pixels of the upright photo; a pixel's center has integer coordinates.
-
-    box: (x0, y0, x1, y1). landmarks: (5, 2) float64: left eye, right eye, nose, left and right mouth corner, left
-    and right as the viewer sees them. probability: the detector's, in [0, 1].
-    """
-
-    box: tuple[float, float, float, float]
-    landmarks: np.ndarray
-    probability: float
-
-    @property
-    def area(self) -> float:
-        """Of the box, in square pixels."""
-        x0, y0, x1, y1 = self.box
-        return (x1 - x0) * (y1 - y0)
 
 
 @cache
@@ -95,15 +77,6 @@ def detect_batch(pictures: np.ndarray, *, device: str = "cpu") -> list[list[Face
     ]
 
 
-def overlap(a: Sequence[float], b: Sequence[float]) -> float:
-    """Intersection over union of two boxes (x0, y0, x1, y1), in [0, 1]."""
-    width, height = min(a[2], b[2]) - max(a[0], b[0]), min(a[3], b[3]) - max(a[1], b[1])
-    if width <= 0 or height <= 0:
-        return 0.0
-    union = (a[2] - a[0]) * (a[3] - a[1]) + (b[2] - b[0]) * (b[3] - b[1]) - width * height
-    return width * height / union
-
-
 def same_face(face: Face, candidates: Sequence[Face]) -> Face | None:
     """The candidate that overlaps most, if that is enough to be this face."""
     best = max(candidates, key=lambda other: overlap(face.box, other.box), default=None)
@@ -127,11 +100,3 @@ def _left_to_right(boxes: np.ndarray, probabilities: np.ndarray, landmarks: np.n
         if probability >= MIN_PROBABILITY
     ]
     return sorted(faces, key=lambda face: (face.box[0] + face.box[2], face.box[1]))
-
-
-def scaled(face: Face, x: float, y: float) -> Face:
-    """The face in pixels of a picture `x` times as wide and `y` times as high (pixel centers stay centers)."""
-    if x == y == 1:
-        return face
-    box = (face.box[0] * x, face.box[1] * y, face.box[2] * x, face.box[3] * y)
-    return Face(box, (face.landmarks + 0.5) * (x, y) - 0.5, face.probability)

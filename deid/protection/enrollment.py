@@ -9,7 +9,8 @@ import torch
 from torch import Tensor
 
 from deid.errors import ImageError, UsageError
-from deid.faces.detect import Face, detect_faces
+from deid.faces.detect import detect_faces
+from deid.faces.face import Face
 from deid.images.photo import read_photo
 from deid.protection.surrogates import Surrogate
 from deid.recognizers.gallery import Enrollment, Gallery, match_person

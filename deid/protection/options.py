@@ -5,7 +5,7 @@ from collections.abc import Sequence
 
 from deid.anonymity.groups import MAX_K
 from deid.errors import UsageError
-from deid.faces.detect import Face
+from deid.faces.face import Face
 from deid.faces.obfuscation import STRONGEST, WEAKEST
 from deid.methods import METHODS, is_obfuscation, methods_of
 from deid.protection.profiles import PROFILES

@@ -1,10 +1,8 @@
 """Weights: manifest → verified file → strict load. Never anything but tensors (`weights_only`, safetensors)."""
 
 import json
-import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass
-from importlib import resources
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +14,7 @@ from deid.recognizers import RECOGNIZERS
 from deid.recognizers.decoys import draw_decoys
 from deid.recognizers.recognizer import Recognizer
 from deid.storage.hashes import file_sha256
+from deid.weights import shipped_folder, shipped_manifest
 
 
 @dataclass(frozen=True)
@@ -47,11 +46,6 @@ class Entry:
         return tuple(names.split(", ")) if names else ()
 
 
-def shipped_folder() -> Path:
-    """Where the manifest and the weights of the package are."""
-    return Path(str(resources.files("deid.weights")))
-
-
 def imported_folder() -> Path:
     """Where `deid weights import` keeps what the user brought."""
     return Path(platformdirs.user_data_dir("face-deid")) / "weights"
@@ -62,8 +56,7 @@ def manifest() -> dict[str, Entry]:
 
     Raises CheckpointError where a package that keeps weights is not installed.
     """
-    with (shipped_folder() / "manifest.toml").open("rb") as file:
-        shipped = tomllib.load(file)["recognizers"]
+    shipped = shipped_manifest()["recognizers"]
     entries = {name: entry_of(name, details, shipped_folder()) for name, details in shipped.items()}
     listing = imported_folder() / "imported.json"
     if listing.is_file():

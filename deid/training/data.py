@@ -17,7 +17,8 @@ from torch import Tensor
 
 from deid.errors import UsageError
 from deid.faces.align import lightcnn_transform, sampling_grid, warp
-from deid.faces.detect import Face, detect_batch
+from deid.faces.detect import detect_batch
+from deid.faces.face import Face
 
 MARGIN = 32
 CROP = 128 + 2 * MARGIN

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from deid.audit.matching import match_faces, match_files, same_photo, thumbnail
-from deid.faces.detect import Face
+from deid.faces.face import Face
 from deid.images.handlings import HANDLINGS
 
 

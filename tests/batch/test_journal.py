@@ -7,7 +7,7 @@ import pytest
 
 from deid.batch.journal import VERSION, Journal
 from deid.errors import UsageError
-from deid.faces.detect import Face
+from deid.faces.face import Face
 from deid.types import FaceResult, PhotoResult
 
 ANNA, BEN = np.eye(4, dtype=np.float32)[:2]

@@ -13,6 +13,7 @@ from deid.batch import work as working
 from deid.batch.journal import Journal
 from deid.batch.work import Job, work
 from deid.faces import detect
+from deid.faces.face import Face
 from deid.images.photo import Photo, read_photo
 from deid.protection.protector import Protector, load_protector
 from deid.types import Options
@@ -86,7 +87,7 @@ def test_a_clean_photo_is_searched_once(
     clean = np.asarray(Image.open(photos / "astronaut.png"))
     searched, real = [], detect.detect_batch
 
-    def counted(pictures: np.ndarray, *, device: str = "cpu") -> list[list[detect.Face]]:
+    def counted(pictures: np.ndarray, *, device: str = "cpu") -> list[list[Face]]:
         searched.append(bool((pictures[0] == clean).all()))
         return real(pictures, device=device)
 

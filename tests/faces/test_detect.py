@@ -4,7 +4,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from deid.faces.detect import Face, detect_again, detect_faces, overlap, same_face, scaled
+from deid.faces.detect import detect_again, detect_faces, same_face
+from deid.faces.face import Face, overlap, scaled
 
 
 def test_it_finds_the_astronaut_and_her_landmarks_in_order(astronaut: np.ndarray) -> None:

@@ -14,7 +14,8 @@ from deid.batch.folder import protect_folder
 from deid.commands import main as cli
 from deid.errors import UsageError
 from deid.faces.align import align_face, lightcnn_transform, scale_of
-from deid.faces.detect import Face, detect_faces
+from deid.faces.detect import detect_faces
+from deid.faces.face import Face
 from deid.faces.obfuscation import OBFUSCATIONS, STRENGTHS, STRONGEST, WEAKEST
 from deid.faces.templates import LIGHTCNN_TEMPLATE
 from deid.protection.pipeline import process_photo, protect

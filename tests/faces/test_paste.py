@@ -4,7 +4,8 @@ import torch
 
 from deid.faces.align import align_face
 from deid.faces.chain import FaceChain, View
-from deid.faces.detect import Face, detect_faces
+from deid.faces.detect import detect_faces
+from deid.faces.face import Face
 from deid.faces.paste import paste
 from deid.faces.templates import DLIB_TEMPLATE, LIGHTCNN_TEMPLATE
 

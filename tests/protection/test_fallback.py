@@ -13,7 +13,8 @@ from deid.batch.folder import protect_folder
 from deid.commands import main as cli
 from deid.commands.output import photo_summary
 from deid.errors import UsageError
-from deid.faces.detect import Face, detect_faces
+from deid.faces.detect import detect_faces
+from deid.faces.face import Face
 from deid.faces.obfuscation import OBFUSCATIONS, STRENGTHS, STRONGEST
 from deid.faces.paste import paste
 from deid.images.photo import decode_photo, read_photo

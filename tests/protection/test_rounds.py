@@ -16,7 +16,7 @@ from torch.nn import functional as F
 
 from deid.errors import Cancelled
 from deid.faces.chain import FaceChain, View
-from deid.faces.detect import Face
+from deid.faces.face import Face
 from deid.faces.templates import LIGHTCNN_TEMPLATE
 from deid.images.photo import Photo
 from deid.protection import verification

@@ -5,7 +5,8 @@ import pytest
 import torch
 from torch.nn import functional as F
 
-from deid.recognizers.checkpoints import load_recognizer, shipped_folder
+from deid.recognizers.checkpoints import load_recognizer
+from deid.weights import shipped_folder
 
 # Not `manifest()`: while tests are collected it would name what this machine's user imported, too.
 SHIPPED = tomllib.loads((shipped_folder() / "manifest.toml").read_text())["recognizers"]

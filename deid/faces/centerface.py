@@ -1,0 +1,55 @@
+"""Face detection with CenterFace (Xu, Yan, Yang, Chen, Li, 2019; github.com/Star-Clouds/CenterFace, MIT), by OpenCV.
+
+A fully convolutional network: for every fourth pixel of its input whether a face is centered there, how large it is,
+how far its center is from the pixel's, and where its five landmarks are.
+"""
+
+from functools import cache
+
+import cv2
+import numpy as np
+
+from deid.errors import CheckpointError
+from deid.faces.face import Face
+from deid.storage.hashes import file_sha256
+from deid.weights import shipped_folder, shipped_manifest
+
+STRIDE = 4  # input pixels a cell of the maps
+MULTIPLE = 32  # the input's sides are multiples of this
+OVERLAP = 0.3  # intersection over union from which on the weaker of two boxes is dropped
+
+
+@cache
+def _network() -> cv2.dnn.Net:
+    """Raises CheckpointError for a file that is missing or is not the manifest's."""
+    entry = shipped_manifest()["detectors"]["centerface"]
+    path = shipped_folder() / entry["file"]
+    if not path.is_file() or file_sha256(path) != entry["sha256"]:
+        raise CheckpointError(f"centerface: {path} is missing or is not the file of the manifest")
+    return cv2.dnn.readNetFromONNX(str(path))
+
+
+def centerface(rgb: np.ndarray, *, threshold: float) -> list[Face]:
+    """Faces of a picture, uint8 (H, W, 3) RGB, with a score of at least `threshold`, the most certain first."""
+    height, width = rgb.shape[:2]
+    padded = cv2.copyMakeBorder(rgb, 0, -height % MULTIPLE, 0, -width % MULTIPLE, cv2.BORDER_CONSTANT, value=(0, 0, 0))
+    network = _network()
+    network.setInput(cv2.dnn.blobFromImage(padded))
+    heat, log_sizes, offsets, points = (maps[0] for maps in network.forward(["537", "538", "539", "540"]))
+    rows, columns = np.nonzero(heat[0] >= threshold)
+    if not len(rows):
+        return []
+    scores = heat[0, rows, columns].astype(np.float64)
+    heights, widths = np.exp(log_sizes[:, rows, columns].astype(np.float64)) * STRIDE
+    down, right = offsets[:, rows, columns].astype(np.float64)
+    left, top = (columns + right + 0.5) * STRIDE - widths / 2, (rows + down + 0.5) * STRIDE - heights / 2
+    kept = cv2.dnn.NMSBoxes(np.stack([left, top, widths, heights], 1).tolist(), scores.tolist(), threshold, OVERLAP)
+    landmarks = points[:, rows, columns].astype(np.float64).reshape(5, 2, -1)  # each as (down, right) of the box's size
+    return [
+        Face(
+            (float(left[i]), float(top[i]), float(left[i] + widths[i]), float(top[i] + heights[i])),
+            np.stack([left[i] + landmarks[:, 1, i] * widths[i], top[i] + landmarks[:, 0, i] * heights[i]], 1),
+            float(scores[i]),
+        )
+        for i in np.ravel(kept)
+    ]

@@ -1,0 +1,42 @@
+"""A detected face, and what two of them have in common."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+
+@dataclass(frozen=True)
+class Face:
+    """A detected face, in pixels of the upright photo; a pixel's center has integer coordinates.
+
+    box: (x0, y0, x1, y1). landmarks: (5, 2) float64: left eye, right eye, nose, left and right mouth corner, left
+    and right as the viewer sees them. probability: the detector's, in [0, 1].
+    """
+
+    box: tuple[float, float, float, float]
+    landmarks: np.ndarray
+    probability: float
+
+    @property
+    def area(self) -> float:
+        """Of the box, in square pixels."""
+        x0, y0, x1, y1 = self.box
+        return (x1 - x0) * (y1 - y0)
+
+
+def overlap(a: Sequence[float], b: Sequence[float]) -> float:
+    """Intersection over union of two boxes (x0, y0, x1, y1), in [0, 1]."""
+    width, height = min(a[2], b[2]) - max(a[0], b[0]), min(a[3], b[3]) - max(a[1], b[1])
+    if width <= 0 or height <= 0:
+        return 0.0
+    union = (a[2] - a[0]) * (a[3] - a[1]) + (b[2] - b[0]) * (b[3] - b[1]) - width * height
+    return width * height / union
+
+
+def scaled(face: Face, x: float, y: float) -> Face:
+    """The face in pixels of a picture `x` times as wide and `y` times as high (pixel centers stay centers)."""
+    if x == y == 1:
+        return face
+    box = (face.box[0] * x, face.box[1] * y, face.box[2] * x, face.box[3] * y)
+    return Face(box, (face.landmarks + 0.5) * (x, y) - 0.5, face.probability)
