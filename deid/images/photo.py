@@ -215,13 +215,24 @@ def encode_photo(
 
 
 def _with_alpha(photo: Photo, *, keep: bool) -> Image.Image:
+    if photo.alpha is not None and not keep:
+        return _laid_on("white", photo.pixels, photo.alpha)
     picture = Image.fromarray(photo.pixels)
-    if photo.alpha is None:
-        return picture
-    mask = Image.fromarray(photo.alpha)
-    if keep:
-        picture.putalpha(mask)
-        return picture
-    page = Image.new(picture.mode, picture.size, "white")
-    page.paste(picture, mask=mask)
+    if photo.alpha is not None:
+        picture.putalpha(Image.fromarray(photo.alpha))
+    return picture
+
+
+def as_seen(photo: Photo) -> dict[str, np.ndarray]:
+    """What programs show of a photo: its own colors, as «», and where something shines through, on a background."""
+    seen = {"": photo.pixels}
+    if photo.alpha is not None and photo.alpha.min() < 255:
+        seen |= {f" on {color}": np.asarray(_laid_on(color, photo.pixels, photo.alpha)) for color in ("white", "black")}
+    return seen
+
+
+def _laid_on(color: str, pixels: np.ndarray, alpha: np.ndarray) -> Image.Image:
+    picture = Image.fromarray(pixels)
+    page = Image.new(picture.mode, picture.size, color)
+    page.paste(picture, mask=Image.fromarray(alpha))
     return page

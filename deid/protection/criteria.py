@@ -16,9 +16,9 @@ def shortcoming(check: FaceCheck, profile: Profile) -> str:
     """
     for seen in check.observations:
         if seen.worst_rank == 1:
-            return f"{seen.handling}, it is still recognized"
+            return f"{seen.handling}{seen.background}, it is still recognized"
         if profile.unmatched and seen.matches:
-            return f"{seen.handling}, it still matches one to one"
+            return f"{seen.handling}{seen.background}, it still matches one to one"
     return ""
 
 

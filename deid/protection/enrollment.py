@@ -1,7 +1,7 @@
 """Who is in a photo: its faces, the enrolled people they match, and the conditions that follow for each face."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -9,9 +9,9 @@ import torch
 from torch import Tensor
 
 from deid.errors import ImageError, UsageError
-from deid.faces.detect import detect_faces
+from deid.faces.detect import detect_again, detect_faces
 from deid.faces.face import Face
-from deid.images.photo import read_photo
+from deid.images.photo import Photo, as_seen, read_photo
 from deid.protection.surrogates import Surrogate
 from deid.recognizers.gallery import Enrollment, Gallery, match_person
 from deid.recognizers.recognizer import Recognizer, embed_faces
@@ -55,16 +55,27 @@ def enrollments_of(found: FoundFace, gallery: Gallery) -> list[Enrollment]:
 
 
 def enrollments_by_surrogate(
-    pixels: np.ndarray, found: Sequence[FoundFace], surrogates: Sequence[Surrogate]
+    photo: Photo, found: Sequence[FoundFace], surrogates: Sequence[Surrogate]
 ) -> list[list[list[Enrollment]]]:
-    """For each surrogate the enrollments of each face, its own one last. Only the first knows people."""
+    """For each surrogate the enrollments of each face, its own one last. Only the first knows people.
+
+    A face of a transparent photo is enrolled as it is found and looks on each background, too.
+    """
     first, *others = surrogates
     landmarks = [f.face.landmarks for f in found]
     own = [
-        [[Enrollment(ITSELF, embedding)] for embedding in embed_faces(other.recognizer, pixels, landmarks)]
+        [[Enrollment(ITSELF, embedding)] for embedding in embed_faces(other.recognizer, photo.pixels, landmarks)]
         for other in others
     ]
-    return [[enrollments_of(f, first.gallery) for f in found], *own]
+    enrollments = [[enrollments_of(f, first.gallery) for f in found], *own]
+    faces, device = [f.face for f in found], str(first.recognizer.device)
+    for pixels in (pixels for background, pixels in as_seen(photo).items() if background):
+        again = detect_again(pixels, faces, device=device)
+        landmarks = [(seen or face).landmarks for seen, face in zip(again, faces, strict=True)]
+        for surrogate, of_faces in zip(surrogates, enrollments, strict=True):
+            for of_face, embedding in zip(of_faces, embed_faces(surrogate.recognizer, pixels, landmarks), strict=True):
+                of_face.insert(-1, replace(of_face[-1], prototype=embedding))
+    return enrollments
 
 
 def enroll_people(folder: Path, recognizer: Recognizer, device: str) -> dict[str, Tensor]:

@@ -24,6 +24,7 @@ from deid.protection.progress import Watcher, nobody_watches
 from deid.protection.protector import Protector, load_protector, versions
 from deid.protection.rounds import run_rounds
 from deid.protection.task import PhotoTask, task_of
+from deid.protection.verification import shining_through
 from deid.storage.atomic import identities, keep_off, write_atomically
 from deid.types import FaceOutcome, FaceResult, Options, Outcome, PhotoResult
 
@@ -131,6 +132,7 @@ def process_faces(
         for row, i in enumerate(chosen)
         if records[i].outcome == "failed"
     ]
+    failed += shining_through(photo, [f.face for f in found], task.chain.device)
     outcome: Outcome = "failed" if failed else "protected"
     message = f"{source}: {'; '.join(failed)}" if failed else ""
     data: bytes | None = attempt.data
@@ -175,7 +177,8 @@ def _untouched(found: FoundFace) -> FaceResult:
 def _face_result(task: PhotoTask, attempt: Attempt, row: int) -> FaceResult:
     """The record of one chosen face, from the last look at the encoded file."""
     found, check, surrogate = task.found[row], attempt.checks[row], task.surrogates[0]
-    shown, published = task.enrollments[0][row][0], check.published
+    which = 0 if found.person else -1
+    shown, published = task.enrollments[0][row][which], check.published
     clean_rank = int(rank_of(surrogate.gallery.logits(found.embedding[None], [shown]), 0))
     hidden = row in attempt.hidden
     k = None if hidden else task.ks[row]
@@ -190,9 +193,9 @@ def _face_result(task: PhotoTask, attempt: Attempt, row: int) -> FaceResult:
         k=k,
         exact=k is not None and is_exact(check, k),
         rank_before=clean_rank,
-        rank_after=published.ranks[0][0],
+        rank_after=published.ranks[0][which],
         similarity_before=float(found.embedding @ shown.prototype),
-        similarity_after=published.similarities[0][0],
+        similarity_after=published.similarities[0][which],
         matches_at_far_1e_2=None if surrogate.threshold is None else published.matching[0],
         ssim=ssim(clean, after, data_range=1, win_size=7).item(),
         cw_ssim=float(cw_ssim(clean, after)),

@@ -60,8 +60,8 @@ class PhotoTask:
             paste(pixels, noise[row], self.chain.transforms[row], self.chain.patches[row].region)
         return pixels
 
-    def encoded(self, pixels: np.ndarray) -> tuple[bytes, np.ndarray]:
-        """The file of the photo with these pixels instead of its own, and the pixels that the file shows."""
+    def encoded(self, pixels: np.ndarray) -> tuple[bytes, Photo]:
+        """The file of the photo with these pixels instead of its own, and what is read from it."""
         options = self.protector.options
         data = encode_photo(
             replace(self.photo, pixels=pixels),
@@ -70,7 +70,7 @@ class PhotoTask:
             keep_metadata=options.keep_metadata,
             keep_position=options.keep_position,
         )
-        return data, decode_photo(data).pixels
+        return data, decode_photo(data)
 
 
 def task_of(
@@ -89,7 +89,7 @@ def task_of(
         photo=photo,
         found=tuple(found),
         ks=tuple(ks),
-        enrollments=enrollments_by_surrogate(photo.pixels, found, surrogates),
+        enrollments=enrollments_by_surrogate(photo, found, surrogates),
         profile=profile,
         file_format=file_format,
         protector=protector,

@@ -1,17 +1,21 @@
 """The saved file, looked at again: what surrogates make of every chosen face, found and aligned afresh.
 
-Once as it is published, and once after every handling of the profile.
+Once as it is published, and once after every handling of the profile; where it is transparent, also on white and on
+black.
 """
 
 from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
+import torch
 from torch import Tensor
 
 from deid.anonymity.conditions import rank_of
 from deid.faces.align import patch_around
-from deid.faces.detect import detect_again
+from deid.faces.detect import detect_again, detect_faces, same_face
+from deid.faces.face import Face
+from deid.images.photo import Photo, as_seen
 from deid.protection.surrogates import Surrogate
 from deid.protection.task import PhotoTask
 from deid.recognizers.gallery import Enrollment
@@ -22,6 +26,7 @@ from deid.recognizers.recognizer import embed_faces
 class Observation:
     """One face after one handling.
 
+    background: on which a transparent photo is seen; empty for its own colors.
     landmarks: (5, 2) where it was found again, or its original ones.
     found_again: whether a fresh detection finds it.
     patch: its pixels there (C, h, w), those of the file as published where the handling leaves another size.
@@ -30,6 +35,7 @@ class Observation:
     """
 
     handling: str
+    background: str
     landmarks: np.ndarray
     found_again: bool
     patch: Tensor
@@ -48,7 +54,10 @@ class Observation:
 
 @dataclass(frozen=True, eq=False)
 class FaceCheck:
-    """All observations of one face, as published first. aligned: published, at the original alignment (C, S, S)."""
+    """All observations of one face, as published first.
+
+    aligned: the file's own colors at the original alignment (C, S, S).
+    """
 
     observations: tuple[Observation, ...]
     aligned: Tensor
@@ -58,31 +67,52 @@ class FaceCheck:
         return self.observations[0]
 
 
-def verify(task: PhotoTask, saved: np.ndarray) -> list[FaceCheck]:
-    """A check of each chosen face. saved: the pixels of the encoded file."""
+def verify(task: PhotoTask, saved: Photo) -> list[FaceCheck]:
+    """A check of each chosen face. saved: the encoded file, read again."""
     faces, chain = [f.face for f in task.found], task.chain
     observed: list[list[Observation]] = [[] for _ in faces]
-    for name, handle in task.profile.handlings.items():  # one after the other: a large photo is not held five times
+    looks = [(look, handling) for look in as_seen(saved).items() for handling in task.profile.handlings.items()]
+    for (background, seen), (name, handle) in looks:  # one after the other: a large photo is not held five times
         with task.timing.timed("codec"):
-            pixels = handle(saved)
+            pixels = handle(seen)
         with task.timing.timed("detect"):
             again = detect_again(pixels, faces, device=str(chain.device))
         landmarks = [(found or face).landmarks for found, face in zip(again, faces, strict=True)]
-        shown = pixels if pixels.shape == saved.shape else saved
+        shown = pixels if pixels.shape == seen.shape else seen
         with task.timing.timed("verify"):
             embeddings = [embed_faces(surrogate.recognizer, pixels, landmarks) for surrogate in task.surrogates]
             for row, found in enumerate(again):
                 of_face = [embedded[row] for embedded in embeddings]
-                patch = patch_around(shown, chain.transforms[row], chain.template.size).pixels
-                observed[row].append(_observe(task, row, name, landmarks[row], found is not None, patch, of_face))
+                look = (name, background, landmarks[row], found is not None, _patch(task, row, shown))
+                observed[row].append(_observe(task, row, *look, of_face))
         task.progress.looked({row: min(of_face[-1].ranks[0]) for row, of_face in enumerate(observed)})
-    return [FaceCheck(tuple(of_face), chain.aligned(row, of_face[0].patch)) for row, of_face in enumerate(observed)]
+    return [
+        FaceCheck(tuple(of_face), chain.aligned(row, _patch(task, row, saved.pixels)))
+        for row, of_face in enumerate(observed)
+    ]
+
+
+def shining_through(photo: Photo, faces: Sequence[Face], device: torch.device) -> list[str]:
+    """What is wrong with a transparent photo in which others are seen than the `faces` of its own colors."""
+    return [
+        f"another face shows{background}: lay the photo on one color first"
+        for background, pixels in as_seen(photo).items()
+        if background
+        for face in detect_faces(pixels, device=str(device))
+        if same_face(face, faces) is None
+    ]
+
+
+def _patch(task: PhotoTask, row: int, pixels: np.ndarray) -> Tensor:
+    """A face's pixels (C, h, w) in a version of the photo that has its size."""
+    return patch_around(pixels, task.chain.transforms[row], task.chain.template.size).pixels
 
 
 def _observe(
     task: PhotoTask,
     row: int,
     handling: str,
+    background: str,
     landmarks: np.ndarray,
     found_again: bool,
     patch: Tensor,
@@ -95,6 +125,7 @@ def _observe(
     ]
     return Observation(
         handling=handling,
+        background=background,
         landmarks=landmarks,
         found_again=found_again,
         patch=patch,

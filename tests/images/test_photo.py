@@ -13,7 +13,7 @@ from PIL import Image
 
 from deid.errors import CannotWrite, UnsupportedFormat
 from deid.images import pillow_settings
-from deid.images.photo import Photo, decode_photo, encode_photo, read_photo
+from deid.images.photo import Photo, as_seen, decode_photo, encode_photo, read_photo
 
 
 @pytest.mark.parametrize("file_format", [*LOSSLESS, "GIF"])
@@ -154,6 +154,23 @@ def test_alpha_is_laid_on_white_where_it_cannot_be_kept(file_format: str) -> Non
     assert photo.alpha is None
     assert photo.pixels[:, :15].min() > 245
     assert photo.pixels[:, 17:].max() < 10
+
+
+@pytest.mark.parametrize("shape", [(4, 6), (4, 6, 3)])
+def test_what_programs_show_of_a_transparent_photo(shape: tuple[int, ...]) -> None:
+    pixels, opaque = np.full(shape, 100, np.uint8), np.full((4, 6), 255, np.uint8)
+    for alpha in (None, opaque):
+        ((background, seen),) = as_seen(Photo(pixels, alpha)).items()
+        assert (background, seen is pixels) == ("", True)
+    alpha = opaque.copy()
+    alpha[:, 3:], alpha[0, 0] = 0, 128
+    seen = as_seen(Photo(pixels, alpha))
+    assert list(seen) == ["", " on white", " on black"]
+    for background, color in ((" on white", 255), (" on black", 0)):
+        assert seen[background].shape == shape
+        assert (seen[background][:, 3:] == color).all()
+        assert (seen[background][1:, :3] == 100).all()
+        assert np.abs(seen[background][0, 0].astype(float) - (100 * 128 + color * 127) / 255).max() <= 1
 
 
 def test_jpeg_is_444_at_quality_95_and_holds_noise() -> None:

@@ -19,7 +19,7 @@ def seen(*ranks: int, handling: str = HANDLINGS[0], matching: Sequence[bool] = (
     """At these ranks, of a surrogate each."""
     matching = tuple(matching) or (False,) * len(ranks)
     of_each = tuple((rank,) for rank in ranks)
-    return Observation(handling, np.zeros((5, 2)), True, NOTHING, of_each, ((0.0,),) * len(ranks), matching)
+    return Observation(handling, "", np.zeros((5, 2)), True, NOTHING, of_each, ((0.0,),) * len(ranks), matching)
 
 
 def check(*ranks: int) -> FaceCheck:

@@ -23,7 +23,7 @@ def check_of(pixels: np.ndarray, saved: np.ndarray, names: Sequence[str], protec
     photo = Photo(pixels)
     task = task_of(photo, protector.find(photo), [2], protector, "PNG")
     handlings = {name: HANDLINGS[name] for name in names}
-    (check,) = verify(replace(task, profile=replace(task.profile, handlings=handlings)), saved)
+    (check,) = verify(replace(task, profile=replace(task.profile, handlings=handlings)), Photo(saved))
     return check
 
 
