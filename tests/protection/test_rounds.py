@@ -78,8 +78,8 @@ class World(PhotoTask):
 
     codec: Callable[[int, np.ndarray], np.ndarray] = lambda round_, pixels: pixels
 
-    def encoded(self, pixels: np.ndarray) -> tuple[bytes, np.ndarray]:
-        return f"round {self.progress.round}".encode(), self.codec(self.progress.round, pixels)
+    def encoded(self, pixels: np.ndarray) -> tuple[bytes, Photo]:
+        return f"round {self.progress.round}".encode(), Photo(self.codec(self.progress.round, pixels))
 
 
 @pytest.fixture
