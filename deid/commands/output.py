@@ -22,6 +22,7 @@ class Progress(Protocol):
 
 
 HIDDEN = {"blur": "blurred", "pixelate": "pixelated"}
+NOT_LISTED = "a face that is not listed here was not found: it is as it was"
 _ORDER = ("protected", "failed", "no-face", "unreadable", "skipped")
 
 
@@ -72,7 +73,7 @@ def photo_summary(result: PhotoResult, gallery: int | None) -> list[str]:
             hint = f"--fallback hides a face that cannot be protected, {hint}"
         return [*lines, f"nothing was written; {hint}"]
     state = "written although not verified" if result.outcome == "failed" else "saved and verified"
-    return [*lines, f"{state}: {result.output}"]
+    return [*lines, f"{state}: {result.output}", NOT_LISTED]
 
 
 def folder_summary(result: FolderResult) -> list[str]:

@@ -103,6 +103,7 @@ def test_the_summary_of_a_photo(protect, capsys) -> None:
         "it still matches at FAR 1e-2",
         "face 2: left as it was",
         "saved and verified: out.png",
+        "a face that is not listed here was not found: it is as it was",
         f"{SENTENCE}; protection is against {Options().recognizer}, other recognizers may still match.",
     ]
     assert err.splitlines()[0] == "protecting in.png"
