@@ -171,8 +171,7 @@ def _face_line(face: FaceResult, gallery: int | None, method: str) -> str:
     size = f" of {gallery:,}" if gallery else ""
     parts = [f"rank {face.rank_before} → {face.rank_after}{size}"]
     if face.k is not None and face.rank_after != face.k:
-        further = " or further down" if face.outcome == "protected" else ""
-        parts[0] += f" (asked for {face.k}{further})"
+        parts[0] += f" (asked for {face.k})"
     elif face.k is not None and not face.exact:
         parts[0] += ", elsewhere after handling"
     if face.fallback is not None:

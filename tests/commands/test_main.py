@@ -119,7 +119,7 @@ def test_the_summary_counts_the_identities_that_are_no_candidates_any_more(prote
     protect(a_result(profile="transfer", faces=[replace(FACE, rank_after=431), replace(FACE, rank_after=6)]))
     assert cli.run(["photo", "in.png", "--profile", "transfer"]) == 0
     out = capsys.readouterr().out
-    assert "rank 1 → 431 of 1,001 (asked for 4 or further down)" in out
+    assert "rank 1 → 431 of 1,001 (asked for 4)" in out
     assert "The true identity of 1 of 2 faces is beyond the first 6 candidates; protection" in out
 
 
