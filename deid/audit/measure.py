@@ -15,7 +15,7 @@ from torch import Tensor
 from deid.audit.matching import match_faces, same_photo, thumbnail
 from deid.errors import ImageError
 from deid.faces.align import align_face, align_patch, patch_around, transform_to
-from deid.faces.detect import detect_each
+from deid.faces.detect import detect_faces
 from deid.faces.face import Face, scaled
 from deid.faces.templates import LIGHTCNN_TEMPLATE, Template
 from deid.images.handlings import HANDLINGS
@@ -108,7 +108,8 @@ def measure_photo(
     before = photo.pixels
     problems = [_problem(before, version) for _, version in versions]
     sound = [version for (_, version), problem in zip(versions, problems, strict=True) if version and not problem]
-    clean_faces, *faces = detect_each([before, *(version.pixels for version in sound)], device=device)
+    clean_faces = detect_faces(before, device=device)
+    faces = [detect_faces(version.pixels, device=device) for version in sound]
     original = _original(sha256, before, clean_faces, recognizers, stopwatch)
     detected = iter(faces)
     measured = []

@@ -17,7 +17,8 @@ from deid.anonymity.intervals import proportion
 from deid.experiments.kept import kept_lines
 from deid.faces.detect import detect_faces
 from deid.faces.face import Face
-from deid.faces.search import angle_of, search
+from deid.faces.mtcnn import mtcnn
+from deid.faces.orientation import angle_of
 from deid.images.photo import read_photo
 from deid.training.data import central_face, held_out_people
 
@@ -26,7 +27,7 @@ NARROW = 24  # pixels of a face's width, in the row of small faces
 RIGHT_WAY_UP = math.radians(30)
 
 Detector = Callable[[np.ndarray], list[Face]]
-DETECTORS: dict[str, Detector] = {"MTCNN": detect_faces, "MTCNN and CenterFace, four turns": search}
+DETECTORS: dict[str, Detector] = {"MTCNN": lambda rgb: mtcnn(rgb[None])[0], "both detectors": detect_faces}
 
 
 @dataclass(frozen=True)

@@ -1,102 +1,219 @@
-"""Face detection with MTCNN (Zhang, Zhang, Li, Qiao, 2016; the weights that ship inside facenet-pytorch)."""
+"""Every face of a photo, whichever way up and at any size, by two detectors.
 
-from collections.abc import Sequence
-from functools import cache
-from typing import TYPE_CHECKING
+MTCNN finds upright faces and places their landmarks best; CenterFace finds turned, cut and covered ones. One pass of each
+tells where faces may be. A place of which both say the same is a face; any other is looked at closely, in its own crop
+turned by 90, 180 and 270°, and the turn in which a face is seen best gives the landmarks: so a face upside down is not
+taken for an upright one with its eyes on its cheeks.
+"""
 
+import math
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+
+import cv2
 import numpy as np
-import torch
-from PIL import Image
 
-from deid.faces.face import Face, overlap, scaled
+from deid.faces.centerface import centerface
+from deid.faces.face import Face, left_to_right, overlap, scaled
+from deid.faces.mtcnn import LARGER, mtcnn, refined
+from deid.faces.orientation import angle_of, misfit, turned_back
 
-if TYPE_CHECKING:
-    from facenet_pytorch import MTCNN
-
-MIN_FACE_SIZE = 20  # pixels of the searched picture
-MAX_SEARCHED_SIDE = 2048  # larger photos are searched at this size: a 100-megapixel pyramid does not fit in memory
-MIN_PROBABILITY = 0.9
+SURE = 0.5  # CenterFace's score from which on something is a face
+PERHAPS = 0.25  # and from which on it is possibly one
+WORTH_A_LOOK = 0.15  # CenterFace's score in its first passes; of sideways faces it is lower
+ALONE = 0.99  # MTCNN's probability from which on its word alone is enough
+HERE = 0.2  # intersection over union from which on a closer look is at the same place
+PLAIN = 0.6  # CenterFace's score of an upright face on which no closer look is spent, where MTCNN agrees
+AGREE = 0.25  # of the eyes' distance: two detectors' landmarks so far apart say the same
+UPRIGHT = math.radians(45)
+MTCNN_SIDE = 1536  # pixels, of which MTCNN sees faces from 28 on: CenterFace sees smaller ones better, and sooner
+SIDE = 2048  # pixels: CenterFace's first pass; of photos more than twice as large half their size
+TILE = 2048  # pixels a side: what is searched in one piece, so that memory does not grow with the photo
+TILES_SHARE = 256  # pixels: a face on the seam of two tiles is whole in one of them
+LARGEST = 800  # pixels: larger faces are seen in a picture reduced by REDUCED
+REDUCED = 4
+CROP = 96  # pixels: a place looked at closely, the face half as wide
 SAME_FACE = 0.4  # intersection over union from which on two boxes are taken for one face's
 
 
-@cache
-def _mtcnn(device: str) -> "MTCNN":
-    from facenet_pytorch import MTCNN  # brings torchvision, seconds for who mistyped a photo's name
+@dataclass(frozen=True)
+class Detected:
+    """faces, left to right, and possible ones, the likeliest first; possible: with CenterFace's score."""
 
-    mtcnn = MTCNN(keep_all=True, min_face_size=MIN_FACE_SIZE, device=torch.device(device)).eval()
-    # A CPU pools such maps several times faster.
-    return mtcnn.to(memory_format=torch.channels_last)
+    faces: tuple[Face, ...] = ()
+    possible: tuple[Face, ...] = ()
+
+
+def detect(pixels: np.ndarray, *, device: str = "cpu", sure: float = SURE) -> Detected:
+    """Who is in a photo, uint8 (H, W, 3) RGB or (H, W) gray.
+
+    sure: CenterFace's score, in [0, 1], from which on something is a face and not only a possible one.
+    """
+    rgb = pixels if pixels.ndim == 3 else np.repeat(pixels[:, :, None], 3, axis=2)
+    if not rgb.size:
+        return Detected()
+    upright = _by_mtcnn(rgb, device)
+    certain, possible = [], []
+    for known, seen in _places(upright, _by_centerface(rgb)):
+        if known is not None and seen is not None and seen.probability >= PLAIN and _is_plain(known, seen):
+            certain.append(known)
+        elif (place := seen or known) is not None:
+            face, score = _aligned_best(rgb, known, seen, _closely(rgb, place))
+            if face is not None:
+                is_sure = score >= sure or (face is known and known.probability >= ALONE)
+                (certain if is_sure else possible).append(face if face is known else replace(face, probability=score))
+    certain = _distinct(certain)
+    possible = [face for face in _distinct(possible) if same_face(face, certain) is None]
+    is_reduced = max(rgb.shape[:2]) > MTCNN_SIDE
+    coarse = [face for face in certain if is_reduced or not _is_one_of(face, upright)]
+    certain = [face for face in certain if not _is_one_of(face, coarse)] + refined(rgb, coarse, device=device)
+    return Detected(tuple(left_to_right(certain)), tuple(refined(rgb, possible, device=device)))
+
+
+def _is_one_of(face: Face, faces: Sequence[Face]) -> bool:
+    return any(face is other for other in faces)
+
+
+def _aligned_best(
+    rgb: np.ndarray, known: Face | None, seen: Face | None, closely: Face | None
+) -> tuple[Face | None, float]:
+    """Of MTCNN's face, CenterFace's first look at it and the closer one: the one to align by, and CenterFace's score.
+
+    MTCNN places the landmarks of an upright face best, but reads a turned one as upright, and guesses where those of a
+    face are that the photo's edge cuts off.
+    """
+    looks = [face for face in (seen, closely) if face is not None]
+    score = max((face.probability for face in looks), default=0.0)
+    best = max(looks, key=lambda face: face.probability - misfit(face.landmarks), default=None)
+    is_whole = known is not None and bool(((known.landmarks >= 0) & (known.landmarks < rgb.shape[1::-1])).all())
+    if known is not None and (best is None or (is_whole and abs(angle_of(best.landmarks)) <= UPRIGHT)):
+        return known, score
+    return (best, score) if score >= PERHAPS else (known, score)
+
+
+def _by_mtcnn(rgb: np.ndarray, device: str) -> list[Face]:
+    reduced = _reduced(rgb, MTCNN_SIDE)
+    x, y = rgb.shape[1] / reduced.shape[1], rgb.shape[0] / reduced.shape[0]
+    return [_inside(scaled(face, x, y), rgb) for face in mtcnn(reduced[None], device=device, smallest=LARGER)[0]]
+
+
+def _by_centerface(rgb: np.ndarray) -> list[Face]:
+    """Where CenterFace sees anything: in the photo piece by piece, upside down, and reduced for large faces."""
+    base = _reduced(rgb, max(SIDE, max(rgb.shape[:2]) // 2))
+    side = max(base.shape[:2])
+    searches, found = [(base, 0), (_reduced(base, max(1, side // 2)), 2)], []
+    while side > LARGEST:
+        side //= REDUCED
+        searches.append((_reduced(base, side), 0))
+    for picture, turn in searches:
+        turned = np.rot90(picture, turn)
+        height, width = turned.shape[:2]
+        for left, top, tile in _tiles(turned):
+            for face in centerface(tile[None], threshold=WORTH_A_LOOK)[0]:
+                back = turned_back(_moved(face, left, top), turn, height, width)
+                found.append(_inside(scaled(back, rgb.shape[1] / width, rgb.shape[0] / height), rgb))
+    return _distinct(found)
+
+
+def _inside(face: Face, rgb: np.ndarray) -> Face:
+    """The face with what of its box lies in the photo: detectors guess differently how far it goes on beyond."""
+    height, width = rgb.shape[:2]
+    x0, y0, x1, y1 = face.box
+    box = (min(max(x0, 0.0), width), min(max(y0, 0.0), height), min(max(x1, 0.0), width), min(max(y1, 0.0), height))
+    return replace(face, box=box)
+
+
+def _is_plain(known: Face, seen: Face) -> bool:
+    """Whether both detectors place the landmarks of an upright face alike."""
+    eyes = float(np.linalg.norm(known.landmarks[1] - known.landmarks[0]))
+    apart = float(np.abs(known.landmarks - seen.landmarks).mean())
+    return apart <= AGREE * eyes and abs(angle_of(seen.landmarks)) <= UPRIGHT
+
+
+def _closely(rgb: np.ndarray, place: Face) -> Face | None:
+    """The face at a place, as CenterFace sees it best in any quarter turn of its crop; None where it sees none."""
+    x0, y0, x1, y1 = place.box
+    crop, left, top, scale = _crop(rgb, ((x0 + x1) / 2, (y0 + y1) / 2), 2 * max(x1 - x0, y1 - y0), CROP)
+    turns = np.stack([np.rot90(crop, turn) for turn in range(4)])
+    looks = [
+        _inside(_moved(scaled(turned_back(face, turn, CROP, CROP), 1 / scale, 1 / scale), left, top), rgb)
+        for turn, faces in enumerate(centerface(turns, threshold=WORTH_A_LOOK))
+        for face in faces
+    ]
+    looks = [face for face in looks if overlap(face.box, place.box) >= HERE]
+    return max(looks, key=lambda face: face.probability - misfit(face.landmarks), default=None)
+
+
+def _crop(rgb: np.ndarray, center: tuple[float, float], side: float, size: int) -> tuple[np.ndarray, int, int, float]:
+    """A square of a photo, black beyond its edge, resized to `size`: the pixels, its corner, and its scale."""
+    whole = max(2, round(side))
+    left, top = round(center[0] - whole / 2), round(center[1] - whole / 2)
+    height, width = rgb.shape[:2]
+    x0, y0, x1, y1 = max(0, left), max(0, top), min(width, left + whole), min(height, top + whole)
+    square = np.zeros((whole, whole, 3), np.uint8)
+    if x1 > x0 and y1 > y0:
+        square[y0 - top : y1 - top, x0 - left : x1 - left] = rgb[y0:y1, x0:x1]
+    method = cv2.INTER_AREA if whole > size else cv2.INTER_CUBIC
+    return np.asarray(cv2.resize(square, (size, size), interpolation=method)), left, top, size / whole
+
+
+def _moved(face: Face, x: float, y: float) -> Face:
+    x0, y0, x1, y1 = face.box
+    return replace(face, box=(x0 + x, y0 + y, x1 + x, y1 + y), landmarks=face.landmarks + (x, y))
+
+
+def _reduced(rgb: np.ndarray, side: int) -> np.ndarray:
+    """A picture at most `side` pixels wide and high."""
+    scale = side / max(rgb.shape[:2])
+    if scale >= 1:
+        return rgb
+    size = (max(1, round(rgb.shape[1] * scale)), max(1, round(rgb.shape[0] * scale)))
+    return np.asarray(cv2.resize(rgb, size, interpolation=cv2.INTER_AREA))
+
+
+def _tiles(rgb: np.ndarray) -> Iterator[tuple[int, int, np.ndarray]]:
+    """Pieces that cover a picture: the left and upper edge of each, and its pixels."""
+    for top in _starts(rgb.shape[0]):
+        for left in _starts(rgb.shape[1]):
+            yield left, top, rgb[top : top + TILE, left : left + TILE]
+
+
+def _starts(length: int) -> range:
+    return range(0, max(1, length - TILES_SHARE), TILE - TILES_SHARE) if length > TILE else range(1)
+
+
+def _places(upright: Sequence[Face], seen: Sequence[Face]) -> list[tuple[Face | None, Face | None]]:
+    """MTCNN's face and CenterFace's at each place where either sees something."""
+    left = list(seen)
+    places: list[tuple[Face | None, Face | None]] = []
+    for face in upright:
+        other = same_face(face, left)
+        left = [candidate for candidate in left if candidate is not other]
+        places.append((face, other))
+    return [*places, *((None, face) for face in left)]
+
+
+def _distinct(faces: Sequence[Face]) -> list[Face]:
+    """One of those at one place, the most certain."""
+    kept: list[Face] = []
+    for face in sorted(faces, key=lambda face: -face.probability):
+        if same_face(face, kept) is None:
+            kept.append(face)
+    return kept
 
 
 def detect_faces(pixels: np.ndarray, *, device: str = "cpu") -> list[Face]:
-    """All faces of a photo, numbered left to right. pixels: uint8 (H, W, 3) RGB or (H, W) gray."""
-    return detect_each([pixels], device=device)[0]
+    """The faces of a photo, without possible ones, left to right. pixels: uint8 (H, W, 3) RGB or (H, W) gray."""
+    return list(detect(pixels, device=device).faces)
 
 
-def detect_each(photos: Sequence[np.ndarray], *, device: str = "cpu") -> list[list[Face]]:
-    """The same for several photos; those of one size are searched together, which is faster."""
-    searched = [_searched(pixels) for pixels in photos]
-    found: list[list[Face]] = [[] for _ in photos]
-    for shape in {rgb.shape for rgb in searched if rgb is not None}:
-        rows = [row for row, rgb in enumerate(searched) if rgb is not None and rgb.shape == shape]
-        batch = np.stack([rgb for rgb in searched if rgb is not None and rgb.shape == shape])
-        for row, faces in zip(rows, detect_batch(batch, device=device), strict=True):
-            height, width = photos[row].shape[:2]
-            found[row] = [scaled(face, width / shape[1], height / shape[0]) for face in faces]
-    return found
-
-
-def _searched(pixels: np.ndarray) -> np.ndarray | None:
-    """The RGB picture that is searched for faces; None for one in which MTCNN cannot find any."""
-    rgb = pixels if pixels.ndim == 3 else np.repeat(pixels[:, :, None], 3, axis=2)
-    height, width = rgb.shape[:2]
-    # MTCNN crashes on pictures smaller than its smallest face.
-    if min(height, width) < MIN_FACE_SIZE:
-        return None
-    scale = min(1.0, MAX_SEARCHED_SIDE / max(height, width))
-    if scale < 1:
-        size = (max(1, round(width * scale)), max(1, round(height * scale)))
-        if min(size) < MIN_FACE_SIZE:
-            return None
-        rgb = np.asarray(Image.fromarray(rgb).resize(size, Image.Resampling.BOX, reducing_gap=2))
-    return rgb
-
-
-def detect_batch(pictures: np.ndarray, *, device: str = "cpu") -> list[list[Face]]:
-    """The faces of each of several RGB pictures of one size, uint8 (N, H, W, 3), H and W ≥ 20."""
-    try:
-        boxes, probabilities, landmarks = _mtcnn(device).detect(pictures, landmarks=True)
-    except (RuntimeError, ValueError) as error:
-        # With no candidate at all in its first stage, MTCNN concatenates an empty list; anything else is a defect.
-        if "expected a non-empty list" not in str(error):
-            raise
-        return [[] for _ in pictures]
-    return [
-        _left_to_right(*found) if found[0] is not None else []
-        for found in zip(boxes, probabilities, landmarks, strict=True)
-    ]
+def detect_again(pixels: np.ndarray, faces: Sequence[Face], *, device: str = "cpu") -> list[Face | None]:
+    """Each of the faces where a fresh search finds it in another version of their photo; None where it does not."""
+    found = detect_faces(pixels, device=device)
+    return [same_face(face, found) for face in faces]
 
 
 def same_face(face: Face, candidates: Sequence[Face]) -> Face | None:
     """The candidate that overlaps most, if that is enough to be this face."""
     best = max(candidates, key=lambda other: overlap(face.box, other.box), default=None)
     return best if best is not None and overlap(face.box, best.box) >= SAME_FACE else None
-
-
-def detect_again(pixels: np.ndarray, faces: Sequence[Face], *, device: str = "cpu") -> list[Face | None]:
-    """Each of the faces where a fresh detection finds it in another version of their photo; None where it does not."""
-    found = detect_faces(pixels, device=device)
-    return [same_face(face, found) for face in faces]
-
-
-def _left_to_right(boxes: np.ndarray, probabilities: np.ndarray, landmarks: np.ndarray) -> list[Face]:
-    faces = [
-        Face(
-            (float(box[0]), float(box[1]), float(box[2]), float(box[3])),
-            np.asarray(points, np.float64),
-            float(probability),
-        )
-        for box, probability, points in zip(boxes, probabilities, landmarks, strict=True)
-        if probability >= MIN_PROBABILITY
-    ]
-    return sorted(faces, key=lambda face: (face.box[0] + face.box[2], face.box[1]))

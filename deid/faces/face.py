@@ -1,6 +1,6 @@
 """A detected face, and what two of them have in common."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -40,3 +40,8 @@ def scaled(face: Face, x: float, y: float) -> Face:
         return face
     box = (face.box[0] * x, face.box[1] * y, face.box[2] * x, face.box[3] * y)
     return Face(box, (face.landmarks + 0.5) * (x, y) - 0.5, face.probability)
+
+
+def left_to_right(faces: Iterable[Face]) -> list[Face]:
+    """By the middle of the box; of two at one place the upper one first."""
+    return sorted(faces, key=lambda face: (face.box[0] + face.box[2], face.box[1]))

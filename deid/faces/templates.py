@@ -41,3 +41,8 @@ MOBILENET_TEMPLATE = Template(
 FACENET_TEMPLATE = Template(
     size=160, channels=3, points=((43.8, 62.5), (115.2, 62.5), (79.5, 94.1), (48.1, 122.1), (110.9, 122.1))
 )
+
+# Where MTCNN's last network finds them in the square that the one before it hands over (mean of 100 people of LFW).
+ONET_TEMPLATE = Template(
+    size=48, channels=3, points=((16.0, 18.0), (32.3, 17.7), (24.3, 27.3), (17.2, 35.8), (31.6, 35.5))
+)

@@ -17,8 +17,8 @@ from torch import Tensor
 
 from deid.errors import UsageError
 from deid.faces.align import lightcnn_transform, sampling_grid, warp
-from deid.faces.detect import detect_batch
 from deid.faces.face import Face
+from deid.faces.mtcnn import mtcnn
 
 MARGIN = 32
 CROP = 128 + 2 * MARGIN
@@ -91,7 +91,7 @@ def _prepare(people: Path, cache: Path) -> None:
     for start in range(0, len(files), BATCH):
         batch = files[start : start + BATCH]
         pictures = np.stack([np.asarray(Image.open(file).convert("RGB")) for file in batch])
-        for file, picture, faces in zip(batch, pictures, detect_batch(pictures), strict=True):
+        for file, picture, faces in zip(batch, pictures, mtcnn(pictures), strict=True):
             face = central_face(faces, picture.shape[:2])
             if face is not None:
                 crop, points = cut(picture, face.landmarks)

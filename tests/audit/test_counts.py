@@ -21,7 +21,7 @@ from deid.audit.galleries import Gallery, galleries_of
 from deid.audit.persons import ReferenceFace, another_photo, one_per_person
 from deid.audit.references import References, thresholds_of
 from deid.faces.align import align_face
-from deid.faces.detect import detect_batch
+from deid.faces.mtcnn import mtcnn
 from deid.images.handlings import AS_PUBLISHED, HANDLINGS
 from deid.recognizers.checkpoints import load_recognizer, manifest
 from deid.recognizers.imports import import_checkpoint
@@ -286,7 +286,7 @@ class TestGalleries:
             pixels = np.stack([np.asarray(picture) for picture in pictures])
             faces = [
                 align_face(picture, max(found, key=lambda face: face.area).landmarks, recognizer.template)
-                for picture, found in zip(pixels, detect_batch(pixels), strict=True)
+                for picture, found in zip(pixels, mtcnn(pixels), strict=True)
                 if found
             ]
             embeddings.append(recognizer.embed(torch.stack(faces)).numpy())

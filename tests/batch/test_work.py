@@ -3,6 +3,7 @@
 import pickle
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -85,13 +86,13 @@ def test_a_clean_photo_is_searched_once(
     photos: Path, protector: Protector, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     clean = np.asarray(Image.open(photos / "astronaut.png"))
-    searched, real = [], detect.detect_batch
+    searched, real = [], detect.mtcnn
 
-    def counted(pictures: np.ndarray, *, device: str = "cpu") -> list[list[Face]]:
+    def counted(pictures: np.ndarray, **options: Any) -> list[list[Face]]:
         searched.append(bool((pictures[0] == clean).all()))
-        return real(pictures, device=device)
+        return real(pictures, **options)
 
-    monkeypatch.setattr(detect, "detect_batch", counted)
+    monkeypatch.setattr(detect, "mtcnn", counted)
     result = folder.protect_folder(photos, tmp_path / "out", OPTIONS, protector=protector)
     assert result.counts == {"protected": 1}
     assert sum(searched) == 1

@@ -1,11 +1,19 @@
+import math
 from pathlib import Path
 
 import numpy as np
 import pytest
 from PIL import Image
 
-from deid.faces.detect import detect_again, detect_faces, same_face
+from deid.faces.detect import Detected, detect, detect_again, detect_faces, same_face
 from deid.faces.face import Face, overlap, scaled
+from deid.faces.mtcnn import mtcnn
+from deid.faces.orientation import angle_of, turned_back
+
+
+@pytest.fixture(scope="module")
+def portrait(astronaut: np.ndarray) -> np.ndarray:
+    return np.ascontiguousarray(astronaut[:240, 90:350])
 
 
 def test_it_finds_the_astronaut_and_her_landmarks_in_order(astronaut: np.ndarray) -> None:
@@ -74,6 +82,75 @@ def test_a_scaled_face_lies_where_it_does_in_the_scaled_picture() -> None:
     assert larger.box == (2, 6, 6, 12)
     assert np.array_equal(larger.landmarks, np.tile([19.5, 29.5], (5, 1)))  # a pixel's center stays a center
     assert larger.probability == face.probability
+
+
+@pytest.mark.parametrize("turn", range(4))
+def test_a_face_is_found_whichever_way_up_and_its_landmarks_are_the_right_way_up(
+    portrait: np.ndarray, turn: int
+) -> None:
+    (upright,) = detect_faces(portrait)
+    (face,) = detect_faces(np.ascontiguousarray(np.rot90(portrait, turn)))
+    back = turned_back(face, turn, *portrait.shape[:2])
+    assert overlap(back.box, upright.box) > 0.6
+    assert np.abs(back.landmarks - upright.landmarks).max() < 0.05 * (upright.box[2] - upright.box[0])
+
+
+def test_an_upright_face_keeps_mtcnn_s_landmarks(portrait: np.ndarray) -> None:
+    (face,), ((known,),) = detect_faces(portrait), mtcnn(portrait[None])
+    assert np.array_equal(face.landmarks, known.landmarks)
+    assert face.box == known.box
+
+
+def test_a_sideways_face_beside_an_upright_one_is_found_as_well(portrait: np.ndarray) -> None:
+    side = np.full((260, 260, 3), 128, np.uint8)
+    side[:, :240] = np.rot90(portrait)
+    upright = np.full((260, 260, 3), 128, np.uint8)
+    upright[:240] = portrait
+    first, second = detect_faces(np.concatenate([upright, side], 1))
+    assert abs(angle_of(first.landmarks)) < 0.3
+    assert abs(angle_of(second.landmarks)) == pytest.approx(math.pi / 2, abs=0.3)
+
+
+def test_half_a_face_at_the_edge_is_found_and_its_box_ends_there(portrait: np.ndarray) -> None:
+    (known,) = detect_faces(portrait)
+    middle = round((known.box[0] + known.box[2]) / 2)
+    (half,) = detect_faces(np.ascontiguousarray(portrait[:, :middle]))
+    assert half.box[2] <= middle
+    assert overlap(half.box, (*known.box[:2], middle, known.box[3])) > 0.5
+
+
+def test_a_face_of_24_pixels_in_a_large_photo_is_found_with_landmarks_in_full_detail(portrait: np.ndarray) -> None:
+    small = Image.fromarray(portrait).resize((78, 72), Image.Resampling.BOX)
+    photo = Image.new("RGB", (3000, 2000), (120, 118, 110))
+    photo.paste(small, (2200, 900))
+    (known,) = detect_faces(np.asarray(small))
+    (face,) = detect_faces(np.asarray(photo))
+    assert np.abs(face.landmarks - (2200, 900) - known.landmarks).max() < 1.5
+
+
+def test_what_is_searched_in_pieces_is_found_once(portrait: np.ndarray, monkeypatch: pytest.MonkeyPatch) -> None:
+    whole = detect(np.concatenate([portrait, portrait], axis=1))
+    monkeypatch.setattr("deid.faces.detect.TILE", 240)
+    monkeypatch.setattr("deid.faces.detect.TILES_SHARE", 160)
+    in_pieces = detect(np.concatenate([portrait, portrait], axis=1))
+    assert len(in_pieces.faces) == len(whole.faces) == 2
+    for face, known in zip(in_pieces.faces, whole.faces, strict=True):
+        assert np.abs(face.landmarks - known.landmarks).max() < 3
+
+
+def test_what_no_detector_is_sure_of_is_a_possible_face(portrait: np.ndarray) -> None:
+    sideways = np.ascontiguousarray(np.rot90(portrait))
+    detected = detect(sideways, sure=0.99)
+    assert detected.faces == ()
+    (possible,) = detected.possible
+    assert 0.5 < possible.probability < 0.99
+    assert detect(sideways, sure=0.5).possible == ()
+
+
+def test_where_there_is_no_face_none_is_found() -> None:
+    rng = np.random.default_rng(0)
+    assert detect(rng.integers(0, 256, (200, 200, 3), dtype=np.uint8)) == Detected()
+    assert detect(np.full((10, 300, 3), 90, np.uint8)) == Detected()
 
 
 @pytest.mark.shared_data

@@ -9,7 +9,7 @@ from PIL import Image
 from torch import Tensor
 
 from deid.faces.align import align_face
-from deid.faces.detect import detect_batch
+from deid.faces.mtcnn import mtcnn
 from deid.faces.templates import Template
 from deid.training.data import central_face
 
@@ -20,7 +20,7 @@ def two_photos_each(folders: Iterable[Path], count: int, template: Template) -> 
     files = [file for both in [both for both in photos if len(both) == 2][:count] for file in both]
     pictures = np.stack([np.asarray(Image.open(file).convert("RGB")) for file in files])
     aligned = []
-    for picture, found in zip(pictures, detect_batch(pictures), strict=True):
+    for picture, found in zip(pictures, mtcnn(pictures), strict=True):
         face = central_face(found, picture.shape[:2])
         assert face is not None
         aligned.append(align_face(picture, face.landmarks, template))

@@ -1,0 +1,37 @@
+"""Which way up a face is, by its landmarks, and how well they fit a face at all."""
+
+import math
+from dataclasses import replace
+
+import numpy as np
+
+from deid.faces.align import least_squares_similarity
+from deid.faces.face import Face
+from deid.faces.templates import MOBILEFACENET_TEMPLATE
+
+_POINTS = np.array(MOBILEFACENET_TEMPLATE.points)
+_EYES = float(np.linalg.norm(_POINTS[1] - _POINTS[0]))
+
+
+def misfit(landmarks: np.ndarray) -> float:
+    """How far landmarks (5, 2) are from those of an upright face turned, scaled and moved; in distances of the eyes."""
+    fitted = least_squares_similarity(landmarks, _POINTS)
+    off = landmarks @ fitted[:, :2].T + fitted[:, 2] - _POINTS
+    return float(np.sqrt((off**2).sum(1).mean())) / _EYES
+
+
+def angle_of(landmarks: np.ndarray) -> float:
+    """By how much a face with these landmarks (5, 2) is turned, in radians, 0 for upright, from −π to π."""
+    fitted = least_squares_similarity(landmarks, _POINTS)
+    return math.atan2(fitted[1, 0], fitted[0, 0])
+
+
+def turned_back(face: Face, turn: int, height: int, width: int) -> Face:
+    """A face of the picture turned by `turn` quarters, as `numpy.rot90` turns, in the picture's own pixels (H, W)."""
+    corners = np.array([[face.box[0], face.box[1]], [face.box[2], face.box[3]]])
+    points = np.concatenate([corners, face.landmarks])
+    x, y = points.T
+    back = {0: (x, y), 1: (width - 1 - y, x), 2: (width - 1 - x, height - 1 - y), 3: (y, height - 1 - x)}
+    points = np.stack(back[turn], 1)
+    box = np.concatenate([points[:2].min(0), points[:2].max(0)])
+    return replace(face, box=(float(box[0]), float(box[1]), float(box[2]), float(box[3])), landmarks=points[2:])
