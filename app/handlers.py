@@ -141,7 +141,7 @@ def protect_photo(
     if cancel.is_set():
         raise Cancelled
     before, after = read_photo(photo.path), decode_photo(target.read_bytes())
-    found = protector.find(before)
+    found = protector.find(before).faces
     asked_about = [found[number - 1] for number in chosen]
     opinions = ask_recognizers(before.pixels, after.pixels, asked_about, protector, load=kept_recognizer)
     view = target

@@ -21,7 +21,11 @@ class Options:
     fallback: blur or pixelate, for faces that the method cannot protect; None: write nothing.
     profile: of `protection.profiles.PROFILES`.
     recognizer: whose ranks are reported.
-    faces: "all", "largest", or numbers left to right such as "1,3".
+    faces: "all", "largest", or numbers left to right such as "1,3"; "?1" takes in the first possible face.
+    excluded: numbers of faces to leave as they are.
+    boxes: faces that no detector sees: "x0,y0,x1,y1", with "@90", "@180" or "@270" where the top of the head points
+        right, down or left.
+    sure: the detector's score, in [0, 1], from which on something is a face and not only a possible one.
     people: a folder with a folder of photos for each known person.
     seed: makes the draw of k repeatable; it is secret without.
     quality: of a JPEG, WebP or HEIC output, 1 to 100.
@@ -38,6 +42,9 @@ class Options:
     profile: str = "robust"
     recognizer: str = "lightcnn9"
     faces: str = "all"
+    excluded: str = ""
+    boxes: tuple[str, ...] = ()
+    sure: float = 0.5
     people: Path | None = None
     seed: int | None = None
     quality: int = 95
@@ -89,10 +96,27 @@ class FaceResult:
 
 
 @dataclass(frozen=True)
+class PossibleFace:
+    """What no detector is sure of, left as it is. box: (x0, y0, x1, y1) in pixels of the upright photo; score: in [0, 1]."""
+
+    box: tuple[float, float, float, float]
+    score: float
+
+    def to_json(self) -> dict[str, Any]:
+        return {"box": [round(float(v), 2) for v in self.box], "score": round(self.score, 3)}
+
+
+def counted_possible(count: int) -> str:
+    """«1 possible face», «2 possible faces»."""
+    return f"{count} possible face{'' if count == 1 else 's'}"
+
+
+@dataclass(frozen=True)
 class PhotoResult:
     """One photo.
 
     output: None unless a file was written.
+    possible: the likeliest first; «?1» is the first of those that a search finds.
     method: the one asked for; what ran is in each face's `attack`.
     weights: recognizer attacked → SHA-256.
     message: one line for the user.
@@ -106,6 +130,7 @@ class PhotoResult:
     method: str
     k_level: int
     faces: tuple[FaceResult, ...] = ()
+    possible: tuple[PossibleFace, ...] = ()
     seconds: float = 0.0
     versions: Mapping[str, str] = field(default_factory=dict)
     weights: Mapping[str, str] = field(default_factory=dict)
@@ -121,6 +146,7 @@ class PhotoResult:
             "method": self.method,
             "k_level": self.k_level,
             "faces": [face.to_json() for face in self.faces],
+            "possible": [face.to_json() for face in self.possible],
             "seconds": round(self.seconds, 3),
             "versions": dict(self.versions),
             "weights": dict(self.weights),

@@ -24,6 +24,7 @@ from deid.batch.photo_tree import (
 from deid.batch.plan import find_people_in, person_by_person, plan_job
 from deid.batch.work import work
 from deid.errors import CannotWrite, ImageError, UsageError
+from deid.protection.options import is_of_one_photo
 from deid.protection.progress import Watcher, nobody_watches
 from deid.protection.protector import Protector, load_protector
 from deid.storage.atomic import Identity, identities, keep_off
@@ -59,6 +60,8 @@ def protect_folder(
     Raises UsageError, CheckpointError and CannotWrite (the journal); a photo's trouble is its outcome.
     """
     check_places(source, target)
+    if is_of_one_photo(options):
+        raise UsageError("a box and a possible face are of one photo: deid photo takes them, deid folder does not")
     protector = protector or load_protector(options)
     paths = sorted(photos_in(source))
     journal = Journal(journal_path(target), _configuration(source, options, protector))
@@ -107,6 +110,8 @@ def _configuration(source: Path, options: Options, protector: Protector) -> dict
         "further surrogates": {recognizer.name: recognizer.sha256[:16] for recognizer in further} or None,
         "people": quote(os.fsencode(options.people.resolve())) if options.people else None,
         "faces": options.faces,
+        "faces left out": options.excluded or None,
+        "sure": options.sure,
         "strength": options.strength,
         "max visibility": options.max_visibility,
     }

@@ -22,16 +22,16 @@ from deid.batch.clusters import Cluster, assign
 from deid.errors import UsageError
 from deid.faces.face import Face
 from deid.storage.private_database import closing_if_it_fails, open_private_database, trouble_with
-from deid.types import FaceResult, PhotoResult
+from deid.types import FaceResult, PhotoResult, PossibleFace
 
-VERSION = 2  # of the tables; another one's journals are refused
+VERSION = 3  # of the tables; another one's journals are refused
 _BROKEN = "the journal {path} cannot be used ({error}): move it away to begin anew"
 _SCHEMA = f"""
 CREATE TABLE IF NOT EXISTS configuration (value TEXT NOT NULL);
 CREATE TABLE IF NOT EXISTS clusters (id INTEGER PRIMARY KEY, total BLOB NOT NULL, faces INTEGER NOT NULL);
 CREATE TABLE IF NOT EXISTS photos (
     path TEXT PRIMARY KEY, input_sha256 TEXT NOT NULL, state TEXT NOT NULL, output_sha256 TEXT, replaced_sha256 TEXT,
-    result TEXT
+    result TEXT, possible TEXT NOT NULL DEFAULT '[]'
 );
 CREATE TABLE IF NOT EXISTS faces (
     path TEXT NOT NULL, number INTEGER NOT NULL, cluster INTEGER NOT NULL, face TEXT NOT NULL, embedding BLOB NOT NULL,
@@ -126,19 +126,25 @@ class Journal:
         return [Cluster(number, np.frombuffer(total, np.float32), faces) for number, total, faces in rows]
 
     def add_found(
-        self, path: str, input_sha256: str, found: Sequence[tuple[Face, np.ndarray]], threshold: float
+        self,
+        path: str,
+        input_sha256: str,
+        found: Sequence[tuple[Face, np.ndarray]],
+        threshold: float,
+        possible: Sequence[Face] = (),
     ) -> None:
         """A photo with its faces and their embeddings (D,), left to right, which join clusters as `assign` says.
 
-        Faces of an earlier version of the photo leave theirs first.
+        possible: what no detector is sure of; in no cluster. Faces of an earlier version of the photo leave theirs first.
         """
         with self._transaction():
             self._leave_clusters(path)
             # The hash of an earlier output stays known: it may be replaced.
             self._db.execute(
-                "INSERT INTO photos (path, input_sha256, state) VALUES (?, ?, 'found')"
-                " ON CONFLICT (path) DO UPDATE SET input_sha256 = excluded.input_sha256, state = 'found'",
-                (path, input_sha256),
+                "INSERT INTO photos (path, input_sha256, state, possible) VALUES (?, ?, 'found', ?)"
+                " ON CONFLICT (path) DO UPDATE SET"
+                " input_sha256 = excluded.input_sha256, state = 'found', possible = excluded.possible",
+                (path, input_sha256, json.dumps([_face_record(face) for face in possible])),
             )
             clusters = assign([embedding for _, embedding in found], self.clusters(), threshold)
             for number, ((face, embedding), cluster) in enumerate(zip(found, clusters, strict=True)):
@@ -148,7 +154,7 @@ class Journal:
                 )
                 self._db.execute(
                     "INSERT INTO faces (path, number, cluster, face, embedding) VALUES (?, ?, ?, ?, ?)",
-                    (path, number, cluster.id, _face_text(face), _blob(embedding)),
+                    (path, number, cluster.id, json.dumps(_face_record(face)), _blob(embedding)),
                 )
 
     def _leave_clusters(self, path: str) -> None:
@@ -165,7 +171,14 @@ class Journal:
     def faces_of(self, path: str) -> list[KnownFace]:
         """The faces of a photo, left to right."""
         rows = self._db.execute("SELECT face, embedding, cluster FROM faces WHERE path = ? ORDER BY number", (path,))
-        return [KnownFace(_face(face), np.frombuffer(blob, np.float32), cluster) for face, blob, cluster in rows]
+        return [
+            KnownFace(_face(json.loads(face)), np.frombuffer(blob, np.float32), cluster) for face, blob, cluster in rows
+        ]
+
+    def possible_of(self, path: str) -> list[Face]:
+        """The possible faces of a photo, the likeliest first."""
+        (text,) = self._db.execute("SELECT possible FROM photos WHERE path = ?", (path,)).fetchone()
+        return [_face(record) for record in json.loads(text)]
 
     def rank_counts(self, cluster: int | None = None) -> Counter[int]:
         """How many faces stand at each rank, over the run or within one cluster.
@@ -229,12 +242,11 @@ def of_another_version(path: Path) -> bool:
         return False
 
 
-def _face_text(face: Face) -> str:
-    return json.dumps({"box": face.box, "landmarks": face.landmarks.tolist(), "probability": face.probability})
+def _face_record(face: Face) -> dict[str, Any]:
+    return {"box": face.box, "landmarks": face.landmarks.tolist(), "probability": face.probability}
 
 
-def _face(text: str) -> Face:
-    record = json.loads(text)
+def _face(record: Mapping[str, Any]) -> Face:
     return Face(tuple(record["box"]), np.array(record["landmarks"], np.float64), record["probability"])
 
 
@@ -248,4 +260,5 @@ def photo_from_json(document: Mapping[str, Any]) -> PhotoResult:
     for face in document["faces"]:
         record = {("matches_at_far_1e_2" if key == "matches_at_far_1e-2" else key): v for key, v in face.items()}
         faces.append(FaceResult(**record | {"box": tuple(record["box"])}))
-    return PhotoResult(**{**document, "faces": tuple(faces)})
+    possible = tuple(PossibleFace(tuple(face["box"]), face["score"]) for face in document["possible"])
+    return PhotoResult(**{**document, "faces": tuple(faces), "possible": possible})

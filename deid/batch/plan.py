@@ -17,6 +17,7 @@ from deid.batch.work import Job
 from deid.errors import ImageError
 from deid.images.photo import read_photo
 from deid.methods import is_obfuscation
+from deid.protection.enrollment import FoundPhoto
 from deid.protection.options import chosen_faces
 from deid.protection.protector import Protector
 from deid.storage.hashes import file_sha256
@@ -40,10 +41,10 @@ def find_people_in(
     try:
         found = protector.find(read_photo(source / path))
     except ImageError:
-        found, sha256 = [], ""  # of no file: the next run looks again
+        found, sha256 = FoundPhoto(()), ""  # of no file: the next run looks again
     threshold = protector.recognizer.thresholds.get("1e-3", 1.0)
-    faces = [(f.face, f.embedding.cpu().numpy()) for f in found]
-    journal.add_found(journal_name(path), sha256, faces, threshold)
+    faces = [(f.face, f.embedding.cpu().numpy()) for f in found.faces]
+    journal.add_found(journal_name(path), sha256, faces, threshold, found.possible)
 
 
 def person_by_person(paths: Sequence[Path], journal: Journal) -> list[Path]:
@@ -67,13 +68,21 @@ def plan_job(source: Path, path: Path, target: Path, options: Options, journal: 
     entry, known = journal.entry(name), journal.faces_of(name)
     if entry is None:
         raise RuntimeError(f"{path} is not in the journal")
-    chosen = chosen_faces(options.faces, [face.face for face in known]) if known else []
+    chosen = chosen_faces(options, [face.face for face in known]) if known else []
     ks = [] if is_obfuscation(options.method) else draw_ks(name, [known[i] for i in chosen], options, journal)
     if ks:
         journal.reserve(name, dict(zip(chosen, ks, strict=True)))
     embeddings = np.stack([face.embedding for face in known]) if known else np.zeros((0, 0), np.float32)
-    faces = tuple(face.face for face in known)
-    return Job(source / path, target, entry.input_sha256, faces, embeddings, tuple(chosen), tuple(ks))
+    return Job(
+        source / path,
+        target,
+        entry.input_sha256,
+        tuple(face.face for face in known),
+        embeddings,
+        tuple(chosen),
+        tuple(ks),
+        tuple(journal.possible_of(name)),
+    )
 
 
 def draw_ks(name: str, faces: Sequence[KnownFace], options: Options, journal: Journal) -> list[int]:

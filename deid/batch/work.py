@@ -28,6 +28,7 @@ class Job:
     faces, embeddings: all its faces, left to right, and their clean embeddings, float32 (F, D).
     chosen: indices of those to protect.
     ks: a rank group for each of the chosen; none for an obfuscation.
+    possible: what no detector is sure of, and is left as it is.
     """
 
     source: Path
@@ -37,6 +38,7 @@ class Job:
     embeddings: np.ndarray
     chosen: tuple[int, ...]
     ks: tuple[int, ...]
+    possible: tuple[Face, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -72,6 +74,7 @@ def work(job: Job, protector: Protector, *, watcher: Watcher = nobody_watches) -
         job.chosen,
         job.ks,
         protector,
+        possible=job.possible,
         started=started,
         watcher=watcher,
     )

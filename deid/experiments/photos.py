@@ -142,7 +142,7 @@ def _compare(
 def _fixed(photo: Path, k: int, protector: Protector) -> Measured | None:
     """As the papers measure: one alignment, no file, no limit, recognized again there (rounded to 8 bits)."""
     picture = read_photo(photo)
-    found = protector.find(picture)
+    found = protector.find(picture).faces
     if not found:
         return None
     face = found[_central(found, picture.pixels.shape[:2])]

@@ -1,6 +1,6 @@
 """Every face of a photo, whichever way up and at any size, by two detectors.
 
-MTCNN finds upright faces and places their landmarks best; CenterFace finds turned, cut and covered ones. One pass of each
+MTCNN finds upright faces and places their landmarks best; CenterFace finds turned, cut and covered ones. A pass of each
 tells where faces may be. A place of which both say the same is a face; any other is looked at closely, in its own crop
 turned by 90, 180 and 270°, and the turn in which a face is seen best gives the landmarks: so a face upside down is not
 taken for an upright one with its eyes on its cheeks.
@@ -16,11 +16,12 @@ import numpy as np
 from deid.faces.centerface import centerface
 from deid.faces.face import Face, left_to_right, overlap, scaled
 from deid.faces.mtcnn import LARGER, mtcnn, refined
-from deid.faces.orientation import angle_of, misfit, turned_back
+from deid.faces.orientation import angle_of, misfit, turned_back, upright_in
 
 SURE = 0.5  # CenterFace's score from which on something is a face
 PERHAPS = 0.25  # and from which on it is possibly one
 WORTH_A_LOOK = 0.15  # CenterFace's score in its first passes; of sideways faces it is lower
+FAINT = 0.05  # the least score that tells anything about a face which is known to be there
 ALONE = 0.99  # MTCNN's probability from which on its word alone is enough
 HERE = 0.2  # intersection over union from which on a closer look is at the same place
 PLAIN = 0.6  # CenterFace's score of an upright face on which no closer look is spent, where MTCNN agrees
@@ -130,14 +131,30 @@ def _is_plain(known: Face, seen: Face) -> bool:
     return apart <= AGREE * eyes and abs(angle_of(seen.landmarks)) <= UPRIGHT
 
 
-def _closely(rgb: np.ndarray, place: Face) -> Face | None:
-    """The face at a place, as CenterFace sees it best in any quarter turn of its crop; None where it sees none."""
+def face_in(
+    pixels: np.ndarray, box: tuple[float, float, float, float], turn: int | None = None, *, device: str = "cpu"
+) -> Face:
+    """The face of which somebody says that it is in a box of a photo, uint8 (H, W, 3) RGB or (H, W) gray.
+
+    turn: quarters by which `numpy.rot90` turns the photo to make the face upright; None: not told.
+    Where CenterFace sees nothing at all its landmarks are a guess, of probability 0, upright if not told otherwise.
+    """
+    rgb = pixels if pixels.ndim == 3 else np.repeat(pixels[:, :, None], 3, axis=2)
+    guess = Face(box, upright_in(box, turn or 0), 0.0)
+    seen = _closely(rgb, guess, threshold=FAINT, turns=range(4) if turn is None else (turn,))
+    return guess if seen is None else replace(refined(rgb, [seen], device=device)[0], box=box)
+
+
+def _closely(
+    rgb: np.ndarray, place: Face, *, threshold: float = WORTH_A_LOOK, turns: Sequence[int] = range(4)
+) -> Face | None:
+    """The face at a place, as CenterFace sees it best in these quarter turns of its crop; None where it sees none."""
     x0, y0, x1, y1 = place.box
     crop, left, top, scale = _crop(rgb, ((x0 + x1) / 2, (y0 + y1) / 2), 2 * max(x1 - x0, y1 - y0), CROP)
-    turns = np.stack([np.rot90(crop, turn) for turn in range(4)])
+    turned = np.stack([np.rot90(crop, turn) for turn in turns])
     looks = [
         _inside(_moved(scaled(turned_back(face, turn, CROP, CROP), 1 / scale, 1 / scale), left, top), rgb)
-        for turn, faces in enumerate(centerface(turns, threshold=WORTH_A_LOOK))
+        for turn, faces in zip(turns, centerface(turned, threshold=threshold), strict=True)
         for face in faces
     ]
     looks = [face for face in looks if overlap(face.box, place.box) >= HERE]

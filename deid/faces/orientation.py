@@ -1,15 +1,19 @@
 """Which way up a face is, by its landmarks, and how well they fit a face at all."""
 
 import math
+from collections.abc import Sequence
 from dataclasses import replace
 
 import numpy as np
 
 from deid.faces.align import least_squares_similarity
 from deid.faces.face import Face
-from deid.faces.templates import MOBILEFACENET_TEMPLATE
+from deid.faces.paste import FEATHER
+from deid.faces.templates import LIGHTCNN_TEMPLATE, MOBILEFACENET_TEMPLATE
 
 _POINTS = np.array(MOBILEFACENET_TEMPLATE.points)
+# Eyes, nose and corners of the mouth in LightCNN's frame.
+_LIGHTCNN_POINTS = np.array([[47.0, 40.0], [81.0, 40.0], [64.0, 64.0], [50.0, 88.0], [78.0, 88.0]])
 _EYES = float(np.linalg.norm(_POINTS[1] - _POINTS[0]))
 
 
@@ -24,6 +28,18 @@ def angle_of(landmarks: np.ndarray) -> float:
     """By how much a face with these landmarks (5, 2) is turned, in radians, 0 for upright, from −π to π."""
     fitted = least_squares_similarity(landmarks, _POINTS)
     return math.atan2(fitted[1, 0], fitted[0, 0])
+
+
+def upright_in(box: Sequence[float], turn: int = 0) -> np.ndarray:
+    """Landmarks (5, 2) of a face whose mask (see `paste`) covers all of a box (x0, y0, x1, y1).
+
+    turn: quarters by which `numpy.rot90` turns the picture to make the face upright.
+    """
+    x0, y0, x1, y1 = box
+    scale = max(x1 - x0, y1 - y0) / (1 - 2 * FEATHER) / LIGHTCNN_TEMPLATE.size
+    x, y = ((_LIGHTCNN_POINTS - LIGHTCNN_TEMPLATE.size / 2) * scale).T
+    x, y = ((x, y), (-y, x), (-x, -y), (y, -x))[turn]
+    return np.stack([(x0 + x1) / 2 + x, (y0 + y1) / 2 + y], 1)
 
 
 def turned_back(face: Face, turn: int, height: int, width: int) -> Face:

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from deid.errors import ImageError, UsageError
-from deid.faces.detect import detect_again, detect_faces
+from deid.faces.detect import SURE, detect, detect_again
 from deid.faces.face import Face
 from deid.images.photo import Photo, as_seen, read_photo
 from deid.protection.surrogates import Surrogate
@@ -28,9 +28,22 @@ class FoundFace:
     person: str | None
 
 
-def find_faces(pixels: np.ndarray, surrogate: Surrogate, device: str) -> list[FoundFace]:
-    """The faces of a photo's pixels, left to right."""
-    faces = detect_faces(pixels, device=device)
+@dataclass(frozen=True, eq=False)
+class FoundPhoto:
+    """Who is in a photo. faces: left to right; possible: what no detector is sure of, the likeliest first."""
+
+    faces: tuple[FoundFace, ...]
+    possible: tuple[Face, ...] = ()
+
+
+def find_faces(pixels: np.ndarray, surrogate: Surrogate, device: str, *, sure: float = SURE) -> FoundPhoto:
+    """Who is in a photo's pixels. sure: see `faces.detect.detect`."""
+    detected = detect(pixels, device=device, sure=sure)
+    return FoundPhoto(tuple(embedded(pixels, detected.faces, surrogate)), detected.possible)
+
+
+def embedded(pixels: np.ndarray, faces: Sequence[Face], surrogate: Surrogate) -> list[FoundFace]:
+    """Faces of a photo's pixels, with what the surrogate makes of each."""
     if not faces:
         return []
     embeddings = embed_faces(surrogate.recognizer, pixels, [face.landmarks for face in faces])
@@ -91,7 +104,7 @@ def enroll_people(folder: Path, recognizer: Recognizer, device: str) -> dict[str
         embeddings = []
         for file in sorted(path for path in person.iterdir() if path.is_file() and not path.name.startswith(".")):
             try:
-                found = find_faces(read_photo(file).pixels, nobody, device)
+                found = find_faces(read_photo(file).pixels, nobody, device).faces
             except ImageError:
                 continue
             if found:

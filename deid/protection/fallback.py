@@ -1,21 +1,17 @@
 """Faces of a photo blurred or pixelated: because that is the method, or where the attack did not protect them."""
 
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import replace
 
 import numpy as np
 
 from deid.faces.obfuscation import OBFUSCATIONS, STRENGTHS, STRONGEST
-from deid.faces.paste import FEATHER
-from deid.faces.templates import LIGHTCNN_TEMPLATE
+from deid.faces.orientation import upright_in
 from deid.protection.attempt import Attempt
 from deid.protection.criteria import holds, shortcoming
 from deid.protection.rounds import run_rounds
 from deid.protection.task import PhotoTask
 from deid.protection.verification import verify
-
-# Eyes, nose and corners of the mouth in LightCNN's frame.
-UPRIGHT = np.array([[47.0, 40.0], [81.0, 40.0], [64.0, 64.0], [50.0, 88.0], [78.0, 88.0]])
 
 
 def obfuscate(task: PhotoTask) -> Attempt:
@@ -63,16 +59,6 @@ def fall_back(task: PhotoTask, attempt: Attempt, method: str) -> Attempt:
             return _attack_again(free, attempt, method, sorted(failing))
         else:
             return attempt
-
-
-def upright_in(box: Sequence[float]) -> np.ndarray:
-    """Landmarks (5, 2) of an upright face whose mask covers all of a box (x0, y0, x1, y1).
-
-    Those found of a face that the photo's edge cuts off are guesses, and a mask by them may leave an eye in sight.
-    """
-    x0, y0, x1, y1 = box
-    scale = max(x1 - x0, y1 - y0) / (1 - 2 * FEATHER) / LIGHTCNN_TEMPLATE.size
-    return np.array([(x0 + x1) / 2, (y0 + y1) / 2]) + (UPRIGHT - LIGHTCNN_TEMPLATE.size / 2) * scale
 
 
 def _hide(task: PhotoTask, attempt: Attempt, method: str, strengths: Mapping[int, float]) -> Attempt:

@@ -10,23 +10,24 @@ from pytorch_msssim import ssim
 from deid.anonymity.conditions import rank_of
 from deid.anonymity.groups import draw_groups, secret_rng, seeded_rng
 from deid.errors import OutputExists, UnreadableImage
+from deid.faces.face import Face
 from deid.images.formats import output_format
 from deid.images.photo import Photo, read_photo
 from deid.losses.cw_ssim import cw_ssim
 from deid.losses.psnr import psnr
 from deid.methods import is_obfuscation
 from deid.protection.attempt import Attempt
+from deid.protection.choice import choose
 from deid.protection.criteria import is_exact, shortcoming
 from deid.protection.enrollment import FoundFace
 from deid.protection.fallback import fall_back, obfuscate
-from deid.protection.options import chosen_faces
 from deid.protection.progress import Watcher, nobody_watches
 from deid.protection.protector import Protector, load_protector, versions
 from deid.protection.rounds import run_rounds
 from deid.protection.task import PhotoTask, task_of
 from deid.protection.verification import shining_through
 from deid.storage.atomic import identities, keep_off, write_atomically
-from deid.types import FaceOutcome, FaceResult, Options, Outcome, PhotoResult
+from deid.types import FaceOutcome, FaceResult, Options, Outcome, PhotoResult, PossibleFace, counted_possible
 
 # The chosen faces of one photo → a rank group k in 2..K+1 for each.
 Draw = Callable[[Sequence[FoundFace]], Sequence[int]]
@@ -92,10 +93,11 @@ def process_photo(
     except UnreadableImage as error:
         return Processed(ended(source, protector, "unreadable", f"{source}: {error}", started), None)
     file_format = output_format(photo.format, target)
-    found = protector.find(photo)
-    chosen = chosen_faces(options.faces, [f.face for f in found]) if found else []
+    found, chosen, possible = choose(photo, protector)
     ks = draw([found[i] for i in chosen]) if chosen and not is_obfuscation(options.method) else []
-    return process_faces(source, photo, file_format, found, chosen, ks, protector, started=started, watcher=watcher)
+    return process_faces(
+        source, photo, file_format, found, chosen, ks, protector, possible=possible, started=started, watcher=watcher
+    )
 
 
 def process_faces(
@@ -107,6 +109,7 @@ def process_faces(
     ks: Sequence[int],
     protector: Protector,
     *,
+    possible: Sequence[Face] = (),
     started: float,
     watcher: Watcher = nobody_watches,
 ) -> Processed:
@@ -115,13 +118,16 @@ def process_faces(
     file_format: of the output, as Pillow names it.
     found: all its faces; chosen: indices of those to protect.
     ks: of the chosen ones; none for an obfuscation, where ranks fall as they may.
+    possible: what no detector is sure of, and is left as it is.
     started: by `time.perf_counter`.
     """
     options = protector.options
+    left = tuple(PossibleFace(face.box, face.probability) for face in possible)
     if not found:
-        return Processed(
-            ended(source, protector, "no-face", f"{source}: no face found, so nothing was written", started), None
-        )
+        message = f"{source}: no face found, so nothing was written"
+        if left:
+            message = f"{source}: no face found but {counted_possible(len(left))}, so nothing was written"
+        return Processed(replace(ended(source, protector, "no-face", message, started), possible=left), None)
     task = task_of(photo, [found[i] for i in chosen], ks, protector, file_format, watcher)
     attempt = _attempt(task)
     records = [_untouched(f) for f in found]
@@ -141,7 +147,9 @@ def process_faces(
     elif failed:
         message, data = f"{message}, so nothing was written", None
     result = ended(source, protector, outcome, message, started)
-    return Processed(replace(result, faces=tuple(records), timing=task.timing.seconds), data, tuple(found))
+    return Processed(
+        replace(result, faces=tuple(records), possible=left, timing=task.timing.seconds), data, tuple(found)
+    )
 
 
 def _attempt(task: PhotoTask) -> Attempt:

@@ -95,7 +95,7 @@ def test_what_holds_as_published_alone_does_not_pass_as_robust(
     protector = load_protector(options)
     assert protect(photo, paper, options, protector=protector).outcome == "protected"
     before = read_photo(photo)
-    (found,) = protector.find(before)
+    (found,) = protector.find(before).faces
     task = replace(task_of(before, [found], [2], protector, "PNG"), profile=PROFILES["robust"])
     (check,) = verify(task, read_photo(paper))
     assert check.published.worst_rank > 1
@@ -108,7 +108,7 @@ def test_exactness_is_asked_of_the_file_as_published_at_last(
 ) -> None:
     protector = files[3]
     photo = read_photo(files[0])
-    task = task_of(photo, protector.find(photo), [2], protector, "PNG")
+    task = task_of(photo, protector.find(photo).faces, [2], protector, "PNG")
     attempt = run_rounds(replace(task, profile=replace(PROFILES["robust"], strict_rounds=0)))
     assert not shortcoming(attempt.checks[0], PROFILES["robust"])
     assert attempt.checks[0].published.ranks[0] == (2,)
@@ -118,7 +118,7 @@ def test_which_columns_of_the_scores_show_the_file_as_published(
     files: tuple[Path, Path, PhotoResult, Protector],
 ) -> None:
     protector = files[3]
-    (found,) = protector.find(read_photo(files[0]))
+    (found,) = protector.find(read_photo(files[0])).faces
     points = [found.face.landmarks] * 2
     template = protector.recognizer.template
     chain = FaceChain([read_photo(files[0]).pixels] * 2, points, template, torch.device("cpu"))

@@ -43,7 +43,7 @@ def test_a_face_is_not_first_on_either_background(
     assert result.faces[0].similarity_before == pytest.approx(1, abs=1e-4), "told of the photo's own colors"
     surrogate = protector.surrogates[0]
     for color in ("white", "black"):
-        (clean,), (saved,) = (find_faces(on(color, path), surrogate, "cpu") for path in (photo, output))
+        (clean,), (saved,) = (find_faces(on(color, path), surrogate, "cpu").faces for path in (photo, output))
         enrolled = Enrollment("who knew the photo on this background", clean.embedding)
         assert int(rank_of(surrogate.gallery.logits(saved.embedding[None], [enrolled]), 0)) > 1
     assert (np.asarray(Image.open(output).getchannel("A")) == alpha).all()

@@ -21,7 +21,7 @@ def protector() -> Protector:
 
 def check_of(pixels: np.ndarray, saved: np.ndarray, names: Sequence[str], protector: Protector) -> FaceCheck:
     photo = Photo(pixels)
-    task = task_of(photo, protector.find(photo), [2], protector, "PNG")
+    task = task_of(photo, protector.find(photo).faces, [2], protector, "PNG")
     handlings = {name: HANDLINGS[name] for name in names}
     (check,) = verify(replace(task, profile=replace(task.profile, handlings=handlings)), Photo(saved))
     return check
