@@ -97,7 +97,7 @@ class FaceResult:
 
 @dataclass(frozen=True)
 class PossibleFace:
-    """What no detector is sure of, left as it is. box: (x0, y0, x1, y1) in pixels of the upright photo; score: in [0, 1]."""
+    """What no detector is sure of, left as it is. box: as a face's; score: CenterFace's, in [0, 1]."""
 
     box: tuple[float, float, float, float]
     score: float

@@ -7,6 +7,7 @@ import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
+import cv2
 import numpy as np
 import pytest
 import torch
@@ -21,6 +22,7 @@ settings.load_profile("repeatable")
 # Where tests run side by side each has a core of its own, and so has every command that one starts.
 if "PYTEST_XDIST_WORKER" in os.environ:
     torch.set_num_threads(1)
+    cv2.setNumThreads(1)
     os.environ["OMP_NUM_THREADS"] = "1"
 else:
     torch.set_num_threads(min(2, torch.get_num_threads()))

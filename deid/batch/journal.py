@@ -135,7 +135,9 @@ class Journal:
     ) -> None:
         """A photo with its faces and their embeddings (D,), left to right, which join clusters as `assign` says.
 
-        possible: what no detector is sure of; in no cluster. Faces of an earlier version of the photo leave theirs first.
+        Faces of an earlier version of the photo leave theirs first.
+
+        possible: what no detector is sure of; in no cluster.
         """
         with self._transaction():
             self._leave_clusters(path)

@@ -39,7 +39,7 @@ def centerface(pictures: np.ndarray, *, threshold: float) -> list[list[Face]]:
     network = _network()
     network.setInput(cv2.dnn.blobFromImages(list(padded)))
     maps = network.forward(["537", "538", "539", "540"])
-    return [_faces(*of_picture, threshold) for of_picture in zip(*maps, strict=True)]
+    return [_faces(heat, sizes, offsets, points, threshold) for heat, sizes, offsets, points in zip(*maps, strict=True)]
 
 
 def _faces(

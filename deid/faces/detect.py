@@ -54,7 +54,8 @@ def detect(pixels: np.ndarray, *, device: str = "cpu", sure: float = SURE) -> De
     if not rgb.size:
         return Detected()
     upright = _by_mtcnn(rgb, device)
-    certain, possible = [], []
+    certain: list[Face] = []
+    possible: list[Face] = []
     for known, seen in _places(upright, _by_centerface(rgb)):
         if known is not None and seen is not None and seen.probability >= PLAIN and _is_plain(known, seen):
             certain.append(known)
@@ -176,7 +177,7 @@ def _crop(rgb: np.ndarray, center: tuple[float, float], side: float, size: int) 
 
 def _moved(face: Face, x: float, y: float) -> Face:
     x0, y0, x1, y1 = face.box
-    return replace(face, box=(x0 + x, y0 + y, x1 + x, y1 + y), landmarks=face.landmarks + (x, y))
+    return replace(face, box=(x0 + x, y0 + y, x1 + x, y1 + y), landmarks=face.landmarks + np.array([x, y]))
 
 
 def _reduced(rgb: np.ndarray, side: int) -> np.ndarray:

@@ -1,4 +1,4 @@
-"""Which faces of one photo are to be protected: those that a search finds, possible ones taken in, boxes drawn by hand."""
+"""Which faces of one photo are to be protected: found ones, possible ones that are taken in, boxes drawn by hand."""
 
 from deid.errors import UsageError
 from deid.faces.detect import face_in
