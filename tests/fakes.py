@@ -36,7 +36,7 @@ from deid.errors import Cancelled, UnreadableImage
 from deid.faces.face import Face
 from deid.images.handlings import HANDLINGS
 from deid.images.photo import Photo, read_photo
-from deid.protection.enrollment import FoundFace
+from deid.protection.enrollment import FoundFace, FoundFaces
 from deid.protection.progress import Step, Watcher, nobody_watches
 from deid.recognizers.checkpoints import Entry
 from deid.types import FaceResult, FolderResult, Options, PhotoResult
@@ -58,13 +58,13 @@ class FakeProtector:
     def __init__(self, options: Options) -> None:
         self.options, self.recognizer, self.surrogates, self.device = options, FakeRecognizer(), (), "cpu"
 
-    def find(self, photo: Photo) -> list[FoundFace]:
+    def find(self, photo: Photo) -> FoundFaces:
         person = int(photo.pixels[0, 0, 0])
         if person == 0:
-            return []
+            return FoundFaces(())
         embedding = torch.zeros(256)
         embedding[person] = 1
-        return [FoundFace(Face((0, 0, 1, 1), np.zeros((5, 2)), 1.0), embedding, None)]
+        return FoundFaces((FoundFace(Face((0, 0, 1, 1), np.zeros((5, 2)), 1.0), embedding, None),))
 
 
 class FakeWork:

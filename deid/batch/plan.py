@@ -17,7 +17,7 @@ from deid.batch.work import Job
 from deid.errors import ImageError
 from deid.images.photo import read_photo
 from deid.methods import is_obfuscation
-from deid.protection.enrollment import FoundPhoto
+from deid.protection.enrollment import FoundFaces
 from deid.protection.options import chosen_faces
 from deid.protection.protector import Protector
 from deid.storage.hashes import file_sha256
@@ -41,7 +41,7 @@ def find_people_in(
     try:
         found = protector.find(read_photo(source / path))
     except ImageError:
-        found, sha256 = FoundPhoto(()), ""  # of no file: the next run looks again
+        found, sha256 = FoundFaces(()), ""  # of no file: the next run looks again
     threshold = protector.recognizer.thresholds.get("1e-3", 1.0)
     faces = [(f.face, f.embedding.cpu().numpy()) for f in found.faces]
     journal.add_found(journal_name(path), sha256, faces, threshold, found.possible)

@@ -25,12 +25,14 @@ from deid.images.handlings import AS_PUBLISHED
 class View:
     """One way a face is looked at: after a handling, aligned by `landmarks` (5, 2).
 
+    own: whether this program finds it there; else another may.
     residual: what the file showed, beyond what was expected of codec and handling, in the patch (C, h, w).
     """
 
     landmarks: np.ndarray
     residual: Tensor | None = None
     handling: str = AS_PUBLISHED
+    own: bool = True
 
 
 @dataclass(frozen=True)
@@ -40,6 +42,7 @@ class PlacedView:
     grids: tuple[Tensor, ...]
     residual: Tensor | None
     handling: str
+    own: bool
 
 
 class FaceChain:
@@ -108,7 +111,7 @@ class FaceChain:
             transform = compose(transform_to(template, view.landmarks), to_photo)
             grids.append(sampling_grid(transform[None], (template.size,) * 2, self.size)[0].to(self.device))
         residual = None if view.residual is None else self._padded(view.residual).to(self.device)
-        return PlacedView(tuple(grids), residual, view.handling)
+        return PlacedView(tuple(grids), residual, view.handling, view.own)
 
     def _padded(self, pixels: Tensor) -> Tensor:
         """To three channels and the batch's size; the last row and column go on, as alignment would have them."""

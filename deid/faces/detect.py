@@ -94,30 +94,30 @@ def _aligned_best(
 
 
 def _by_mtcnn(rgb: np.ndarray, device: str) -> list[Face]:
-    reduced = _reduced(rgb, MTCNN_SIDE)
+    reduced = reduced_to(rgb, MTCNN_SIDE)
     x, y = rgb.shape[1] / reduced.shape[1], rgb.shape[0] / reduced.shape[0]
-    return [_inside(scaled(face, x, y), rgb) for face in mtcnn(reduced[None], device=device, smallest=LARGER)[0]]
+    return [inside(scaled(face, x, y), rgb) for face in mtcnn(reduced[None], device=device, smallest=LARGER)[0]]
 
 
 def _by_centerface(rgb: np.ndarray) -> list[Face]:
     """Where CenterFace sees anything: in the photo piece by piece, upside down, and reduced for large faces."""
-    base = _reduced(rgb, max(SIDE, max(rgb.shape[:2]) // 2))
+    base = reduced_to(rgb, max(SIDE, max(rgb.shape[:2]) // 2))
     side = max(base.shape[:2])
-    searches, found = [(base, 0), (_reduced(base, max(1, side // 2)), 2)], []
+    searches, found = [(base, 0), (reduced_to(base, max(1, side // 2)), 2)], []
     while side > LARGEST:
         side //= REDUCED
-        searches.append((_reduced(base, side), 0))
+        searches.append((reduced_to(base, side), 0))
     for picture, turn in searches:
         turned = np.rot90(picture, turn)
         height, width = turned.shape[:2]
         for left, top, tile in _tiles(turned):
             for face in centerface(tile[None], threshold=WORTH_A_LOOK)[0]:
-                back = turned_back(_moved(face, left, top), turn, height, width)
-                found.append(_inside(scaled(back, rgb.shape[1] / width, rgb.shape[0] / height), rgb))
+                back = turned_back(moved(face, left, top), turn, height, width)
+                found.append(inside(scaled(back, rgb.shape[1] / width, rgb.shape[0] / height), rgb))
     return _distinct(found)
 
 
-def _inside(face: Face, rgb: np.ndarray) -> Face:
+def inside(face: Face, rgb: np.ndarray) -> Face:
     """The face with what of its box lies in the photo: detectors guess differently how far it goes on beyond."""
     height, width = rgb.shape[:2]
     x0, y0, x1, y1 = face.box
@@ -154,7 +154,7 @@ def _closely(
     crop, left, top, scale = _crop(rgb, ((x0 + x1) / 2, (y0 + y1) / 2), 2 * max(x1 - x0, y1 - y0), CROP)
     turned = np.stack([np.rot90(crop, turn) for turn in turns])
     looks = [
-        _inside(_moved(scaled(turned_back(face, turn, CROP, CROP), 1 / scale, 1 / scale), left, top), rgb)
+        inside(moved(scaled(turned_back(face, turn, CROP, CROP), 1 / scale, 1 / scale), left, top), rgb)
         for turn, faces in zip(turns, centerface(turned, threshold=threshold), strict=True)
         for face in faces
     ]
@@ -175,12 +175,12 @@ def _crop(rgb: np.ndarray, center: tuple[float, float], side: float, size: int) 
     return np.asarray(cv2.resize(square, (size, size), interpolation=method)), left, top, size / whole
 
 
-def _moved(face: Face, x: float, y: float) -> Face:
+def moved(face: Face, x: float, y: float) -> Face:
     x0, y0, x1, y1 = face.box
     return replace(face, box=(x0 + x, y0 + y, x1 + x, y1 + y), landmarks=face.landmarks + np.array([x, y]))
 
 
-def _reduced(rgb: np.ndarray, side: int) -> np.ndarray:
+def reduced_to(rgb: np.ndarray, side: int) -> np.ndarray:
     """A picture at most `side` pixels wide and high."""
     scale = side / max(rgb.shape[:2])
     if scale >= 1:

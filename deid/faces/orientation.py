@@ -30,6 +30,11 @@ def angle_of(landmarks: np.ndarray) -> float:
     return math.atan2(fitted[1, 0], fitted[0, 0])
 
 
+def quarters_of(landmarks: np.ndarray) -> int:
+    """By how many quarters `numpy.rot90` has to turn a picture so that a face with these landmarks (5, 2) is upright."""
+    return -round(angle_of(landmarks) / (math.pi / 2)) % 4
+
+
 def upright_in(box: Sequence[float], turn: int = 0) -> np.ndarray:
     """Landmarks (5, 2) of a face whose mask (see `paste`) covers all of a box (x0, y0, x1, y1).
 

@@ -10,21 +10,25 @@ from deid.protection.verification import FaceCheck, Observation
 
 
 def shortcoming(check: FaceCheck, profile: Profile) -> str:
-    """After which handling a face is still first or, where the profile asks for that, still matches one to one.
+    """After which handling, and to whom, a face is still first or, where the profile asks for that, still matches.
 
     In words for the user; empty for a protected face.
     """
     for seen in check.observations:
+        version = f"{seen.handling}{seen.background}{f', found by {seen.look}' if seen.look else ''}"
         if seen.worst_rank == 1:
-            return f"{seen.handling}{seen.background}, it is still recognized"
+            return f"{version}, it is still recognized"
         if profile.unmatched and seen.matches:
-            return f"{seen.handling}{seen.background}, it still matches one to one"
+            return f"{version}, it still matches one to one"
     return ""
 
 
 def is_exact(check: FaceCheck, k: int) -> bool:
-    """Exactly at rank k after every handling, under every enrollment, by the recognizer whose ranks are reported."""
-    return all(rank == k for seen in check.observations for rank in seen.ranks[0])
+    """Exactly at rank k after every handling, under every enrollment, by the recognizer whose ranks are reported.
+
+    As this program finds it: to others it may stand elsewhere, but not first.
+    """
+    return all(rank == k for seen in check.observations if not seen.look for rank in seen.ranks[0])
 
 
 def holds(seen: Observation, k: int, profile: Profile, strict: bool) -> bool:
@@ -36,7 +40,7 @@ def holds(seen: Observation, k: int, profile: Profile, strict: bool) -> bool:
         return False
     if not profile.exact:
         return seen.worst_rank >= k
-    if strict or seen.handling == AS_PUBLISHED:
+    if not seen.look and (strict or seen.handling == AS_PUBLISHED):
         return all(rank == k for of_surrogate in seen.ranks for rank in of_surrogate)
     return seen.worst_rank > 1
 

@@ -29,17 +29,17 @@ class FoundFace:
 
 
 @dataclass(frozen=True, eq=False)
-class FoundPhoto:
+class FoundFaces:
     """Who is in a photo. faces: left to right; possible: what no detector is sure of, the likeliest first."""
 
     faces: tuple[FoundFace, ...]
     possible: tuple[Face, ...] = ()
 
 
-def find_faces(pixels: np.ndarray, surrogate: Surrogate, device: str, *, sure: float = SURE) -> FoundPhoto:
+def find_faces(pixels: np.ndarray, surrogate: Surrogate, device: str, *, sure: float = SURE) -> FoundFaces:
     """Who is in a photo's pixels. sure: see `faces.detect.detect`."""
     detected = detect(pixels, device=device, sure=sure)
-    return FoundPhoto(tuple(embedded(pixels, detected.faces, surrogate)), detected.possible)
+    return FoundFaces(tuple(embedded(pixels, detected.faces, surrogate)), detected.possible)
 
 
 def embedded(pixels: np.ndarray, faces: Sequence[Face], surrogate: Surrogate) -> list[FoundFace]:

@@ -45,7 +45,7 @@ class Profile:
     margin: float
     steps: int = 40
     rehearsed: tuple[str, ...] = ()
-    views: int = 4
+    views: int = 8
     unmatched: bool = False
     exact: bool = True
     strict_rounds: int = 6
@@ -77,7 +77,7 @@ PROFILES = {
         rounds=10,
         margin=0.3,
         rehearsed=(HALF_SIZE_JPEG_75,),
-        views=8,
+        views=10,
         unmatched=True,
         limit=1.0,
         widening=0.3,
@@ -88,7 +88,7 @@ PROFILES = {
         margin=0.3,
         steps=25,
         rehearsed=(HALF_SIZE_JPEG_75,),
-        views=5,
+        views=7,
         unmatched=True,
         further_surrogates=("dlib-resnet", "mobilenet-vggface2", "facenet-casia"),
         exact=False,

@@ -6,7 +6,7 @@ from importlib.metadata import version
 
 from deid.errors import UsageError
 from deid.images.photo import Photo
-from deid.protection.enrollment import FoundPhoto, enroll_people, find_faces
+from deid.protection.enrollment import FoundFaces, enroll_people, find_faces
 from deid.protection.options import check_options
 from deid.protection.profiles import PROFILES
 from deid.protection.surrogates import Surrogate
@@ -40,7 +40,7 @@ class Protector:
     def gallery(self) -> Gallery:
         return self.surrogates[0].gallery
 
-    def find(self, photo: Photo) -> FoundPhoto:
+    def find(self, photo: Photo) -> FoundFaces:
         """Who is in a photo."""
         return find_faces(photo.pixels, self.surrogates[0], self.device, sure=self.options.sure)
 

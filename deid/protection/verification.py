@@ -1,7 +1,8 @@
 """The saved file, looked at again: what surrogates make of every chosen face, found and aligned afresh.
 
 Once as it is published, and once after every handling of the profile; where it is transparent, also on white and on
-black.
+black. A few pixels of alignment may decide, so a face is looked at as other programs may find it, too: with either
+detector, in the photo's own size and in others, cut out of it, and where it was found before.
 """
 
 from collections.abc import Sequence
@@ -15,11 +16,15 @@ from deid.anonymity.conditions import rank_of
 from deid.faces.align import patch_around
 from deid.faces.detect import detect_again, detect_faces, same_face
 from deid.faces.face import Face
+from deid.faces.looks import extremes, looks_at
+from deid.images.handlings import AS_PUBLISHED
 from deid.images.photo import Photo, as_seen
 from deid.protection.surrogates import Surrogate
 from deid.protection.task import PhotoTask
 from deid.recognizers.gallery import Enrollment
 from deid.recognizers.recognizer import embed_faces
+
+ORIGINAL = "where it was found before"
 
 
 @dataclass(frozen=True, eq=False)
@@ -27,8 +32,8 @@ class Observation:
     """One face after one handling.
 
     background: on which a transparent photo is seen; empty for its own colors.
+    look: how another program finds the face; empty for this program's own search.
     landmarks: (5, 2) where it was found again, or its original ones.
-    found_again: whether a fresh detection finds it.
     patch: its pixels there (C, h, w), those of the file as published where the handling leaves another size.
     ranks, similarities: of each surrogate under each of its enrollments.
     matching: whether each surrogate still accepts it, one to one, at FAR 1e-2.
@@ -36,8 +41,8 @@ class Observation:
 
     handling: str
     background: str
+    look: str
     landmarks: np.ndarray
-    found_again: bool
     patch: Tensor
     ranks: tuple[tuple[int, ...], ...]
     similarities: tuple[tuple[float, ...], ...]
@@ -67,29 +72,55 @@ class FaceCheck:
         return self.observations[0]
 
 
-def verify(task: PhotoTask, saved: Photo) -> list[FaceCheck]:
-    """A check of each chosen face. saved: the encoded file, read again."""
+def verify(task: PhotoTask, saved: Photo, *, thorough: bool = True) -> list[FaceCheck]:
+    """A check of each chosen face. saved: the encoded file, read again.
+
+    thorough: at every look that another program may have; else only, as published, at those that differ most.
+    """
     faces, chain = [f.face for f in task.found], task.chain
     observed: list[list[Observation]] = [[] for _ in faces]
-    looks = [(look, handling) for look in as_seen(saved).items() for handling in task.profile.handlings.items()]
-    for (background, seen), (name, handle) in looks:  # one after the other: a large photo is not held five times
+    versions = [(look, handling) for look in as_seen(saved).items() for handling in task.profile.handlings.items()]
+    for (background, seen), (name, handle) in versions:  # one after the other: a large photo is not held five times
         with task.timing.timed("codec"):
             pixels = handle(seen)
         with task.timing.timed("detect"):
-            again = detect_again(pixels, faces, device=str(chain.device))
-        landmarks = [(found or face).landmarks for found, face in zip(again, faces, strict=True)]
+            looks = _looks(task, pixels, is_published=name == AS_PUBLISHED and not background, thorough=thorough)
         shown = pixels if pixels.shape == seen.shape else seen
+        flat = [(row, look, landmarks) for row, of_face in enumerate(looks) for look, landmarks in of_face.items()]
         with task.timing.timed("verify"):
-            embeddings = [embed_faces(surrogate.recognizer, pixels, landmarks) for surrogate in task.surrogates]
-            for row, found in enumerate(again):
-                of_face = [embedded[row] for embedded in embeddings]
-                look = (name, background, landmarks[row], found is not None, _patch(task, row, shown))
-                observed[row].append(_observe(task, row, *look, of_face))
+            points = [landmarks for _, _, landmarks in flat]
+            embeddings = [embed_faces(surrogate.recognizer, pixels, points) for surrogate in task.surrogates]
+            patches = [_patch(task, row, shown) for row in range(len(faces))]
+            for at, (row, look, landmarks) in enumerate(flat):
+                of_look = [embedded[at] for embedded in embeddings]
+                observed[row].append(_observe(task, row, name, background, look, landmarks, patches[row], of_look))
         task.progress.looked({row: min(of_face[-1].ranks[0]) for row, of_face in enumerate(observed)})
     return [
         FaceCheck(tuple(of_face), chain.aligned(row, _patch(task, row, saved.pixels)))
         for row, of_face in enumerate(observed)
     ]
+
+
+def _looks(task: PhotoTask, pixels: np.ndarray, *, is_published: bool, thorough: bool) -> list[dict[str, np.ndarray]]:
+    """Of each chosen face the landmarks (5, 2) at which it is looked at in a version of the photo.
+
+    The program's own come first, under an empty name: where its search finds the face again, or it was.
+    """
+    faces, device = [f.face for f in task.found], str(task.chain.device)
+    if is_published:
+        again = detect_again(pixels, faces, device=device)
+        looks = looks_at(pixels, faces, device=device)
+    else:  # which detector finds it where is the same in all versions: one size tells enough
+        again = [None] * len(faces)
+        looks = looks_at(pixels, faces, sides=(), cut_out=False, device=device)
+    chosen = []
+    for face, found, others in zip(faces, again, looks, strict=True):
+        own = found.landmarks if found is not None else next(iter(others.values()), face.landmarks)
+        others = {ORIGINAL: face.landmarks, **others}
+        if not thorough:
+            others = extremes(own, others) if is_published else {}
+        chosen.append({"": own, **others})
+    return chosen
 
 
 def shining_through(photo: Photo, faces: Sequence[Face], device: torch.device) -> list[str]:
@@ -113,8 +144,8 @@ def _observe(
     row: int,
     handling: str,
     background: str,
+    look: str,
     landmarks: np.ndarray,
-    found_again: bool,
     patch: Tensor,
     embeddings: Sequence[Tensor],
 ) -> Observation:
@@ -126,8 +157,8 @@ def _observe(
     return Observation(
         handling=handling,
         background=background,
+        look=look,
         landmarks=landmarks,
-        found_again=found_again,
         patch=patch,
         ranks=tuple(ranks for ranks, _ in seen),
         similarities=tuple(similarities for _, similarities in seen),

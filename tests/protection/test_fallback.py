@@ -21,7 +21,8 @@ from deid.images.photo import decode_photo, read_photo
 from deid.protection import fallback
 from deid.protection.attempt import Attempt
 from deid.protection.enrollment import FoundFace
-from deid.protection.fallback import fall_back, upright_in
+from deid.faces.orientation import upright_in
+from deid.protection.fallback import fall_back
 from deid.protection.pipeline import protect
 from deid.protection.profiles import PROFILES
 from deid.protection.protector import load_protector

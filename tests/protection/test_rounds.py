@@ -19,10 +19,9 @@ from deid.faces.chain import FaceChain, View
 from deid.faces.face import Face
 from deid.faces.templates import LIGHTCNN_TEMPLATE
 from deid.images.photo import Photo
-from deid.protection import verification
+from deid.protection import rounds, verification
 from deid.protection.criteria import shortcoming
 from deid.protection.enrollment import FoundFace
-from deid.protection.fallback import UPRIGHT
 from deid.protection.profiles import PROFILES, Profile
 from deid.protection.progress import Step
 from deid.protection.protector import Protector
@@ -67,6 +66,10 @@ def photo() -> Photo:
     return Photo(np.repeat((255 * noisy.clip(0, 1)).astype(np.uint8)[:, :, None], 3, 2))
 
 
+# Eyes, nose and corners of the mouth in LightCNN's frame.
+UPRIGHT = np.array([[47.0, 40.0], [81.0, 40.0], [64.0, 64.0], [50.0, 88.0], [78.0, 88.0]])
+
+
 def faces() -> list[Face]:
     corners = [np.array([left + CORNER, CORNER]) for left in LEFT]
     return [Face((x + 24.0, y + 14.0, x + 104.0, y + 114.0), UPRIGHT + (x, y), 1.0) for x, y in corners]  # noqa: RUF005
@@ -94,7 +97,10 @@ def world(photo: Photo, surrogate: Surrogate, monkeypatch: pytest.MonkeyPatch) -
         watcher: Callable[[Step], None] = lambda step: None,
     ) -> World:
         there = [Face(face.box, face.landmarks + np.array(moved), 1.0) for face in faces()]
+        looks = [{"MTCNN": face.landmarks} for face in there]
         monkeypatch.setattr(verification, "detect_again", lambda pixels, faces, device: there)
+        monkeypatch.setattr(verification, "looks_at", lambda pixels, faces, **sizes: looks)
+        monkeypatch.setattr(rounds, "looks_at", lambda pixels, faces, **sizes: [{} for _ in faces])
         embeddings = embed_faces(surrogate.recognizer, photo.pixels, [face.landmarks for face in faces()])
         found = [FoundFace(face, embedding, None) for face, embedding in zip(faces(), embeddings, strict=True)]
         protector = Protector(Options(profile="paper"), "cpu", (surrogate,))

@@ -1,0 +1,98 @@
+"""How other programs may find and align a face: with another detector, in a picture of another size, or cut out of it."""
+
+from collections.abc import Iterator, Mapping, Sequence
+
+import numpy as np
+
+from deid.faces.centerface import MULTIPLE, centerface
+from deid.faces.detect import inside, moved, reduced_to, same_face
+from deid.faces.face import Face, scaled
+from deid.faces.mtcnn import FACTOR, mtcnn
+from deid.faces.orientation import quarters_of, turned_back
+
+SIDES = (4096, 2048, 1024)  # pixels: galleries and programs make pictures of these sizes
+AROUND = 1.0  # of the face's size: so much is looked at on every side, so that it is found as in the whole picture
+CUT_OUT = 0.3  # of the face's size: the margin of a face that somebody cuts out
+LARGE = 200  # pixels: a larger face is looked at in a picture reduced by MTCNN's own factor, in which it finds it alike
+SCORE = 0.3  # of CenterFace, from which on some program may take something for a face
+EXTREMES = 3  # looks that stand for all of them
+AS_IT_IS = ""  # the name of the picture in its own size
+
+
+def looks_at(
+    pixels: np.ndarray,
+    faces: Sequence[Face],
+    *,
+    sides: Sequence[int] = SIDES,
+    cut_out: bool = True,
+    device: str = "cpu",
+) -> list[dict[str, np.ndarray]]:
+    """Of each face the landmarks (5, 2) at which other programs may find it, by how they look; upright to them.
+
+    pixels: uint8 (H, W, 3) RGB or (H, W) gray.
+    faces: where they are looked for, one program after the other.
+    sides: of the sizes at which the picture is searched beside its own; cut_out: whether each face is cut out, too.
+    """
+    rgb = pixels if pixels.ndim == 3 else np.repeat(pixels[:, :, None], 3, axis=2)
+    looks: list[dict[str, np.ndarray]] = [{} for _ in faces]
+    for side in (max(rgb.shape[:2]), *(side for side in sides if side < max(rgb.shape[:2]))):
+        picture = reduced_to(rgb, side)
+        x, y = picture.shape[1] / rgb.shape[1], picture.shape[0] / rgb.shape[0]
+        where = f" at {side:,} pixels" if picture is not rgb else AS_IT_IS
+        for face, found in zip(faces, looks, strict=True):
+            for detector, seen in _found(picture, scaled(face, x, y), AROUND, device):
+                found[detector + where] = scaled(seen, 1 / x, 1 / y).landmarks
+    for face, found in zip(faces, looks, strict=True) if cut_out else ():
+        for detector, seen in _found(rgb, face, CUT_OUT, device):
+            found[f"{detector}, cut out"] = seen.landmarks
+    return looks
+
+
+def extremes(own: np.ndarray, looks: Mapping[str, np.ndarray], count: int = EXTREMES) -> dict[str, np.ndarray]:
+    """Those of the looks whose landmarks (5, 2) lie farthest from `own` and from one another."""
+    chosen: dict[str, np.ndarray] = {}
+    left = dict(looks)
+    while left and len(chosen) < count:
+        apart = {
+            name: min(float(np.abs(landmarks - other).mean()) for other in (own, *chosen.values()))
+            for name, landmarks in left.items()
+        }
+        farthest = max(apart, key=lambda name: apart[name])
+        if not apart[farthest]:
+            break
+        chosen[farthest] = left.pop(farthest)
+    return chosen
+
+
+def _found(rgb: np.ndarray, face: Face, margin: float, device: str) -> Iterator[tuple[str, Face]]:
+    """Where detectors find a face, by their names, in the part of a picture (H, W, 3) around it."""
+    part, left, top, scale = _part_around(rgb, face, margin)
+    turn = quarters_of(face.landmarks)
+    turned = np.ascontiguousarray(np.rot90(part, turn))
+    seen = {
+        "MTCNN": mtcnn(turned[None], device=device)[0],
+        "CenterFace": centerface(turned[None], threshold=SCORE)[0],
+    }
+    for detector, faces in seen.items():
+        back = [
+            inside(moved(scaled(turned_back(other, turn, *turned.shape[:2]), 1 / scale, 1 / scale), left, top), rgb)
+            for other in faces
+        ]
+        if (found := same_face(face, back)) is not None:
+            yield detector, found
+
+
+def _part_around(rgb: np.ndarray, face: Face, margin: float) -> tuple[np.ndarray, int, int, float]:
+    """The part of a picture, its left and upper edge there, and how many of its pixels one of the picture's is.
+
+    CenterFace looks at blocks of pixels: the part begins where one does, so that it sees the same as in the whole.
+    """
+    x0, y0, x1, y1 = face.box
+    size = max(x1 - x0, y1 - y0)
+    left, top = (max(0, int(edge - margin * size) // MULTIPLE * MULTIPLE) for edge in (x0, y0))
+    part = rgb[top : max(top, round(y1 + margin * size)) + 1, left : max(left, round(x1 + margin * size)) + 1]
+    shrink = 1.0
+    while size * shrink > LARGE:
+        shrink *= FACTOR
+    reduced = reduced_to(part, max(1, round(max(part.shape[:2]) * shrink)))
+    return reduced, left, top, reduced.shape[1] / part.shape[1]
