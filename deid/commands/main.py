@@ -16,6 +16,7 @@ import typer
 
 from deid.commands import audit as audit_command
 from deid.commands import output
+from deid.commands.faces import faces
 from deid.commands.options import Json, Verbose, takes_options
 from deid.commands.reproduce import reproduce
 from deid.commands.train import train
@@ -41,6 +42,7 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
     help="Photos that people still read and face recognizers cannot, with proof.",
 )
+app.command("faces")(faces)
 app.command("audit")(audit_command.audit)
 app.command("ui")(ui)
 app.add_typer(weights, name="weights")
