@@ -45,7 +45,7 @@ def faces(
     if json:
         output.show_json(document(source, found, written))
     else:
-        output.show_lines(listing(source, found, written))
+        output.show_lines(listing(source, found, written, sure=sure))
     if written is not None:
         output.say(f"{written}: the picture shows the faces unprotected")
     if found.faces:
@@ -112,13 +112,13 @@ def document(source: Path, found: "Detected", written: Path | None) -> dict[str,
 
 
 def turned_degrees(face: "Face") -> int:
-    """By how much a face is turned clockwise, 0 to 359: 90 where the top of the head points right, as in `--box …@90`."""
+    """By how much a face is turned clockwise, 0 to 359: 90 where the top of the head points right, as for `--box`."""
     from deid.faces.orientation import angle_of
 
     return round(math.degrees(-angle_of(face.landmarks))) % 360
 
 
-def listing(source: Path, found: "Detected", written: Path | None) -> list[str]:
+def listing(source: Path, found: "Detected", written: Path | None, *, sure: float = Options.sure) -> list[str]:
     """One line a face and a possible one, with boxes as `--box` takes them, and what to do with the numbers."""
     lines = []
     for n, face in enumerate(found.faces, 1):
@@ -131,7 +131,7 @@ def listing(source: Path, found: "Detected", written: Path | None) -> list[str]:
         lines.append(f"drawn: {written}")
     if found.faces or found.possible:
         uses = ", ".join(_uses(len(found.faces), len(found.possible)))
-        lines.append(f"deid photo {shlex.quote(str(source))}: {uses}")
+        lines.append(f"{output.command_for('photo', shlex.quote(str(source)), sure)}: {uses}")
         lines.append("what is not listed was not found: --box X0,Y0,X1,Y1 adds it")
     return lines
 

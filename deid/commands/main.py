@@ -103,7 +103,7 @@ def photo(
     else:
         # With --people the gallery holds more than the decoys and the face itself.
         gallery = DECOYS + 1 if options.people is None else None
-        output.show_lines(output.photo_summary(result, gallery))
+        output.show_lines(output.photo_summary(result, gallery, sure=options.sure))
         output.show_lines(output.limits([result]))
     if problem := output.photo_problem(result):
         output.complain(problem)
@@ -146,7 +146,7 @@ def folder(
     if json:
         output.show_json(result.to_json())
     else:
-        output.show_lines(output.folder_summary(result))
+        output.show_lines(output.folder_summary(result, sure=options.sure))
         output.show_lines(output.limits(result.photos))
         if report is not None:
             output.show(f"conditions of the audit, by all recognizers that are here: {audited['verdict']}")
