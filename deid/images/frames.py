@@ -36,7 +36,7 @@ def with_frames(pixels: np.ndarray, frames: Sequence[Frame]) -> np.ndarray:
     line = max(2, round(max(height, width) / 400))
     letter = max(SMALLEST_LETTER, round(min(max(height, width) / 80, min(height, width) / 8)))
     rim = max(1, line // 4)  # of white
-    inner = [_within(frame.box, line, height, width) for frame in frames]
+    inner = [_within(frame.box, line, rim, height, width) for frame in frames]
     for frame, box in zip(frames, inner, strict=True):
         pieces = list(_pieces(box, line, dashed=frame.dashed))
         for x0, y0, x1, y1 in pieces:
@@ -49,11 +49,11 @@ def with_frames(pixels: np.ndarray, frames: Sequence[Frame]) -> np.ndarray:
     return picture
 
 
-def _within(box: Box, line: int, height: int, width: int) -> _Patch:
-    """The box in whole pixels, moved in from the picture's edge as far as a line outside of it needs."""
+def _within(box: Box, line: int, rim: int, height: int, width: int) -> _Patch:
+    """What a line with its rim goes around: the box in whole pixels, as far as the picture has room for them."""
     x0, y0, x1, y1 = (round(value) for value in box)
-    left, top = min(max(x0, line), width - line), min(max(y0, line), height - line)
-    return left, top, max(left, min(x1, width - line)), max(top, min(y1, height - line))
+    left, top = (min(max(low - rim, line), size - line) for low, size in ((x0, width), (y0, height)))
+    return left, top, max(left, min(x1 + rim, width - line)), max(top, min(y1 + rim, height - line))
 
 
 def _pieces(box: _Patch, line: int, *, dashed: bool) -> Iterator[_Patch]:
