@@ -16,6 +16,7 @@ import typer
 
 from deid.commands import audit as audit_command
 from deid.commands import output
+from deid.commands.faces import faces
 from deid.commands.options import Json, Verbose, takes_options
 from deid.commands.reproduce import reproduce
 from deid.commands.train import train
@@ -41,6 +42,7 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
     help="Photos that people still read and face recognizers cannot, with proof.",
 )
+app.command("faces")(faces)
 app.command("audit")(audit_command.audit)
 app.command("ui")(ui)
 app.add_typer(weights, name="weights")
@@ -101,7 +103,7 @@ def photo(
     else:
         # With --people the gallery holds more than the decoys and the face itself.
         gallery = DECOYS + 1 if options.people is None else None
-        output.show_lines(output.photo_summary(result, gallery))
+        output.show_lines(output.photo_summary(result, gallery, sure=options.sure))
         output.show_lines(output.limits([result]))
     if problem := output.photo_problem(result):
         output.complain(problem)
@@ -144,7 +146,7 @@ def folder(
     if json:
         output.show_json(result.to_json())
     else:
-        output.show_lines(output.folder_summary(result))
+        output.show_lines(output.folder_summary(result, sure=options.sure))
         output.show_lines(output.limits(result.photos))
         if report is not None:
             output.show(f"conditions of the audit, by all recognizers that are here: {audited['verdict']}")

@@ -1,4 +1,4 @@
-"""How photos are to be protected, as the command line takes it: each option once, for `deid photo` and `deid folder`.
+"""How photos are to be protected, as the command line takes it: each option once, whichever commands have it.
 
 Names and defaults are those of `deid.types.Options`; what is misspelt here fails when this module is imported.
 """
@@ -26,23 +26,42 @@ OnDevice = Annotated[Device, typer.Option(help="Where networks run.")]
 Json = Annotated[bool, typer.Option("--json", help="One JSON document on stdout.")]
 Verbose = Annotated[bool, typer.Option("--verbose", help="Say where the time went.")]
 
+Sure = Annotated[float, typer.Option(metavar="X", help="Detector's score, 0 to 1, from which on something is a face.")]
+Overwrite = Annotated[bool, typer.Option("--overwrite", help="Replace what exists.")]
+
 # Field of `Options` → its type and help; the common ones first.
 PROTECTION: dict[str, Any] = {
     "k_level": Annotated[int, typer.Option("-k", "--k-level", min=1, help="Spread true identities over K ranks.")],
+    "faces": Annotated[
+        str,
+        typer.Option(
+            metavar="WHICH", help="all, largest, or numbers that deid faces shows: 1,3; '?1' takes in a possible face."
+        ),
+    ],
+    "excluded": Annotated[str, typer.Option("--except", metavar="WHICH", help="Leave these as they are: 2 or 1,3.")],
+    "boxes": Annotated[
+        list[str],
+        typer.Option(
+            "--box",
+            metavar="X0,Y0,X1,Y1",
+            help="A face that is not found, in pixels; @90, @180 or @270 behind it: its top points right, down or "
+            "left. Repeatable.",
+        ),
+    ],
+    "sure": Sure,
     "method": Annotated[str, typer.Option(metavar="NAME", help="k-a3, i-fgvm, blur or pixelate.")],
+    "profile": Annotated[str, typer.Option(metavar="NAME", help="paper, robust, or transfer (for other recognizers).")],
+    "fallback": Annotated[
+        str | None, typer.Option(metavar="NAME", help="Hide faces that cannot be protected: blur or pixelate.")
+    ],
     "strength": Annotated[float | None, typer.Option(metavar="X", help="Of blur (4 by default) or pixelate (10).")],
     "max_visibility": Annotated[
         float | None,
         typer.Option(metavar="X", help="Change no pixel by more than X times what its surroundings hide."),
     ],
-    "fallback": Annotated[
-        str | None, typer.Option(metavar="NAME", help="Hide faces that cannot be protected: blur or pixelate.")
-    ],
-    "profile": Annotated[str, typer.Option(metavar="NAME", help="paper, robust, or transfer (for other recognizers).")],
     "people": Annotated[Path | None, typer.Option(metavar="DIR", help="Known people, a folder of photos each.")],
-    "faces": Annotated[str, typer.Option(metavar="WHICH", help="all, largest, or numbers from the left: 1,3.")],
     "seed": Annotated[int | None, typer.Option(metavar="N", help="Repeatable draw; secret without.")],
-    "overwrite": Annotated[bool, typer.Option("--overwrite", help="Replace what exists.")],
+    "overwrite": Overwrite,
     "keep_metadata": Annotated[
         bool, typer.Option("--keep-metadata", help="Keep camera, dates and exposure; dropped without.")
     ],
@@ -73,7 +92,8 @@ def takes_options(command: Callable[..., int]) -> Callable[..., int]:
     @functools.wraps(command)
     def spelled_out(**given: Any) -> int:
         fields = {name: given.pop(name) for name in PROTECTION}
-        return command(options=Options(**fields | {"device": fields["device"].value}), **given)
+        fields |= {"device": fields["device"].value, "boxes": tuple(fields["boxes"])}
+        return command(options=Options(**fields), **given)
 
     spelled_out.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined]
     spelled_out.__annotations__ = {parameter.name: parameter.annotation for parameter in parameters}

@@ -2,6 +2,7 @@
 
 import json
 import os
+import shlex
 import statistics
 import sys
 from collections import Counter
@@ -9,7 +10,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from typing import Any, Protocol, TextIO
 
-from deid.types import FaceResult, FolderResult, PhotoResult, finite
+from deid.types import FaceResult, FolderResult, Options, PhotoResult, counted_possible, finite
 
 FolderProgress = Callable[[int, int, PhotoResult], None]
 """Called after each photo of a folder: photos done, photos in all, the photo's result."""
@@ -23,6 +24,7 @@ class Progress(Protocol):
 
 HIDDEN = {"blur": "blurred", "pixelate": "pixelated"}
 NOT_LISTED = "a face that is not listed here was not found: it is as it was"
+MOST_NAMES = 5  # of photos in one line
 _ORDER = ("protected", "failed", "no-face", "unreadable", "skipped")
 
 
@@ -57,29 +59,59 @@ def say_timing(result: PhotoResult) -> None:
         say(f"  {name:<24} {seconds:8.2f} s  {seconds / total:4.0%}")
 
 
-def photo_summary(result: PhotoResult, gallery: int | None) -> list[str]:
-    """One line a face, and where the file is; no line for a photo without faces.
+def photo_summary(result: PhotoResult, gallery: int | None, *, sure: float = Options.sure) -> list[str]:
+    """One line a face, where the file is, and last how many possible faces are left; nothing for a photo without any.
 
     gallery: how many identities the ranks are among; None leaves that out.
+    sure: as the search was told.
     """
     if not result.faces:
-        return []
+        return _left_possible(result, sure)
     lines = [f"face {n}: {_face_line(face, gallery, result.method)}" for n, face in enumerate(result.faces, 1)]
     if result.output is None:
-        hint = "--faces leaves one out"
+        hint = "--except leaves one out"
         if _uncontrolled([result]):
             hint = f"a higher --strength hides more, {hint}"
         elif not any(face.fallback for face in result.faces):
             hint = f"--fallback hides a face that cannot be protected, {hint}"
-        return [*lines, f"nothing was written; {hint}"]
+        return [*lines, f"nothing was written; {hint}", *_left_possible(result, sure)]
     state = "written although not verified" if result.outcome == "failed" else "saved and verified"
-    return [*lines, f"{state}: {result.output}", NOT_LISTED]
+    return [*lines, f"{state}: {result.output}", NOT_LISTED, *_left_possible(result, sure)]
 
 
-def folder_summary(result: FolderResult) -> list[str]:
-    """Counts, every photo that is not protected, and what the faces of the folder have come to."""
+def _left_possible(result: PhotoResult, sure: float) -> list[str]:
+    """How many possible faces of a photo are left and what to do about them, in a line; none where there are none."""
+    if not (count := len(result.possible)):
+        return []
+    are, them, one = ("it is", "it", "it") if count == 1 else ("they are", "them", "one")
+    return [
+        f"{counted_possible(count)} left as {are}: look at {them} "
+        f"({command_for('faces', shlex.quote(result.input), sure)} shows {them}, --faces 'all,?1' takes {one} in)"
+    ]
+
+
+def command_for(command: str, photo: str, sure: float) -> str:
+    """What finds the same faces of a photo, by the same numbers."""
+    return f"deid {command} {photo}" + (f" --sure {sure:g}" if sure != Options.sure else "")
+
+
+def folder_summary(result: FolderResult, *, sure: float = Options.sure) -> list[str]:
+    """Counts, possible faces left, every photo that is not protected, and what the folder's faces have come to.
+
+    sure: as the search was told.
+    """
     counts = ", ".join(f"{result.counts[name]} {name}" for name in _ORDER if result.counts.get(name))
     lines = [f"photos: {len(result.photos)}" + (f" ({counts})" if counts else "")]
+    if names := [photo.input for photo in result.photos if photo.possible]:
+        count = sum(len(photo.possible) for photo in result.photos)
+        more = [f"{len(names) - MOST_NAMES} more"] if len(names) > MOST_NAMES else []
+        lines[0] += (
+            f"; {counted_possible(count)} in {len(names)} of them left as {'it is' if count == 1 else 'they are'}: "
+            f"{listed([*names[:MOST_NAMES], *more])}"
+        )
+        lines.append(
+            f"{command_for('faces', 'PHOTO', sure)} shows them, deid photo PHOTO --faces 'all,?1' takes one in"
+        )
     lines += [problem for photo in result.photos if (problem := photo_problem(photo))]
     if result.pmf:
         shares = ", ".join(f"{rank}: {share:.0%}" for rank, share in result.pmf.items())

@@ -1,7 +1,7 @@
 """Which faces of one photo are to be protected: found ones, possible ones that are taken in, boxes drawn by hand."""
 
 from deid.errors import UsageError
-from deid.faces.detect import face_in
+from deid.faces.detect import face_in, same_face
 from deid.faces.face import Face
 from deid.images.photo import Photo
 from deid.protection.enrollment import FoundFace, embedded
@@ -12,7 +12,7 @@ SMALLEST_BOX = 8  # pixels a side: nobody recognizes a smaller face
 
 
 def choose(photo: Photo, protector: Protector) -> tuple[list[FoundFace], list[int], list[Face]]:
-    """All faces of a photo, indices of those to protect, and the possible faces that are left.
+    """All faces of a photo, indices of those to protect, and the possible faces that nobody took in or drew.
 
     Faces come left to right; then possible ones that are taken in, then boxes, in the order of the options.
     Raises UsageError for a number or a box that the photo does not have.
@@ -20,11 +20,13 @@ def choose(photo: Photo, protector: Protector) -> tuple[list[FoundFace], list[in
     options, people = protector.options, protector.find(photo)
     taken = chosen_possible(options, people.possible)
     further = [people.possible[i] for i in taken]
-    further += [_drawn(photo, drawn, protector.device) for drawn in hand_boxes(options)]
+    boxes = [_drawn(photo, drawn, protector.device) for drawn in hand_boxes(options)]
+    further += boxes
     chosen = chosen_faces(options, [f.face for f in people.faces]) if people.faces else []
     found = [*people.faces, *embedded(photo.pixels, further, protector.surrogates[0])]
     chosen += range(len(people.faces), len(found))
-    return found, chosen, [face for i, face in enumerate(people.possible) if i not in taken]
+    left = [face for i, face in enumerate(people.possible) if i not in taken and same_face(face, boxes) is None]
+    return found, chosen, left
 
 
 def _drawn(photo: Photo, drawn: HandBox, device: str) -> Face:

@@ -101,7 +101,7 @@ def _hand_box(text: str) -> HandBox:
     corners, at, degrees = text.partition("@")
     try:
         x0, y0, x1, y1 = (float(part) for part in corners.split(","))
-        turn = {"": None, "0": 0, "90": 1, "180": 2, "270": 3}[degrees.strip() if at else ""]
+        turn = {"0": 0, "90": 1, "180": 2, "270": 3}[degrees.strip()] if at else None
     except (ValueError, KeyError):
         raise UsageError(f"a box is x0,y0,x1,y1, perhaps with @90, @180 or @270, not {text}") from None
     if not (-math.inf < x0 < x1 < math.inf and -math.inf < y0 < y1 < math.inf):

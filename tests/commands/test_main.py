@@ -12,7 +12,7 @@ import pytest
 
 from deid.commands import main as cli
 from deid.errors import CannotWrite, CheckpointError, OutputExists, UnsupportedFormat, UsageError
-from deid.types import FaceResult, FolderResult, Options, Outcome, PhotoResult
+from deid.types import FaceResult, FolderResult, Options, Outcome, PhotoResult, PossibleFace
 
 SENTENCE = "The true identity is still among the first 6 candidates, by design"
 FACE = FaceResult(
@@ -27,6 +27,9 @@ FACE = FaceResult(
     ssim=0.9651,
     psnr=float("inf"),
 )
+
+
+POSSIBLE = PossibleFace((1.0, 2.0, 3.0, 4.0), 0.31)
 
 
 def a_result(outcome: Outcome = "protected", *, faces: Sequence[FaceResult] = (FACE,), **more: Any) -> PhotoResult:
@@ -127,7 +130,7 @@ def test_a_face_that_a_blur_does_not_hide_needs_a_stronger_one(protect, capsys) 
     face = FaceResult(box=FACE.box, identity="itself", outcome="failed", rank_before=1, rank_after=1)
     protect(a_result("failed", faces=[face], method="blur"))
     assert cli.run(["photo", "in.png", "--method", "blur"]) == 4
-    hint = "nothing was written; a higher --strength hides more, --faces leaves one out"
+    hint = "nothing was written; a higher --strength hides more, --except leaves one out"
     assert hint in capsys.readouterr().out.splitlines()
 
 
@@ -139,6 +142,34 @@ def test_the_summary_tells_which_attack_ran_where_it_is_not_the_one_asked_for(pr
     first, second, *_ = capsys.readouterr().out.splitlines()
     assert "rank 1 → 4 of 1,001, by feature-level, k-a3, SSIM 0.965" in first
     assert "by" not in second
+
+
+@pytest.mark.parametrize(
+    ("count", "line"),
+    [
+        (1, "1 possible face left as it is: look at it (deid faces in.png shows it, --faces 'all,?1' takes it in)"),
+        (2, "2 possible faces left as they are: look at them (deid faces in.png shows them, "
+            "--faces 'all,?1' takes one in)"),
+    ],
+)  # fmt: skip
+def test_the_summary_ends_with_possible_faces(protect, capsys, count: int, line: str) -> None:
+    protect(a_result(possible=(POSSIBLE,) * count))
+    assert cli.run(["photo", "in.png"]) == 0
+    *_, saved, not_listed, possible, _ = capsys.readouterr().out.splitlines()
+    assert saved == "saved and verified: out.png"
+    assert not_listed == "a face that is not listed here was not found: it is as it was"
+    assert possible == line
+    protect(a_result("failed", faces=[replace(FACE, outcome="failed")], possible=(POSSIBLE,) * count))
+    assert cli.run(["photo", "in.png"]) == 4
+    assert line in capsys.readouterr().out.splitlines()
+
+
+def test_only_possible_faces_are_no_face_and_the_photo_can_be_named_to_a_shell(protect, capsys) -> None:
+    protect(a_result("no-face", faces=[], input="my photo.png", possible=(POSSIBLE,), message="my photo.png: none"))
+    assert cli.run(["photo", "my photo.png", "--sure", "0.8"]) == 3
+    out, err = capsys.readouterr()
+    assert "(deid faces 'my photo.png' --sure 0.8 shows it," in out
+    assert err.splitlines()[-1] == "deid: my photo.png: none"
 
 
 def test_json_is_one_document_and_nothing_else(protect, capsys) -> None:
@@ -179,6 +210,14 @@ def test_options_arrive(protect, tmp_path: Path) -> None:
         overwrite=True,
         device="cpu",
     )
+
+
+def test_which_faces_arrives(protect) -> None:
+    calls = protect(a_result())
+    boxes = ["--box", "1,2,30,40@90", "--box", "-5,0,10.5,20"]
+    assert cli.run(["photo", "in.png", "--faces", "all,?1", "--except", "2", "--sure", "0.3", *boxes]) == 0
+    boxes = ("1,2,30,40@90", "-5,0,10.5,20")
+    assert calls[0][2] == Options(faces="all,?1", excluded="2", sure=0.3, boxes=boxes)
 
 
 def test_strength_arrives(protect) -> None:
@@ -289,6 +328,33 @@ def test_a_folder(monkeypatch, capsys, tmp_path: Path, outcome: Outcome) -> None
     monkeypatch.setattr("deid.commands.audit.run", lambda *_, **__: ({"verdict": "violated"}, {}))
     assert cli.run(["folder", str(tmp_path), "out", "--report", f"{tmp_path}-report"]) == code
     assert "conditions of the audit, by all recognizers that are here: violated" in capsys.readouterr().out.splitlines()
+
+
+def folder_lines(monkeypatch, capsys, folder: Path, photos: Sequence[PhotoResult], *arguments: str) -> list[str]:
+    result = FolderResult(tuple(photos), {"protected": len(photos)}, {}, 5)
+    monkeypatch.setattr("deid.batch.folder.protect_folder", lambda *_, **__: result)
+    assert cli.run(["folder", str(folder), "out", *arguments]) == 0
+    return capsys.readouterr().out.splitlines()
+
+
+def test_a_folder_counts_possible_faces_and_names_their_photos(monkeypatch, capsys, tmp_path: Path) -> None:
+    counts = {"a.jpg": 2, "b.jpg": 0, "c.jpg": 1}
+    photos = [a_result(input=name, possible=(POSSIBLE,) * count) for name, count in counts.items()]
+    first, second, *_ = folder_lines(monkeypatch, capsys, tmp_path, photos, "--sure", "0.7")
+    assert first == "photos: 3 (3 protected); 3 possible faces in 2 of them left as they are: a.jpg and c.jpg"
+    assert second == "deid faces PHOTO --sure 0.7 shows them, deid photo PHOTO --faces 'all,?1' takes one in"
+    (first, *others) = folder_lines(monkeypatch, capsys, tmp_path, photos[1:])
+    assert first == "photos: 2 (2 protected); 1 possible face in 1 of them left as it is: c.jpg"
+    (first, *others) = folder_lines(monkeypatch, capsys, tmp_path, photos[1:2])
+    assert first == "photos: 1 (1 protected)"
+    assert not any("deid faces" in line for line in others)
+
+
+@pytest.mark.parametrize(("photos", "names"), [(5, "0, 1, 2, 3 and 4"), (7, "0, 1, 2, 3, 4 and 2 more")])
+def test_a_folder_names_a_few_photos_alone(monkeypatch, capsys, tmp_path: Path, photos: int, names: str) -> None:
+    results = [a_result(input=str(n), possible=(POSSIBLE,)) for n in range(photos)]
+    first = folder_lines(monkeypatch, capsys, tmp_path, results)[0]
+    assert first.endswith(f"{photos} possible faces in {photos} of them left as they are: {names}")
 
 
 @pytest.mark.parametrize("name", ["missing", "file.png"])
