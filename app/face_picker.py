@@ -46,7 +46,10 @@ class FacePicker:
     @property
     def outputs(self) -> list[Component | gr.Group]:
         """All that an upload changes here."""
-        return [self.found, self.corner, self.picture, self.hint, self.faces, self.by_hand, self.details, self.edges]
+        return [
+            self.found, self.corner, self.picture, self.hint, self.faces, self.by_hand, self.details, self.turn,
+            self.edges,
+        ]  # fmt: skip
 
     def connect(self) -> None:
         outputs = [*self.outputs, self.start]
@@ -68,8 +71,8 @@ class FacePicker:
             self.picture: gr.update(value=None, visible=False),
             self.hint: EMPTY,
             self.faces: gr.update(choices=[], value=[], visible=False),
-            self.by_hand: gr.update(visible=False),
             **self.not_drawing(),
+            self.by_hand: gr.update(value=False, visible=False),
         }
 
     def shown(self, photo: FoundPhoto) -> Update:
@@ -78,7 +81,7 @@ class FacePicker:
         return {
             self.found: photo,
             self.by_hand: gr.update(visible=True),
-            self.edges: gr.update(info=f"The photo is {photo.size[0]} × {photo.size[1]} pixels."),
+            self.edges: gr.update(value="", info=f"The photo is {photo.size[0]} × {photo.size[1]} pixels."),
             **self.choice(photo, keys, choices=True),
         }
 
@@ -99,7 +102,13 @@ class FacePicker:
         }
 
     def not_drawing(self) -> Update:
-        return {self.by_hand: gr.update(value=False), self.details: gr.update(visible=False), self.corner: None}
+        return {
+            self.by_hand: gr.update(value=False),
+            self.details: gr.update(visible=False),
+            self.turn: "",
+            self.edges: "",
+            self.corner: None,
+        }
 
     def on_faces(self, keys: list[str], photo: FoundPhoto | None) -> Update:
         """A drawn box that is not chosen any more is gone."""
@@ -164,7 +173,6 @@ class FacePicker:
             **self.not_drawing(),
             **self.choice(photo, [*keys, key], added, choices=True),
             self.found: photo,
-            self.edges: gr.update(value=""),
         }
 
 

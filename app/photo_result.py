@@ -128,12 +128,12 @@ def rows_of(done: ProtectedPhoto) -> list[list[Any]]:
     matches = {True: "yes", False: "no", None: "–"}
     return [
         [
-            done.names[number - 1], face.outcome, face.rank_before or "–", face.rank_after or "–",
+            name.replace("possible face ", ""), face.outcome, face.rank_before or "–", face.rank_after or "–",
             matches[face.matches_at_far_1e_2],
             shown(face.ssim, 3), shown(face.cw_ssim, 3), shown(face.psnr, 1), face.attack or "–",
             face.gradient_evaluations,
         ]
-        for number, face in enumerate(done.result.faces, 1)
+        for name, face in zip(done.names, done.result.faces, strict=False)  # an unreadable photo has none
     ]  # fmt: skip
 
 
