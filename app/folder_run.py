@@ -11,7 +11,7 @@ from pathlib import Path
 from PIL import Image
 
 from deid.commands.output import HIDDEN
-from deid.types import FolderResult, Options, PhotoResult
+from deid.types import FolderResult, Options, PhotoResult, counted_possible
 
 from .protectors import protector_for
 from .sessions import Session
@@ -94,7 +94,10 @@ def row_of(result: PhotoResult, run: FolderRun) -> tuple[str, str, str, str]:
     hidden = [HIDDEN[face.fallback] for face in result.faces if face.fallback is not None]
     fallbacks = f"{len(hidden)} {hidden[0]} instead" if hidden else ""
     message = fallbacks if outcome == "protected" else result.message.removeprefix(f"{path}: ")
-    return _thumbnail(path, run), name, outcome, " · ".join(part for part in (faces, message) if part)
+    left = ""
+    if (count := len(result.possible)) and outcome != "no-face":  # there the message says it
+        left = f"{counted_possible(count)} left as {'it is' if count == 1 else 'they are'}"
+    return _thumbnail(path, run), name, outcome, " · ".join(part for part in (faces, left, message) if part)
 
 
 def table_rows(rows: Sequence[tuple[str, str, str, str]], left_out: Sequence[tuple[str, str]]) -> list[list[str]]:

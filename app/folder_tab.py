@@ -234,10 +234,11 @@ def progress_text(progress: RunProgress | None, seconds: float) -> str:
 
 
 def summary(result: FolderResult) -> str:
-    """How it ended, failures named."""
+    """How it ended, failures named, and possible faces that nobody looked at."""
     counts = {**result.counts, "protected": result.counts.get("protected", 0) + result.counts.get("skipped", 0)}
     names = {"protected": "protected", "failed": "failed", "no-face": "without a face", "unreadable": "unreadable"}
-    return ", ".join(f"{counts[name]} {text}" for name, text in names.items() if counts.get(name)) + "."
+    ended = ", ".join(f"{counts[name]} {text}" for name, text in names.items() if counts.get(name)) + "."
+    return " ".join(filter(None, (ended, words.left_possible_in(result.photos))))
 
 
 def table_update(rows: Sequence[tuple[str, str, str, str]], photos: Unpacked) -> Any:

@@ -13,6 +13,7 @@ from PIL import Image
 
 from deid.types import Options, PhotoResult
 
+from . import choosing
 from .protectors import kept_recognizer, protector_for
 
 if TYPE_CHECKING:  # they load torch
@@ -34,7 +35,10 @@ class FoundPhoto:
     view: the photo at full size in a format browsers show.
     preview: at most `LONGEST_SIDE` pixels wide and high, `scale` times as large as the photo.
     scale: at most 1.
+    size: of the photo, (width, height) in pixels.
     boxes: (x0, y0, x1, y1) of each face in pixels of the photo, left to right.
+    possible: of what no detector is sure of, the likeliest first.
+    drawn: boxes that the visitor drew, as in `Options.boxes`.
     """
 
     path: Path
@@ -44,14 +48,18 @@ class FoundPhoto:
     view: Path
     preview: Path
     scale: float
-    boxes: tuple[tuple[float, float, float, float], ...]
+    size: tuple[int, int]
+    boxes: tuple[choosing.Box, ...]
+    possible: tuple[choosing.Box, ...] = ()
+    drawn: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
 class ProtectedPhoto:
     """A photo's end.
 
-    chosen: numbers of the faces that were to be protected, from 1.
+    names: of the result's faces: each one's number, and in brackets what it was called when it was chosen.
+    chosen: numbers of those that were to be protected, from 1.
     saved: the protected photo; None unless it was written.
     view: the same in a format browsers show.
     settings: the private file about it.
@@ -59,6 +67,7 @@ class ProtectedPhoto:
     """
 
     result: PhotoResult
+    names: tuple[str, ...] = ()
     chosen: tuple[int, ...] = ()
     saved: Path | None = None
     view: Path | None = None
@@ -78,7 +87,7 @@ def warm_up() -> None:
 
 def find_faces(path: Path) -> FoundPhoto:
     """Read a photo, whatever it is called, and find its faces. Raises UnreadableImage."""
-    from deid.faces.detect import detect_faces
+    from deid.faces.detect import detect
     from deid.images.formats import output_format, picture_suffixes, suffix_for
     from deid.images.photo import read_photo
     from deid.recognizers.device import device_for
@@ -94,28 +103,32 @@ def find_faces(path: Path) -> FoundPhoto:
         shutil.copyfile(path, view)
     else:
         Image.fromarray(photo.pixels).save(view, compress_level=1)
-    boxes = tuple(face.box for face in detect_faces(photo.pixels, device=device_for("auto")))
+    detected = detect(photo.pixels, device=device_for("auto"), sure=Options().sure)
+    boxes, possible = (tuple(face.box for face in faces) for faces in (detected.faces, detected.possible))
     scale = min(1.0, LONGEST_SIDE / max(photo.size))
     preview = folder / "preview.png"
     width, height = (max(1, round(side * scale)) for side in photo.size)
     Image.fromarray(photo.pixels).convert("RGB").resize((width, height), reducing_gap=2).save(preview, compress_level=1)
-    return FoundPhoto(path, folder, path.stem, suffix, view, preview, scale, boxes)
+    return FoundPhoto(path, folder, path.stem, suffix, view, preview, scale, photo.size, boxes, possible)
 
 
 def protect_photo(
     photo: FoundPhoto,
-    chosen: Sequence[int],
+    keys: Sequence[str],
     options: Options,
     on_step: Callable[["Step"], None],
     cancel: threading.Event,
 ) -> ProtectedPhoto:
-    """Protect the chosen faces (numbers from 1). The output lies below `photo.folder`.
+    """Protect the chosen faces. The output lies below `photo.folder`.
+
+    keys: of the faces, see `choosing`.
 
     Raises Cancelled soon after `cancel` is set, and what `deid.protect` raises.
     """
     from deid.audit.second_opinions import ask_recognizers
     from deid.errors import Cancelled
     from deid.images.photo import decode_photo, read_photo
+    from deid.protection.choice import choose
     from deid.protection.pipeline import protect
 
     def watch(step: "Step") -> None:
@@ -123,8 +136,9 @@ def protect_photo(
             raise Cancelled
         on_step(step)
 
-    options = replace(options, faces=",".join(map(str, chosen)))
-    protector = protector_for(options)
+    protector = protector_for(choosing.asked_for(photo, keys, options))
+    options = protector.options
+    names, numbers = names_and_numbers(photo, keys)
     # A folder for each time, so that no browser shows what an earlier one made.
     target = Path(tempfile.mkdtemp(dir=photo.folder)) / f"{photo.name}-protected{photo.suffix}"
     result = protect(photo.path, target, options, protector=protector, watcher=watch)
@@ -137,18 +151,28 @@ def protect_photo(
     private = target.with_name(f"{photo.name}-private-settings.json")
     private.write_text(json.dumps(result.to_json(), indent=2, ensure_ascii=False), encoding="utf-8")
     if result.output is None:
-        return ProtectedPhoto(result, tuple(chosen), settings=private)
+        return ProtectedPhoto(result, names, numbers, settings=private)
     if cancel.is_set():
         raise Cancelled
     before, after = read_photo(photo.path), decode_photo(target.read_bytes())
-    found = protector.find(before).faces
-    asked_about = [found[number - 1] for number in chosen]
+    found, chosen, _ = choose(before, protector)
+    asked_about = [found[i] for i in chosen]
     opinions = ask_recognizers(before.pixels, after.pixels, asked_about, protector, load=kept_recognizer)
     view = target
     if after.format not in _SHOWN_BY_BROWSERS:
         view = target.with_name("view-after.png")
         Image.fromarray(after.pixels).save(view, compress_level=1)
-    return ProtectedPhoto(result, tuple(chosen), target, view, private, opinions)
+    return ProtectedPhoto(result, names, numbers, target, view, private, opinions)
+
+
+def names_and_numbers(photo: FoundPhoto, keys: Sequence[str]) -> tuple[tuple[str, ...], tuple[int, ...]]:
+    """`ProtectedPhoto.names` and `ProtectedPhoto.chosen` of a choice."""
+    listed = choosing.in_result(photo, keys)
+    names = tuple(
+        str(number) if key == str(number) else f"{number} ({choosing.name(photo, key)})"
+        for number, key in enumerate(listed, 1)
+    )
+    return names, tuple(number for number, key in enumerate(listed, 1) if key in keys)
 
 
 def perturbation(photo: FoundPhoto, protected: ProtectedPhoto) -> Path | None:

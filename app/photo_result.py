@@ -14,7 +14,7 @@ from .service import Service
 COLUMNS = [
     "Face", "Outcome", "Rank before", "Rank after", "Match 1:1", "SSIM", "CW-SSIM", "PSNR, dB", "Attack", "Steps",
 ]  # fmt: skip
-WIDTHS = [70, 130, 130, 110, 110, 90, 110, 110, 140, 90]
+WIDTHS = [120, 130, 130, 110, 110, 90, 110, 110, 140, 90]
 YOU, OTHERS = "this person", "other identities"
 
 
@@ -60,7 +60,7 @@ def build(service: Service, found: gr.State, protected: gr.State) -> ResultView:
 
     def update(photo: FoundPhoto, done: ProtectedPhoto) -> dict[Any, Any]:
         written = done.saved is not None
-        faces = [(f"face {number}", number) for number in done.chosen]
+        faces = [(f"face {done.names[number - 1]}", number) for number in done.chosen]
         first = done.chosen[0] if done.opinions else None
         return {
             headline: f"## {words.headline(done.result)}\n{others_text(done)}",
@@ -94,7 +94,7 @@ def verdict_text(done: ProtectedPhoto) -> str:
     size = done.opinions[0].faces[0].size if done.opinions else None
     lines = []
     for number, face in enumerate(done.result.faces, 1):
-        lines.append(f"- {words.face_sentence(face, number, done.result.k_level, size)}")
+        lines.append(f"- {words.face_sentence(face, done.names[number - 1], done.result.k_level, size)}")
         if number not in done.chosen:
             continue
         for opinion in done.opinions[1:]:
@@ -128,11 +128,12 @@ def rows_of(done: ProtectedPhoto) -> list[list[Any]]:
     matches = {True: "yes", False: "no", None: "–"}
     return [
         [
-            number, face.outcome, face.rank_before or "–", face.rank_after or "–", matches[face.matches_at_far_1e_2],
+            name.replace("possible face ", ""), face.outcome, face.rank_before or "–", face.rank_after or "–",
+            matches[face.matches_at_far_1e_2],
             shown(face.ssim, 3), shown(face.cw_ssim, 3), shown(face.psnr, 1), face.attack or "–",
             face.gradient_evaluations,
         ]
-        for number, face in enumerate(done.result.faces, 1)
+        for name, face in zip(done.names, done.result.faces, strict=False)  # an unreadable photo has none
     ]  # fmt: skip
 
 

@@ -16,11 +16,15 @@ if TYPE_CHECKING:  # it reads the environment that `serve` sets
 
 CSS = """
 .faces img { max-height: 32rem; }
+/* Above the picture, not on it: what lies below could be a face. */
+.faces [data-testid=block-label] { position: static; width: fit-content; max-width: calc(100% - 3rem); }
 .report { width: 100%; height: 80vh; border: 1px solid var(--border-color-primary); border-radius: 8px; }
 /* Never wider than the screen: a wide table scrolls in its own frame. */
 .gradio-container { max-width: min(1280px, 100vw) !important; margin: auto; }
 .status-line { display: flex; gap: .75em; align-items: center; padding: .5em .75em; min-height: 2.5em;
   border-radius: 8px; background: var(--background-fill-secondary); border: 1px solid var(--border-color-primary); }
+.hint:empty { display: none; }
+.hint { padding: .25em .75em; }
 .status-line.alert { border-color: #dc2626; border-left-width: 6px; }
 .status-line progress { width: 5em; flex: none; }
 @media (max-width: 640px) {

@@ -4,10 +4,12 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from deid.commands.output import HIDDEN, listed
-from deid.types import FaceResult, PhotoResult
+from deid.types import FaceResult, PhotoResult, counted_possible
 
-if TYPE_CHECKING:  # it loads torch
-    from deid.protection.progress import Step
+if TYPE_CHECKING:
+    from deid.protection.progress import Step  # it loads torch
+
+    from .handlers import FoundPhoto
 
 METHODS = {
     "k-a3": "K-A³ – the faint pattern that is hardest to see (recommended)",
@@ -70,6 +72,44 @@ def number(count: int) -> str:
     return words[count] if count < len(words) else f"{count:,}"
 
 
+def found(photo: "FoundPhoto") -> str:
+    """Who is in a photo, and what to do about it."""
+    if count := len(photo.boxes):
+        faces = "one face" if count == 1 else f"{count} faces"
+        return f"{faces} found. Choose which to protect, then press Protect."
+    if count := len(photo.possible):
+        are, one = ("is", "it") if count == 1 else ("are", "one")
+        return f"no detector is sure of any face. There {are} {_possible(count)}: click {one} to protect it."
+    return "no face was found, so there is nothing to protect. If there is one all the same, add it by hand."
+
+
+def possible_left_on_picture(count: int) -> str:
+    """Beside the picture; empty if there is none."""
+    if not count:
+        return ""
+    are, they, one = ("is", "it is", "it") if count == 1 else ("are", "they are", "one")
+    return (
+        f"{counted_possible(count)} {are} left as {they}: click {one} to protect it as well. No detector is sure of "
+        "what is in a dashed frame."
+    )
+
+
+def left_possible(count: int) -> str:
+    """In a result; empty if there is none."""
+    if not count:
+        return ""
+    return f"{_possible(count).capitalize()} left as {'it was' if count == 1 else 'they were'}."
+
+
+def left_possible_in(photos_with: Sequence[PhotoResult]) -> str:
+    """«3 possible faces in 2 photos left as they are.»; empty if there is none."""
+    counts = [len(photo.possible) for photo in photos_with if photo.possible]
+    if not counts:
+        return ""
+    where = f"{len(counts)} photo{'' if len(counts) == 1 else 's'}"
+    return f"{counted_possible(sum(counts))} in {where} left as {'it is' if sum(counts) == 1 else 'they are'}."
+
+
 def headline(result: PhotoResult) -> str:
     """The verdict in one line."""
     failed = sum(face.outcome == "failed" for face in result.faces)
@@ -80,29 +120,34 @@ def headline(result: PhotoResult) -> str:
         verb = "hidden from" if result.method in HIDING else "protected against"
         if hidden := [HIDDEN[face.fallback] for face in result.faces if face.fallback is not None]:
             rest = f" {number(len(hidden)).capitalize()} had to be {hidden[0]}.{rest}"
+        if result.possible:
+            rest += f" {left_possible(len(result.possible))}"
         return f"{_faces(worked).capitalize()} {verb} {listed(list(result.weights))}, checked in the saved file.{rest}"
     if result.outcome == "failed":
         return f"Not protected: {number(failed)} of {_faces(worked)} could not be verified, so no file was made."
+    if result.outcome == "no-face" and result.possible:
+        return (
+            f"No detector is sure of any face in this photo, so no file was made. {left_possible(len(result.possible))}"
+        )
     if result.outcome == "no-face":
         return "No face was found in this photo, so there is nothing to protect and no file was made."
     return "This file could not be read as a photo."
 
 
-def face_sentence(face: FaceResult, at: int, k_level: int, size: int | None) -> str:
-    """What happened to one face. size: identities that the recognizer knows."""
+def face_sentence(face: FaceResult, name: str, k_level: int, size: int | None) -> str:
+    """What happened to one face. name: its number, and how it was chosen; size: identities the recognizer knows."""
     if face.rank_after is None or face.rank_before is None:
-        return f"**Face {at}** was left as it was: recognizers see it as before."
+        return f"**Face {name}** was left as it was: recognizers see it as before."
     among = f" of {size:,}" if size else ""
     if face.outcome == "failed":
+        why = "it did not pass everything that this profile checks"
         if face.rank_after == 1:
-            return (
-                f"**Face {at}** is **not protected**: a recognizer that knew this person still puts them first{among}."
-            )
-        return f"**Face {at}** is **not protected**: it did not pass everything that this profile checks."
+            why = f"a recognizer that knew this person still puts them first{among}"
+        return f"**Face {name}** is **not protected**: {why}."
     before = f"put them {ordinal(face.rank_before)} before"
     if face.outcome == "not-recognized":
         before += " already (it did not recognize this person even in the original)"
-    text = f"**Face {at}**: a recognizer that knew this person {before}; now **{ordinal(face.rank_after)}**{among}."
+    text = f"**Face {name}**: a recognizer that knew this person {before}; now **{ordinal(face.rank_after)}**{among}."
     if face.fallback is not None:
         text += f" The method could not protect it, so it is **{HIDDEN[face.fallback]}** instead; its place is chance."
     elif face.k is None:
@@ -139,11 +184,11 @@ def place_in_line(ahead: int) -> str:
     return f"In line: {number(ahead)} {'job comes' if ahead == 1 else 'jobs come'} first."
 
 
-def progress(step: "Step", numbers: Sequence[int]) -> str:
-    """How an attack goes. numbers: of the chosen faces, in the order of the step's ranks."""
+def progress(step: "Step", names: Sequence[str]) -> str:
+    """How an attack goes. names: of the chosen faces, in the order of the step's ranks."""
     shown = step.working or range(len(step.ranks))
-    now = ", ".join(f"face {numbers[face]} {_place(step.ranks[face])}" for face in shown)
-    share = f"{step.settled} of {len(numbers)} faces settled · " if len(numbers) > 1 else ""
+    now = ", ".join(f"{names[face]} {_place(step.ranks[face])}" for face in shown)
+    share = f"{step.settled} of {len(names)} faces settled · " if len(names) > 1 else ""
     what = f"step {step.evaluations}" if step.working else "looking at the saved file"
     return f"Protecting: {share}round {step.round}, {what} · now {now}"
 
@@ -192,6 +237,11 @@ def _faces(count: int) -> str:
     return f"{number(count)} {'face' if count == 1 else 'faces'}"
 
 
+def _possible(count: int) -> str:
+    return f"{number(count)} possible {'face' if count == 1 else 'faces'}"
+
+
+DRAWN = "A drawn face that is left out is gone; draw it again if need be."
 SETTINGS = (
     "The settings file tells the place drawn for each face and what was measured. Keep it to yourself: "
     "whoever has it can undo the protection."

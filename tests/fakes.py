@@ -22,6 +22,7 @@ import pytest
 import torch
 from PIL import Image
 
+from deid.app import choosing, handlers
 from deid.app.handlers import FoundPhoto, ProtectedPhoto
 from deid.app.service import Service
 from deid.audit import folders, references, run
@@ -39,9 +40,10 @@ from deid.images.photo import Photo, read_photo
 from deid.protection.enrollment import FoundFace, FoundFaces
 from deid.protection.progress import Step, Watcher, nobody_watches
 from deid.recognizers.checkpoints import Entry
-from deid.types import FaceResult, FolderResult, Options, PhotoResult
+from deid.types import FaceResult, FolderResult, Options, PhotoResult, PossibleFace
 
 K = 5
+POSSIBLE_GREEN = 50  # of a photo's green value for each possible face: more than a JPEG's rounding
 
 
 class KilledError(BaseException):
@@ -53,18 +55,20 @@ class FakeRecognizer:
 
 
 class FakeProtector:
-    """A photo's red value is who is in it: 0 nobody, else one person each."""
+    """A photo's red value is who is in it: 0 nobody, else one person each; its green value tells of possible ones."""
 
     def __init__(self, options: Options) -> None:
         self.options, self.recognizer, self.surrogates, self.device = options, FakeRecognizer(), (), "cpu"
 
     def find(self, photo: Photo) -> FoundFaces:
-        person = int(photo.pixels[0, 0, 0])
+        person, count = int(photo.pixels[0, 0, 0]), int(photo.pixels[0, 0, 1]) // POSSIBLE_GREEN
+        possible = tuple(Face((2.0 + i, 2, 3.0 + i, 3), np.zeros((5, 2)), 0.4) for i in range(count))
         if person == 0:
-            return FoundFaces(())
+            return FoundFaces((), possible)
         embedding = torch.zeros(256)
         embedding[person] = 1
-        return FoundFaces((FoundFace(Face((0, 0, 1, 1), np.zeros((5, 2)), 1.0), embedding, None),))
+        face = Face((0, 0, 1, 1), np.zeros((5, 2)), 1.0)
+        return FoundFaces((FoundFace(face, embedding, None),), possible)
 
 
 class FakeWork:
@@ -85,7 +89,8 @@ class FakeWork:
         self.calls[job.source.name] += 1
         if self.meanwhile is not None:
             self.meanwhile(job.source, job.target)
-        base = PhotoResult(str(job.source), None, "protected", "paper", "k-a3", K)
+        possible = tuple(PossibleFace(face.box, face.probability) for face in job.possible)
+        base = PhotoResult(str(job.source), None, "protected", "paper", "k-a3", K, possible=possible)
         try:
             read_photo(job.source)
         except UnreadableImage as error:
@@ -102,9 +107,9 @@ class FakeWork:
         return Finished(replace(base, faces=(face,)), data)
 
 
-def save_photo(path: Path, person: int) -> None:
+def save_photo(path: Path, person: int, possible: int = 0) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
-    Image.new("RGB", (8, 8), (person, 0, len(path.name))).save(path)
+    Image.new("RGB", (8, 8), (person, possible * POSSIBLE_GREEN, len(path.name))).save(path)
 
 
 def run_photos(photos: Path, output: Path | None = None, **options: object) -> FolderResult:
@@ -275,59 +280,65 @@ def _pixels(path: Path) -> np.ndarray:
 # ---------------------------------------------------------------- the page's jobs
 
 BOXES = ((20.0, 20.0, 60.0, 60.0), (100.0, 20.0, 140.0, 60.0))
+POSSIBLE = ((70.0, 20.0, 90.0, 50.0), (4.0, 4.0, 16.0, 16.0))
 RANK = 4
 
 
 @dataclass
 class Work:
-    """What protection waits for. go: lets a photo end; options: of the last protection; why: it fails, if any."""
+    """What protection waits for. go: lets a photo end; why: it fails, if any; options, keys: of the last protection."""
 
     go: threading.Event = field(default_factory=threading.Event)
     why: str = ""
     options: Options = field(default_factory=Options)
+    keys: tuple[str, ...] = ()
 
     def protect(
         self,
         photo: FoundPhoto,
-        chosen: Sequence[int],
+        keys: Sequence[str],
         options: Options,
         on_step: Callable[[Step], None],
         cancel: threading.Event,
     ) -> ProtectedPhoto:
         """Turns the chosen boxes black."""
-        self.options = options
-        on_step(Step(1, 7, (RANK,) + (1,) * (len(chosen) - 1), tuple(range(1, len(chosen))) or (0,)))
+        self.options, self.keys = options, tuple(keys)
+        on_step(Step(1, 7, (RANK,) + (1,) * (len(keys) - 1), tuple(range(1, len(keys))) or (0,)))
         while not self.go.is_set():
             if cancel.is_set():
                 raise Cancelled
             time.sleep(0.01)
         if self.why:
-            return self.failed(photo, chosen, options.k_level)
+            return self.failed(photo, keys, options.k_level)
         pixels = np.array(Image.open(photo.path).convert("RGB"))
-        for number in chosen:
-            x0, y0, x1, y1 = map(int, photo.boxes[number - 1])
+        boxes = choosing.places(photo)
+        for key in keys:
+            x0, y0, x1, y1 = map(int, boxes[key])
             pixels[y0:y1, x0:x1] = 0
         saved = photo.folder / f"{photo.name}-protected{photo.suffix}"
         Image.fromarray(pixels).save(saved)
         private = photo.folder / f"{photo.name}-private-settings.json"
         private.write_text("{}")
         faces = tuple(
-            FaceResult(box, "itself", "protected", RANK, True, 1, RANK, 1.0, 0.6, False, 0.95, 0.96, 33.0, 12)
-            if number in chosen
-            else FaceResult(box, "itself", "skipped")
-            for number, box in enumerate(photo.boxes, 1)
+            FaceResult(boxes[key], "itself", "protected", RANK, True, 1, RANK, 1.0, 0.6, False, 0.95, 0.96, 33.0, 12)
+            if key in keys
+            else FaceResult(boxes[key], "itself", "skipped")
+            for key in choosing.in_result(photo, keys)
         )
-        k_level = options.k_level
-        result = PhotoResult("in", saved.name, "protected", "paper", "k-a3", k_level, faces, weights={"fake": "0"})
-        return ProtectedPhoto(result, tuple(chosen), saved, saved, private, (opinion(len(chosen)),))
+        left = tuple(PossibleFace(boxes[key], 0.4) for key in boxes if choosing.is_possible(key) and key not in keys)
+        result = PhotoResult(
+            "in", saved.name, "protected", "paper", "k-a3", options.k_level, faces, left, weights={"fake": "0"}
+        )
+        names, chosen = handlers.names_and_numbers(photo, keys)
+        return ProtectedPhoto(result, names, chosen, saved, saved, private, (opinion(len(chosen)),))
 
-    def failed(self, photo: FoundPhoto, chosen: Sequence[int], k_level: int) -> ProtectedPhoto:
+    def failed(self, photo: FoundPhoto, keys: Sequence[str], k_level: int) -> ProtectedPhoto:
         faces = tuple(
             FaceResult(box, "itself", "failed", RANK, False, 1, RANK, 1.0, 0.6, False, 0.95, 0.96, 33.0, 12)
             for box in photo.boxes
         )
         result = PhotoResult("in", None, "failed", "robust", "k-a3", k_level, faces, message=self.why)
-        return ProtectedPhoto(result, tuple(chosen))
+        return ProtectedPhoto(result, *handlers.names_and_numbers(photo, keys))
 
 
 def opinion(faces: int) -> Opinion:
@@ -336,13 +347,14 @@ def opinion(faces: int) -> Opinion:
 
 
 def find(path: Path) -> FoundPhoto:
-    """Two faces, or none where the photo is black."""
+    """Two faces, or none where the photo is black; possible ones, too, where its first pixel is (1, 1, 1)."""
     photo = read_photo(path)
     folder = path.parent / f"{path.stem} made"
     folder.mkdir()
     preview = folder / "preview.png"
     Image.fromarray(photo.pixels).save(preview)
-    return FoundPhoto(path, folder, path.stem, path.suffix, path, preview, 1.0, BOXES if photo.pixels.any() else ())
+    boxes, possible = BOXES if photo.pixels[1:].any() else (), POSSIBLE if (photo.pixels[0, 0] == 1).all() else ()
+    return FoundPhoto(path, folder, path.stem, path.suffix, path, preview, 1.0, photo.size, boxes, possible)
 
 
 def fake_service() -> tuple[Service, Work]:

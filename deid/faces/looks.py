@@ -1,4 +1,4 @@
-"""How other programs may find and align a face: with another detector, in a picture of another size, or cut out of it."""
+"""How other programs may find and align a face: by another detector, in a picture of another size, or cut out of it."""
 
 from collections.abc import Iterator, Mapping, Sequence
 

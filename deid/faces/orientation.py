@@ -31,7 +31,7 @@ def angle_of(landmarks: np.ndarray) -> float:
 
 
 def quarters_of(landmarks: np.ndarray) -> int:
-    """By how many quarters `numpy.rot90` has to turn a picture so that a face with these landmarks (5, 2) is upright."""
+    """By how many quarters `numpy.rot90` turns a picture to make a face with these landmarks (5, 2) upright."""
     return -round(angle_of(landmarks) / (math.pi / 2)) % 4
 
 

@@ -11,6 +11,7 @@ from PIL import Image
 
 from deid.app import audit_run, folder_run
 from deid.app.folder_run import RunProgress
+from deid.app.folder_tab import summary
 from deid.app.sessions import Session
 from deid.app.uploads import Unpacked
 from deid.batch import folder
@@ -66,6 +67,16 @@ def test_it_tells_of_every_photo_and_packs_the_protected_ones(run: folder_run.Fo
     ]
     assert packed(run, result) == ["a.png", "b/c.png", "d.png"]
     assert packed(run, result, include_faceless=True) == ["a.png", "b/c.png", "d.png", "wall.png"]
+
+
+def test_possible_faces_are_counted_also_of_what_was_done_before(run: folder_run.FolderRun) -> None:
+    fakes.save_photo(run.originals.folder / "e.png", 4, possible=2)
+    fakes.save_photo(run.originals.folder / "hedge.png", 0, possible=1)
+    for _ in range(2):
+        result, steps = protect(run)
+        rows = {name: note for _, name, _, note in steps[-1].rows}
+        assert rows["e.png"] == "1 face · 2 possible faces left as they are"
+        assert summary(result).endswith("3 possible faces in 2 photos left as they are.")
 
 
 def test_a_faceless_photo_is_packed_without_its_metadata(run: folder_run.FolderRun) -> None:

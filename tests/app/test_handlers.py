@@ -10,10 +10,11 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from deid.app import handlers
+from deid.app import choosing, handlers, photo_result
 from deid.audit import second_opinions
 from deid.errors import Cancelled, UnreadableImage
-from deid.protection import pipeline
+from deid.faces import detect
+from deid.protection import enrollment, pipeline
 from deid.protection.progress import Step
 from deid.types import Options, PhotoResult
 
@@ -59,7 +60,7 @@ def test_a_photo_is_protected_and_told_about(photo: Path) -> None:
     steps: list[Step] = []
     found = handlers.find_faces(photo)
     options = Options(k_level=3, profile="paper", seed=1)
-    done = handlers.protect_photo(found, [1], options, steps.append, threading.Event())
+    done = handlers.protect_photo(found, ["1"], options, steps.append, threading.Event())
     (face,) = done.result.faces
     assert done.result.outcome == "protected"
     assert done.saved is not None
@@ -91,11 +92,39 @@ def test_a_failure_tells_its_reason_and_no_path(photo: Path, monkeypatch: pytest
         return PhotoResult(str(source), None, "failed", "robust", "k-a3", 5, message=f"{source}: face 1 (as published)")
 
     monkeypatch.setattr(pipeline, "protect", fail)
-    done = handlers.protect_photo(handlers.find_faces(photo), [1], Options(), lambda step: None, threading.Event())
+    done = handlers.protect_photo(handlers.find_faces(photo), ["1"], Options(), lambda step: None, threading.Event())
     assert done.result.message == "face 1 (as published)"
     assert done.saved is None
     assert done.settings is not None
     assert str(photo.parent) not in done.settings.read_text()
+
+
+def test_what_no_detector_is_sure_of_and_what_was_drawn_are_protected_and_asked_about(
+    photo: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A mosaic that hides three faces: their places and order are those of the choice, to the last recognizer."""
+    pixels = np.asarray(Image.open(photo))
+    Image.fromarray(np.concatenate([pixels] * 3, 1)).save(photo, quality=95)
+    real = detect.detect(np.asarray(Image.open(photo)))
+    assert len(real.faces) == 3
+    first, second, third = real.faces
+    monkeypatch.setattr(detect, "detect", lambda *_, **__: detect.Detected((first,), (third,)))
+    monkeypatch.setattr(enrollment, "detect", detect.detect)
+    found = handlers.find_faces(photo)
+    assert (found.boxes, found.possible) == ((first.box,), (third.box,))
+    found, drawn = choosing.with_drawn(found, (second.box[:2], second.box[2:]), "")
+    options = Options(method="pixelate", write_unverified=True)
+    done = handlers.protect_photo(found, ["?1", drawn], options, lambda step: None, threading.Event())
+    assert done.names == ("1", "2 (possible face ?1)", "3 (drawn 1)")
+    assert done.chosen == (2, 3)
+    assert [face.outcome == "skipped" for face in done.result.faces] == [True, False, False]
+    assert [round(face.box[0]) for face in done.result.faces] == [round(f.box[0]) for f in (first, third, second)]
+    assert done.result.possible == ()
+    assert all(len(opinion.faces) == 2 for opinion in done.opinions)
+    assert "**Face 3 (drawn 1)**" in photo_result.verdict_text(done)
+    alone = handlers.protect_photo(found, [drawn], options, lambda step: None, threading.Event())
+    assert [face.outcome == "skipped" for face in alone.result.faces] == [True, False]
+    assert len(alone.result.possible) == 1
 
 
 @pytest.mark.parametrize("profile", ["robust", "transfer"])
@@ -110,7 +139,7 @@ def test_cancelling_ends_the_attack_at_the_next_step_and_writes_nothing(photo: P
             cancel.set()
 
     with pytest.raises(Cancelled):
-        handlers.protect_photo(found, [1], Options(profile=profile), click_at_the_second, cancel)
+        handlers.protect_photo(found, ["1"], Options(profile=profile), click_at_the_second, cancel)
     assert steps == [1, 2]
     assert {path for path in photo.parent.rglob("*") if path.is_file()} == before
 
@@ -129,7 +158,7 @@ def test_each_time_has_its_own_files(photo: Path, monkeypatch: pytest.MonkeyPatc
     monkeypatch.setattr(second_opinions, "ask_recognizers", lambda *_, **__: [])
     found = handlers.find_faces(photo)
     options = Options(method="pixelate", write_unverified=True)
-    done = [handlers.protect_photo(found, [1], options, lambda step: None, threading.Event()) for _ in range(2)]
+    done = [handlers.protect_photo(found, ["1"], options, lambda step: None, threading.Event()) for _ in range(2)]
     made = [path for each in done for path in (each.saved, each.settings, handlers.perturbation(found, each))]
     assert len(set(made)) == 6
     assert all(path is not None and path.is_file() for path in made)

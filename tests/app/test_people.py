@@ -136,9 +136,9 @@ def test_an_enrolled_person_is_named_in_a_real_protection(
     assert people.take_person(session, "Eileen", [portrait], Service()) == 1
     options = Options(k_level=3, profile="paper", seed=1, people=people.people_of(session))
     found = handlers.find_faces(photo)
-    done = handlers.protect_photo(found, [1], options, lambda step: None, threading.Event())
+    done = handlers.protect_photo(found, ["1"], options, lambda step: None, threading.Event())
     (face,) = done.result.faces
     assert (done.result.outcome, face.identity, face.rank_before) == ("protected", "Eileen", 1)
     assert face.rank_after == face.k
-    nobody = handlers.protect_photo(found, [1], Options(method="pixelate"), lambda step: None, threading.Event())
+    nobody = handlers.protect_photo(found, ["1"], Options(method="pixelate"), lambda step: None, threading.Event())
     assert nobody.result.faces[0].identity == "itself"

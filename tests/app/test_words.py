@@ -9,7 +9,7 @@ from deid.faces.obfuscation import OBFUSCATIONS
 from deid.protection.profiles import PROFILES
 from deid.protection.progress import Step
 from deid.recognizers.kinship import CLASSES
-from deid.types import FaceResult, PhotoResult
+from deid.types import FaceResult, PhotoResult, PossibleFace
 
 BOX = (0.0, 0.0, 9.0, 9.0)
 DONE = FaceResult(BOX, "itself", "protected", 4, True, 1, 4, 1.0, 0.6, False)
@@ -30,7 +30,7 @@ def test_ordinals(rank: int, word: str) -> None:
 
 
 def test_the_verdict_of_a_protected_face() -> None:
-    text = words.face_sentence(DONE, 1, 5, 1001)
+    text = words.face_sentence(DONE, "1", 5, 1001)
     assert "put them first before; now **fourth** of 1,001." in text
     assert "still among its first six guesses, by design" in text
     assert "no longer says match" in text
@@ -38,19 +38,19 @@ def test_the_verdict_of_a_protected_face() -> None:
 
 def test_a_match_is_never_left_out() -> None:
     face = FaceResult(BOX, "itself", "protected", 4, True, 1, 4, 1.0, 0.6, True)
-    assert "**still says match**" in words.face_sentence(face, 1, 5, 1001)
+    assert "**still says match**" in words.face_sentence(face, "1", 5, 1001)
 
 
 def test_a_failure_is_called_one() -> None:
     failed = FaceResult(BOX, "itself", "failed", 4, False, 1, 1, 1.0, 0.9, True)
-    assert "**not protected**" in words.face_sentence(failed, 2, 5, 1001)
+    assert "**not protected**" in words.face_sentence(failed, "2", 5, 1001)
     result = PhotoResult("in", None, "failed", "paper", "k-a3", 5, (DONE, failed))
     assert words.headline(result) == "Not protected: one of two faces could not be verified, so no file was made."
 
 
 def test_a_failure_says_why() -> None:
     failed = FaceResult(BOX, "itself", "failed", 4, False, 1, 4, 1.0, 0.9, False)
-    text = words.face_sentence(failed, 1, 5, 1001)
+    text = words.face_sentence(failed, "1", 5, 1001)
     assert "**not protected**" in text
     assert "first" not in text  # it is not, in the saved file
     why = "face 1 could not be protected (half size and back, it still matches one to one), so nothing was written"
@@ -83,12 +83,12 @@ def test_all_attacked_recognizers_are_named(attacked: list[str], named: str) -> 
     assert words.still_recognized_by(["a", "b"]) == "**Still recognized by a and b**, which were not attacked."
     assert words.still_matched_by([]) == words.still_recognized_by([]) == ""
     far = FaceResult(BOX, "itself", "protected", 4, False, 1, 812, 1.0, 0.1, False)
-    assert "by design" not in words.face_sentence(far, 1, 5, 1001)
+    assert "by design" not in words.face_sentence(far, "1", 5, 1001)
 
 
 def test_a_blur_promises_no_place() -> None:
     face = FaceResult(BOX, "itself", "protected", None, False, 1, 300, 1.0, 0.2, False)
-    text = words.face_sentence(face, 1, 5, 1001)
+    text = words.face_sentence(face, "1", 5, 1001)
     assert "by design" not in text
     assert "300th" in text
     assert "chance" in text
@@ -99,7 +99,7 @@ def test_a_blur_promises_no_place() -> None:
 
 def test_a_fallback_is_said() -> None:
     hidden = FaceResult(BOX, "itself", "protected", None, False, 1, 40, 1.0, 0.3, False, fallback="blur")
-    assert "The method could not protect it, so it is **blurred** instead" in words.face_sentence(hidden, 1, 5, 1001)
+    assert "The method could not protect it, so it is **blurred** instead" in words.face_sentence(hidden, "1", 5, 1001)
     result = PhotoResult("in", "out", "protected", "robust", "k-a3", 5, (DONE, hidden), weights={"one": "1"})
     assert words.headline(result) == (
         "Two faces protected against one, checked in the saved file. One had to be blurred."
@@ -112,7 +112,26 @@ def test_faces_left_alone_are_named() -> None:
     assert words.headline(result) == (
         "One face protected against lightcnn9, checked in the saved file. One left as it was."
     )
-    assert "left as it was" in words.face_sentence(left, 2, 5, 1001)
+    assert "left as it was" in words.face_sentence(left, "2", 5, 1001)
+
+
+def test_possible_faces_left_are_counted() -> None:
+    one, two = (tuple(PossibleFace(BOX, 0.4) for _ in range(count)) for count in (1, 2))
+    text = words.possible_left_on_picture(2)
+    assert text.startswith("2 possible faces are left as they are: click one to protect it as well.")
+    assert words.possible_left_on_picture(1).startswith("1 possible face is left as it is: click it to protect it")
+    assert words.possible_left_on_picture(0) == ""
+    done = PhotoResult("in", "out", "protected", "paper", "k-a3", 5, (DONE,), one, weights={"lightcnn9": "0"})
+    assert words.headline(done) == (
+        "One face protected against lightcnn9, checked in the saved file. One possible face left as it was."
+    )
+    nobody = PhotoResult("in", None, "no-face", "paper", "k-a3", 5, possible=two)
+    assert words.headline(nobody) == (
+        "No detector is sure of any face in this photo, so no file was made. Two possible faces left as they were."
+    )
+    assert words.left_possible_in([done, nobody]) == "3 possible faces in 2 photos left as they are."
+    assert words.left_possible_in([done]) == "1 possible face in 1 photo left as it is."
+    assert words.left_possible_in([]) == ""
 
 
 def test_another_recognizer_s_first_place_or_match_is_no_protection() -> None:
@@ -125,11 +144,13 @@ def test_another_recognizer_s_first_place_or_match_is_no_protection() -> None:
 
 def test_progress_says_how_many_faces_are_settled_and_where_the_others_stand() -> None:
     step = Step(2, 31, (4, 1, None), working=(1, 2))
-    assert words.progress(step, [1, 3, 4]) == (
+    assert words.progress(step, ["face 1", "face 3", "face 4"]) == (
         "Protecting: 1 of 3 faces settled · round 2, step 31 · now face 3 first, face 4 …"
     )
-    assert words.progress(Step(1, 7, (1,), working=(0,)), [2]) == "Protecting: round 1, step 7 · now face 2 first"
+    assert (
+        words.progress(Step(1, 7, (1,), working=(0,)), ["drawn 2"]) == "Protecting: round 1, step 7 · now drawn 2 first"
+    )
     look = Step(1, 9, (4, 1))
-    assert words.progress(look, [1, 2]) == (
+    assert words.progress(look, ["face 1", "face 2"]) == (
         "Protecting: 1 of 2 faces settled · round 1, looking at the saved file · now face 1 fourth, face 2 first"
     )

@@ -16,12 +16,12 @@ from deid.errors import UsageError
 from deid.faces.detect import detect_faces
 from deid.faces.face import Face
 from deid.faces.obfuscation import OBFUSCATIONS, STRENGTHS, STRONGEST
+from deid.faces.orientation import upright_in
 from deid.faces.paste import paste
 from deid.images.photo import decode_photo, read_photo
 from deid.protection import fallback
 from deid.protection.attempt import Attempt
 from deid.protection.enrollment import FoundFace
-from deid.faces.orientation import upright_in
 from deid.protection.fallback import fall_back
 from deid.protection.pipeline import protect
 from deid.protection.profiles import PROFILES

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from fakes import BOXES, RANK, Work
+from fakes import RANK, Work
 from PIL import Image
 from playwright.sync_api import Browser, Locator, Page, expect
 from ui.watched import Watched
@@ -199,24 +199,6 @@ def test_of_two_people_one_is_chosen(page: Page, work: Work, tmp_path: Path) -> 
     before = np.asarray(Image.open(photo))
     assert np.array_equal(after[:, :90], before[:, :90])
     assert not np.array_equal(after[:, 90:], before[:, 90:])
-
-
-def test_a_click_on_a_face_leaves_it_out_and_takes_it_in(page: Page, tmp_path: Path) -> None:
-    upload(page, pair(tmp_path / "pair.png"))
-    expect_status(page, "2 faces found")
-    first = page.get_by_role("checkbox", name="Face 1")
-    expect(first).to_be_checked()
-    for checked in (False, True):
-        picture = page.locator(".faces img").first
-        picture.evaluate("image => image.decode()")  # until then it has another size
-        box = picture.bounding_box()
-        assert box is not None
-        # The picture keeps its shape inside its frame.
-        scale = min(box["width"] / 160, box["height"] / 80)
-        left, top = (box["width"] - 160 * scale) / 2, (box["height"] - 80 * scale) / 2
-        x0, y0, x1, y1 = BOXES[0]
-        picture.click(position={"x": left + scale * (x0 + x1) / 2, "y": top + scale * (y0 + y1) / 2})
-        expect(first).to_be_checked(checked=checked, timeout=SLOW)
 
 
 def test_cancel_half_way_and_start_again(page: Page, work: Work, tmp_path: Path) -> None:
