@@ -14,7 +14,7 @@ import cv2
 import numpy as np
 
 from deid.faces.centerface import centerface
-from deid.faces.face import Face, left_to_right, overlap, scaled
+from deid.faces.face import Face, inside, left_to_right, moved, overlap, scaled
 from deid.faces.mtcnn import LARGER, mtcnn, refined
 from deid.faces.orientation import angle_of, misfit, turned_back, upright_in
 
@@ -62,8 +62,10 @@ def detect(pixels: np.ndarray, *, device: str = "cpu", sure: float = SURE) -> De
         elif (place := seen or known) is not None:
             face, score = _aligned_best(rgb, known, seen, _closely(rgb, place))
             if face is not None:
-                is_sure = score >= sure or (face is known and known.probability >= ALONE)
-                (certain if is_sure else possible).append(face if face is known else replace(face, probability=score))
+                if score >= sure or (face is known and known.probability >= ALONE):
+                    certain.append(face)
+                else:
+                    possible.append(replace(face, probability=score))
     certain = _distinct(certain)
     possible = [face for face in _distinct(possible) if same_face(face, certain) is None]
     is_reduced = max(rgb.shape[:2]) > MTCNN_SIDE
@@ -117,14 +119,6 @@ def _by_centerface(rgb: np.ndarray) -> list[Face]:
     return _distinct(found)
 
 
-def inside(face: Face, rgb: np.ndarray) -> Face:
-    """The face with what of its box lies in the photo: detectors guess differently how far it goes on beyond."""
-    height, width = rgb.shape[:2]
-    x0, y0, x1, y1 = face.box
-    box = (min(max(x0, 0.0), width), min(max(y0, 0.0), height), min(max(x1, 0.0), width), min(max(y1, 0.0), height))
-    return replace(face, box=box)
-
-
 def _is_plain(known: Face, seen: Face) -> bool:
     """Whether both detectors place the landmarks of an upright face alike."""
     eyes = float(np.linalg.norm(known.landmarks[1] - known.landmarks[0]))
@@ -173,11 +167,6 @@ def _crop(rgb: np.ndarray, center: tuple[float, float], side: float, size: int) 
         square[y0 - top : y1 - top, x0 - left : x1 - left] = rgb[y0:y1, x0:x1]
     method = cv2.INTER_AREA if whole > size else cv2.INTER_CUBIC
     return np.asarray(cv2.resize(square, (size, size), interpolation=method)), left, top, size / whole
-
-
-def moved(face: Face, x: float, y: float) -> Face:
-    x0, y0, x1, y1 = face.box
-    return replace(face, box=(x0 + x, y0 + y, x1 + x, y1 + y), landmarks=face.landmarks + np.array([x, y]))
 
 
 def reduced_to(rgb: np.ndarray, side: int) -> np.ndarray:

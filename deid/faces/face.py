@@ -1,7 +1,7 @@
 """A detected face, and what two of them have in common."""
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -40,6 +40,20 @@ def scaled(face: Face, x: float, y: float) -> Face:
         return face
     box = (face.box[0] * x, face.box[1] * y, face.box[2] * x, face.box[3] * y)
     return Face(box, (face.landmarks + 0.5) * (x, y) - 0.5, face.probability)
+
+
+def moved(face: Face, x: float, y: float) -> Face:
+    """The face as many pixels farther right and down."""
+    x0, y0, x1, y1 = face.box
+    return replace(face, box=(x0 + x, y0 + y, x1 + x, y1 + y), landmarks=face.landmarks + np.array([x, y]))
+
+
+def inside(face: Face, rgb: np.ndarray) -> Face:
+    """The face with what of its box lies in the photo: detectors guess differently how far it goes on beyond."""
+    height, width = rgb.shape[:2]
+    x0, y0, x1, y1 = face.box
+    box = (min(max(x0, 0.0), width), min(max(y0, 0.0), height), min(max(x1, 0.0), width), min(max(y1, 0.0), height))
+    return replace(face, box=box)
 
 
 def left_to_right(faces: Iterable[Face]) -> list[Face]:

@@ -5,8 +5,8 @@ from collections.abc import Iterator, Mapping, Sequence
 import numpy as np
 
 from deid.faces.centerface import MULTIPLE, centerface
-from deid.faces.detect import inside, moved, reduced_to, same_face
-from deid.faces.face import Face, scaled
+from deid.faces.detect import reduced_to, same_face
+from deid.faces.face import Face, inside, moved, scaled
 from deid.faces.mtcnn import FACTOR, mtcnn
 from deid.faces.orientation import quarters_of, turned_back
 

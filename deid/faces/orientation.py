@@ -5,12 +5,17 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 import numpy as np
+import torch
 
-from deid.faces.align import least_squares_similarity
+from deid.faces.align import align_face, least_squares_similarity
+from deid.faces.centerface import centerface
 from deid.faces.face import Face
 from deid.faces.paste import FEATHER
-from deid.faces.templates import LIGHTCNN_TEMPLATE, MOBILEFACENET_TEMPLATE
+from deid.faces.templates import CENTERFACE_TEMPLATE, LIGHTCNN_TEMPLATE, MOBILEFACENET_TEMPLATE
 
+LOOKS_UPRIGHT = 0.1  # the least of `upright_scores`: docs/measured.md says what it tells apart
+ASIDE = 0.5  # of the eyes' distance: a face found farther from its place is another
+FAINTEST = 0.02  # CenterFace's score below which it is noise
 _POINTS = np.array(MOBILEFACENET_TEMPLATE.points)
 # Eyes, nose and corners of the mouth in LightCNN's frame.
 _LIGHTCNN_POINTS = np.array([[47.0, 40.0], [81.0, 40.0], [64.0, 64.0], [50.0, 88.0], [78.0, 88.0]])
@@ -28,6 +33,25 @@ def angle_of(landmarks: np.ndarray) -> float:
     """By how much a face with these landmarks (5, 2) is turned, in radians, 0 for upright, from −π to π."""
     fitted = least_squares_similarity(landmarks, _POINTS)
     return math.atan2(fitted[1, 0], fitted[0, 0])
+
+
+def upright_scores(pixels: np.ndarray, landmarks: Sequence[np.ndarray]) -> list[float]:
+    """How surely each face, aligned by its landmarks (5, 2), is one the right way up, as CenterFace sees it, in [0, 1].
+
+    0 where it sees no face there, or one elsewhere. pixels: uint8 (H, W, 3) RGB or (H, W) gray.
+    """
+    if not landmarks:
+        return []
+    aligned = torch.stack([align_face(pixels, points, CENTERFACE_TEMPLATE) for points in landmarks])
+    crops = (aligned * 255).round().byte().permute(0, 2, 3, 1).numpy()
+    expected = np.array(CENTERFACE_TEMPLATE.points)
+    eyes = float(np.linalg.norm(expected[1] - expected[0]))
+
+    def score(face: Face) -> float:
+        apart = float(np.linalg.norm(face.landmarks - expected, axis=1).mean())
+        return face.probability if apart < ASIDE * eyes else 0.0
+
+    return [max(map(score, faces), default=0.0) for faces in centerface(crops, threshold=FAINTEST)]
 
 
 def quarters_of(landmarks: np.ndarray) -> int:

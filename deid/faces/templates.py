@@ -46,3 +46,8 @@ FACENET_TEMPLATE = Template(
 ONET_TEMPLATE = Template(
     size=48, channels=3, points=((16.0, 18.0), (32.3, 17.7), (24.3, 27.3), (17.2, 35.8), (31.6, 35.5))
 )
+
+# As the last network's, with half a face's room on every side, for CenterFace to find it in.
+CENTERFACE_TEMPLATE = Template(
+    size=96, channels=3, points=((40.0, 42.0), (56.3, 41.7), (48.3, 51.3), (41.2, 59.8), (55.6, 59.5))
+)

@@ -14,6 +14,8 @@ def shortcoming(check: FaceCheck, profile: Profile) -> str:
 
     In words for the user; empty for a protected face.
     """
+    if not check.upright:
+        return "as it is aligned it does not look like a face the right way up, so nothing proves that it is protected"
     for seen in check.observations:
         version = f"{seen.handling}{seen.background}{f', found by {seen.look}' if seen.look else ''}"
         if seen.worst_rank == 1:

@@ -7,6 +7,7 @@ import numpy as np
 from torch import Tensor
 
 from deid.faces.chain import FaceChain
+from deid.faces.orientation import LOOKS_UPRIGHT, upright_scores
 from deid.faces.paste import paste
 from deid.images.photo import Photo, decode_photo, encode_photo
 from deid.methods import is_obfuscation
@@ -27,6 +28,7 @@ class PhotoTask:
     photo: as it was read.
     found: the chosen faces.
     ks: the rank group of each.
+    upright: whether each looks like a face the right way up, as it is aligned.
     enrollments: for each surrogate those of each face, its own one last.
     profile: the one asked for, with the limit asked for.
     file_format: of the output, as Pillow names it.
@@ -38,6 +40,7 @@ class PhotoTask:
     photo: Photo
     found: tuple[FoundFace, ...]
     ks: tuple[int, ...]
+    upright: tuple[bool, ...]
     enrollments: Sequence[Sequence[list[Enrollment]]]
     profile: Profile
     file_format: str
@@ -85,10 +88,12 @@ def task_of(
     profile, surrogates = profile_of(protector.options), protector.surrogates
     # Of an obfuscation the chain only serves to compare faces, as is done in luma for one network.
     channels = 1 if is_obfuscation(protector.options.method) else profile.channels
+    landmarks = [f.face.landmarks for f in found]
     return PhotoTask(
         photo=photo,
         found=tuple(found),
         ks=tuple(ks),
+        upright=tuple(score >= LOOKS_UPRIGHT for score in upright_scores(photo.pixels, landmarks)),
         enrollments=enrollments_by_surrogate(photo, found, surrogates),
         profile=profile,
         file_format=file_format,

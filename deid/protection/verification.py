@@ -62,10 +62,12 @@ class FaceCheck:
     """All observations of one face, as published first.
 
     aligned: the file's own colors at the original alignment (C, S, S).
+    upright: whether the clean face looks like one the right way up, as it is aligned; else ranks say nothing.
     """
 
     observations: tuple[Observation, ...]
     aligned: Tensor
+    upright: bool = True
 
     @property
     def published(self) -> Observation:
@@ -94,9 +96,9 @@ def verify(task: PhotoTask, saved: Photo, *, thorough: bool = True) -> list[Face
             for at, (row, look, landmarks) in enumerate(flat):
                 of_look = [embedded[at] for embedded in embeddings]
                 observed[row].append(_observe(task, row, name, background, look, landmarks, patches[row], of_look))
-        task.progress.looked({row: min(of_face[-1].ranks[0]) for row, of_face in enumerate(observed)})
+        task.progress.looked({row: min(of_face[0].ranks[0]) for row, of_face in enumerate(observed)})
     return [
-        FaceCheck(tuple(of_face), chain.aligned(row, _patch(task, row, saved.pixels)))
+        FaceCheck(tuple(of_face), chain.aligned(row, _patch(task, row, saved.pixels)), task.upright[row])
         for row, of_face in enumerate(observed)
     ]
 

@@ -15,11 +15,11 @@ NOTHING = torch.zeros(0)
 HANDLINGS = list(PROFILES["robust"].handlings)
 
 
-def seen(*ranks: int, handling: str = HANDLINGS[0], matching: Sequence[bool] = ()) -> Observation:
+def seen(*ranks: int, handling: str = HANDLINGS[0], matching: Sequence[bool] = (), look: str = "") -> Observation:
     """At these ranks, of a surrogate each."""
     matching = tuple(matching) or (False,) * len(ranks)
     of_each = tuple((rank,) for rank in ranks)
-    return Observation(handling, "", np.zeros((5, 2)), True, NOTHING, of_each, ((0.0,),) * len(ranks), matching)
+    return Observation(handling, "", look, np.zeros((5, 2)), NOTHING, of_each, ((0.0,),) * len(ranks), matching)
 
 
 def check(*ranks: int) -> FaceCheck:
@@ -59,6 +59,11 @@ def test_exact_is_at_k_after_every_handling() -> None:
         ("robust", seen(1, handling=HANDLINGS[1]), False, False),
         ("robust", seen(3, matching=[True]), False, False),
         ("paper", seen(3, matching=[True]), True, True),
+        ("paper", seen(2, look="MTCNN"), True, True),  # exactly at k for this program's own search
+        ("paper", seen(1, look="MTCNN"), False, False),
+        ("robust", seen(2, look="MTCNN"), True, True),
+        ("robust", seen(2, look="MTCNN", matching=[True]), True, False),
+        ("transfer", seen(2, look="MTCNN"), False, False),
         ("transfer", seen(3, 9), True, True),
         ("transfer", seen(3, 2), True, False),  # every surrogate counts
         ("transfer", seen(3, 9, matching=[False, True]), True, False),

@@ -20,7 +20,7 @@ from deid.protection.criteria import shortcoming
 from deid.protection.pipeline import protect
 from deid.protection.profiles import PROFILES
 from deid.protection.protector import Protector, load_protector
-from deid.protection.rank_objective import RankingGoal, published_on_views, targets_on_views
+from deid.protection.rank_objective import RankingGoal, exact_on_views, targets_on_views
 from deid.protection.rounds import run_rounds
 from deid.protection.task import task_of
 from deid.protection.verification import verify
@@ -127,7 +127,7 @@ def test_which_columns_of_the_scores_show_the_file_as_published(
     single, double = ([Enrollment("itself", found.embedding)] * count for count in (1, 2))
     goals = [RankingGoal(protector.surrogates[0], [double, double], torch.ones(2, 1, dtype=torch.int64)),
              RankingGoal(protector.surrogates[0], [single, single], torch.ones(2, 1, dtype=torch.int64))]  # fmt: skip
-    shown = published_on_views(goals, chain, torch.arange(2))
+    shown = exact_on_views(goals, chain, torch.arange(2), handled=False)
     assert shown.shape == targets_on_views(goals, chain, torch.arange(2)).shape[:2]
     assert shown[0].all(), "a face with fewer views repeats them"
     assert shown[1].tolist() == [True, True, False, False, True, True, True, False, True]

@@ -105,7 +105,7 @@ def world(photo: Photo, surrogate: Surrogate, monkeypatch: pytest.MonkeyPatch) -
         found = [FoundFace(face, embedding, None) for face, embedding in zip(faces(), embeddings, strict=True)]
         protector = Protector(Options(profile="paper"), "cpu", (surrogate,))
         task = task_of(photo, found, ks, protector, "PNG", watcher)
-        return World(**vars(replace(task, profile=profile or task.profile)), codec=codec)
+        return World(**vars(replace(task, profile=profile or task.profile, upright=(True,) * len(found))), codec=codec)
 
     return make
 
