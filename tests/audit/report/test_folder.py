@@ -336,7 +336,7 @@ class TestCheck:
 class TestCommand:
     def test_json_is_the_shared_report_and_nothing_else(self, folders: tuple[Path, Path], capsys: Any):
         audit(*folders, "--json")
-        assert json.loads(capsys.readouterr().out)["format"] == "face-deid audit 1"
+        assert json.loads(capsys.readouterr().out)["format"] == "face-deid audit 2"
 
     def test_an_interrupted_one_says_so_in_a_line_and_goes_on(
         self, folders: tuple[Path, Path], looking: Looking, capsys: Any
