@@ -10,9 +10,10 @@ from PIL import Image
 
 from deid.audit import measure, second_looks
 from deid.audit.run import Audited, AuditOptions, audit
-from deid.audit.second_looks import found_plainly
-from deid.faces.detect import detect, detect_faces
+from deid.audit.second_looks import found_plainly, shining_through
+from deid.faces.detect import Detected, detect, detect_faces
 from deid.faces.face import Face
+from deid.images.photo import Photo
 
 Json = dict[str, Any]
 GLASS = 128  # the one color of a face that shows only where something dark shines through it
@@ -27,7 +28,8 @@ def noisy(pixels: np.ndarray) -> np.ndarray:
 def found(tmp_path_factory: pytest.TempPathFactory, astronaut: np.ndarray) -> Audited:
     """Three photos of one face.
 
-    askew: the audit's own search places its landmarks upside down, two others as they are; glass: half transparent, of
+    askew: the audit's own search places its landmarks upside down, two others as they are, and in the original it is
+    not sure of another place; glass: half transparent, of
     one color but on black; sideways: turned by 90°.
     """
     root = tmp_path_factory.mktemp("second looks")
@@ -51,6 +53,11 @@ def found(tmp_path_factory: pytest.TempPathFactory, astronaut: np.ndarray) -> Au
             return faces
         return [replace(face, landmarks=2 * face.landmarks.mean(0) - face.landmarks) for face in faces]
 
+    def unsure(pixels: np.ndarray, *, device: str) -> Detected:
+        seen = detect(pixels, device=device)
+        maybe = (Face((0, 300, 40, 350), np.zeros((5, 2)), 0.3),)
+        return replace(seen, possible=maybe if pixels.shape == originals["askew"].shape else ())
+
     looks_at = second_looks.looks_at
 
     def jittered(pixels: np.ndarray, faces: Sequence[Face], **named: Any) -> list[dict[str, np.ndarray]]:
@@ -61,6 +68,7 @@ def found(tmp_path_factory: pytest.TempPathFactory, astronaut: np.ndarray) -> Au
     with pytest.MonkeyPatch.context() as patch:
         for name in ("STATE", "CACHE", "DATA"):
             patch.setenv(f"XDG_{name}_HOME", str(root / name.lower()))
+        patch.setattr(measure, "detect", unsure)
         patch.setattr(measure, "detect_faces", askew)
         patch.setattr(second_looks, "looks_at", jittered)
         return audit(root / "in", [root / "out"], AuditOptions(against=("lightcnn9",)))
@@ -88,8 +96,8 @@ def test_a_face_first_at_another_look_alone_is_named(found: Audited) -> None:
 def test_a_face_first_on_black_alone_is_named(found: Audited) -> None:
     assert rank(found, "glass") > 1
     detail = named(found, "first elsewhere")["glass"]
-    assert "on black" in detail
-    print(detail)
+    assert "as found by: where this audit finds it, on black; where it was in the original, on black" in detail
+    assert "on white" not in detail
 
 
 def test_a_sideways_face_is_found_by_a_second_look_alone(found: Audited) -> None:
@@ -99,6 +107,22 @@ def test_a_sideways_face_is_found_by_a_second_look_alone(found: Audited) -> None
     assert counts["faces"] == 3
     (told,) = [line for line in found.document["sets"][0]["first_screen"] if "every face" in line["question"]]
     assert told["evidence"][0].startswith("1 face in 1 photo, N = 3, found only by a second look")
+
+
+def test_a_possible_face_of_an_original_is_counted_and_not_audited(found: Audited) -> None:
+    assert set(named(found, "possible face")) == {"askew"}
+    assert found.document["sets"][0]["counts"]["possible"] == {"faces": 1, "photos": 1}
+    (told,) = [line for line in found.document["sets"][0]["first_screen"] if "every face" in line["question"]]
+    assert told["answer"].startswith("Not every one: 1 possible face in 1 photo of the originals")
+
+
+def test_a_face_that_shows_on_black_alone_is_one_too_many(astronaut: np.ndarray) -> None:
+    crop = astronaut[:300, 50:350]
+    (face,) = detect_faces(crop)
+    glass = Photo(np.full_like(crop, 255), crop.mean(2).astype(np.uint8))
+    assert shining_through(glass, [], device="cpu") == 1
+    assert shining_through(glass, [face], device="cpu") == 0
+    assert shining_through(Photo(crop), [], device="cpu") == 0  # nothing shines through what is opaque
 
 
 def test_a_usual_program_finds_an_upright_face_and_no_sideways_one(astronaut: np.ndarray) -> None:
