@@ -124,6 +124,7 @@ def tree(root: Path) -> dict[str, bytes]:
 
 # ---------------------------------------------------------------- audits of embeddings
 
+LOOK = "look "  # before a look's name: what every recognizer sees at a further look at a published face
 DECOYS = 20  # the first axes are the decoys'
 SIZE = 276
 
@@ -156,7 +157,7 @@ def unit(vectors: np.ndarray) -> np.ndarray:
 
 
 def save_faces(path: Path, *faces: np.ndarray | Mapping[str, np.ndarray]) -> Path:
-    """faces: embeddings for all recognizers alike, or recognizer → embedding."""
+    """faces: embeddings for all recognizers alike, or recognizer (or `LOOK` and a look's name) → embedding."""
     path.parent.mkdir(parents=True, exist_ok=True)
     with path.open("wb") as file:
         np.save(file, np.array([dict(face) if isinstance(face, Mapping) else {"": face} for face in faces]))
@@ -197,12 +198,14 @@ class Looking:
         if faces is None:
             return Published(sha256, "unreadable")
         quality = {"ssim": 0.95, "cw_ssim": 0.96, "ms_ssim": 0.97, "psnr": 35.0}
-        seen = [
-            {name: np.repeat(row[None], len(HANDLINGS), 0) for name, row in _seen(face, recognizers).items()}
-            for face in faces
-        ]
-        faces = tuple(PublishedFace(True, embeddings, quality) for embeddings in seen)
-        return Published(sha256, "", faces, thumbnail=np.zeros((32, 32), np.uint8))
+        found = []
+        for face in faces:
+            seen = _seen(face, recognizers)
+            looks = {key.removeprefix(LOOK): embedding for key, embedding in face.items() if key.startswith(LOOK)}
+            at_looks = {name: np.stack([*looks.values()]) for name in seen} if looks else {}
+            embeddings = {name: np.repeat(row[None], len(HANDLINGS), 0) for name, row in seen.items()}
+            found.append(PublishedFace(True, embeddings, quality, tuple(looks), at_looks))
+        return Published(sha256, "", tuple(found), thumbnail=np.zeros((32, 32), np.uint8))
 
 
 class FastStore(Store):

@@ -7,22 +7,29 @@ from typing import Any
 import numpy as np
 
 from deid.audit.galleries import Gallery
+from deid.audit.look_counts import FIRST_AT, LOWEST_RANK, RANK, worst_looks
 from deid.audit.persons import ReferenceFace, one_per_person
 from deid.audit.references import References, impostor_scores
+from deid.audit.store import FaceLooks
 from deid.images.handlings import AS_PUBLISHED, HANDLINGS
 
 Json = dict[str, Any]
 
 BIN = 0.02  # width of the histograms' bins, in cosine
-RANK_COLUMN = "rank, "  # of a face's line, before a gallery's name
 
 
 def count_set(
-    references: References, published: Iterator[tuple[str, int, np.ndarray]], K: int, seed: int
+    references: References,
+    published: Iterator[tuple[str, int, np.ndarray]],
+    K: int,
+    seed: int,
+    looks: Iterable[FaceLooks] = (),
 ) -> tuple[Json, dict[tuple[str, int], Json]]:
     """The counts of one published set, and each face's own line for the private part.
 
     published: (photo, face number, embeddings (handlings, D)) of every face.
+    looks: the further looks at them as published. At «any look» a face is first, or matches, if it does so at one of
+    these or at the audit's own; every other count is of the audit's own alone.
     """
     # In the clean faces' order, so that the names of photos do not tell which one stands for its person.
     faces = sorted(
@@ -40,14 +47,31 @@ def count_set(
     own_cosines = np.einsum("fhd,fd->fh", after, clean)
     other_cosines = np.einsum("fhd,fd->fh", after, other)
     control_cosines = (clean * other).sum(1)
+    keys = {row: key for key, row in references.row_of.items()}
+    worst_of = worst_looks(references, looks)
+    worst = [worst_of.get(keys[row]) for row in rows]
     lines: list[Json] = [{"similarity": float(own_cosines[i, 0])} for i in range(len(rows))]
+    for line, of_face in zip(lines, worst, strict=True):
+        line["similarity at the worst further look"] = None if of_face is None else of_face.similarity
+        line["worst further look"] = "" if of_face is None else of_face.look
+    any_cosines = np.array(
+        [
+            max(own, -1 if of_face is None else of_face.similarity)
+            for own, of_face in zip(own_cosines[:, 0], worst, strict=True)
+        ]
+    )
     galleries = {}
     for name, gallery in references.galleries.items():
         galleries[name], ranks = _count_gallery(
             gallery, after, clean, persons, has_other, (own_cosines, other_cosines, control_cosines), K, seed
         )
-        for i, line in enumerate(lines):
-            line[f"{RANK_COLUMN}{name}"] = int(ranks[i])
+        first = 0
+        for line, rank, of_face in zip(lines, ranks, worst, strict=True):
+            line[f"{RANK}{name}"] = int(rank)
+            line[f"{LOWEST_RANK}{name}"] = None if of_face is None else of_face.lowest[name]
+            line[f"{FIRST_AT}{name}"] = "" if of_face is None else "; ".join(of_face.first_at[name])
+            first += bool(rank == 1 or line[f"{FIRST_AT}{name}"])
+        galleries[name]["any_look"] = {"first": first, "n": len(rows)}
     one_to_one, linked = {}, {}
     for far, threshold in references.thresholds.items():
         own, others = own_cosines >= threshold, other_cosines >= threshold
@@ -63,11 +87,13 @@ def count_set(
                 }
                 for h, name in enumerate(HANDLINGS)
             },
+            "any_look": {"n": len(rows), "matches": int((any_cosines >= threshold).sum())},
             "control": {"n": int(has_other.sum()), "matches": int((control_cosines[has_other] >= threshold).sum())},
         }
         linked[far] = {"far": far, **_linked(after[:, 0], clean, persons, threshold)}
         for i, line in enumerate(lines):
             line[f"matches at FAR {far}"] = bool(own[i, 0])
+            line[f"matches at FAR {far} at any look"] = bool(any_cosines[i] >= threshold)
     histograms = {
         "genuine": _histogram(control_cosines[has_other]),
         "impostor": _histogram(impostor_scores(references.clean[one_per_person(references.persons, seed)])),
@@ -77,7 +103,6 @@ def count_set(
         "faces": len(rows), "persons": len(set(persons)), "galleries": galleries, "one_to_one": one_to_one,
         "linked": linked, "histograms": histograms,
     }  # fmt: skip
-    keys = {row: key for key, row in references.row_of.items()}
     return counts, {keys[row]: line for row, line in zip(rows, lines, strict=True)}
 
 

@@ -1,6 +1,7 @@
 """What an auditor must be told of single photos: missing, swapped, changed, left as they were."""
 
-from collections.abc import Mapping
+from collections import Counter
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +17,8 @@ Json = dict[str, Any]
 # Sum of the luminance table that JPEG's standard prints (ISO 10918-1, K.1): quality 50 of the IJG's scale.
 _STANDARD_TABLE_SUM = 3688
 RECOMPRESSED_BELOW = 85
+# Kinds of which the first screen tells in answers of their own.
+FIRST_ELSEWHERE, SECOND_LOOK, POSSIBLE = "first elsewhere", "second look", "possible face"
 
 
 def jpeg_quality(path: Path) -> int | None:
@@ -38,18 +41,26 @@ def findings_of(
     extra: Mapping[str, Json],
     ids: Mapping[str, str],
     recorded: Mapping[str, str] | None,
+    first_elsewhere: Mapping[tuple[str, int], str] | None = None,
+    second_look: Iterable[tuple[str, int]] = (),
 ) -> list[Json]:
     """[{kind, id, detail}] of a set, by id.
 
     originals, published, extra (files without an original): path → record of the store.
     ids: path of an original, or of an extra file → id.
     recorded: path of an original → SHA-256 that the run wrote; None without a run's journal.
+    first_elsewhere: (path of an original, face number) → by whom a face is put first where other programs find it.
+    second_look: the faces that a usual program's one look would miss.
     """
     findings: list[Json] = []
 
     def add(path: str, kind: str, detail: str) -> None:
         findings.append({"kind": kind, "id": ids[path], "detail": detail})
 
+    for (path, number), where in (first_elsewhere or {}).items():
+        add(path, FIRST_ELSEWHERE, f"face {number + 1} is first {where}")
+    for path, n in Counter(path for path, _ in second_look).items():
+        add(path, SECOND_LOOK, f"{n} found only by a second look (turned, cut off, covered or small)")
     for path, record in extra.items():
         add(path, *_extra_finding(record, originals, ids))
     for path, original in originals.items():
@@ -57,6 +68,8 @@ def findings_of(
             add(path, "unreadable", "the original cannot be read")
         elif original["problem"] == "faceless":
             add(path, "faceless original", "no face found in the original")
+        if original["possible"]:
+            add(path, POSSIBLE, f"{original['possible']} seen in the original that may be a face: not audited")
         if path not in published:
             if recorded is not None and path not in recorded:
                 add(path, "not written", "the run wrote no version of this original, and there is none")
@@ -83,6 +96,8 @@ def findings_of(
             add(path, "unchanged", "pixel for pixel the original")
         if record["new_faces"]:
             add(path, "new face", f"{record['new_faces']} found that the original does not have")
+        if record["shining_through"]:
+            add(path, "shining through", f"{record['shining_through']} found on white or on black alone: not audited")
         # An original, or another picture, has no protection that saving could have cost; a run's own file lost none.
         protected = record["problem"] in ("", "faceless") and not record["unchanged"] and not as_written
         if protected and record["jpeg_quality"] is not None and record["jpeg_quality"] < RECOMPRESSED_BELOW:

@@ -88,7 +88,8 @@ def _measure_original(file: Path, path: Path, versions: dict[str, Path], store: 
     original, published = measure(file, list(versions.values()))
     for (label, version), measured in zip(versions.items(), published, strict=True):
         record = _published_record(measured, version)
-        store.put(label, name, stamp, record, [face.embeddings for face in measured.faces])
+        looks = [(face.looks, face.at_looks) for face in measured.faces]
+        store.put(label, name, stamp, record, [face.embeddings for face in measured.faces], looks)
     # Last: its stamp says that the others are there.
     store.put(ORIGINALS, name, stamp, _original_record(original), [face.embeddings for face in original.faces])
 
@@ -115,7 +116,8 @@ def _original_record(original: Original) -> Json:
     return {
         "sha256": original.sha256,
         "problem": original.problem,
-        "faces": [{"box": list(clean.face.box)} for clean in original.faces],
+        "faces": [{"box": list(clean.face.box), "plain": clean.plain} for clean in original.faces],
+        "possible": original.possible,
         "thumbnail": _hex(None if original.pixels is None else thumbnail(original.pixels)),
     }
 
@@ -125,8 +127,10 @@ def _published_record(published: Published, file: Path) -> Json:
         "sha256": published.sha256,
         "problem": published.problem,
         "found": [face.found for face in published.faces],
+        "looks": [len(face.looks) for face in published.faces],
         "quality": [dict(face.quality) for face in published.faces],
         "new_faces": published.new_faces,
+        "shining_through": published.shining_through,
         "unchanged": published.unchanged,
         "thumbnail": _hex(published.thumbnail),
         "jpeg_quality": jpeg_quality(file),

@@ -3,7 +3,7 @@
 import math
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from itertools import groupby
 from pathlib import Path
 
@@ -13,9 +13,10 @@ from pytorch_msssim import ms_ssim, ssim
 from torch import Tensor
 
 from deid.audit.matching import match_faces, same_photo, thumbnail
+from deid.audit.second_looks import found_plainly, second_looks, shining_through
 from deid.errors import ImageError
 from deid.faces.align import align_face, align_patch, patch_around, transform_to
-from deid.faces.detect import detect_faces
+from deid.faces.detect import detect, detect_faces
 from deid.faces.face import Face, scaled
 from deid.faces.templates import LIGHTCNN_TEMPLATE, Template
 from deid.images.handlings import HANDLINGS
@@ -28,10 +29,15 @@ from deid.storage.hashes import file_sha256
 
 @dataclass(frozen=True, eq=False)
 class CleanFace:
-    """A face of an original. embeddings: recognizer → (D,) float32 unit vector."""
+    """A face of an original.
+
+    embeddings: recognizer → (D,) float32 unit vector.
+    plain: whether a usual program's one look finds it, see `found_plainly`; told of originals with a version.
+    """
 
     face: Face
     embeddings: Mapping[str, np.ndarray]
+    plain: bool = True
 
 
 @dataclass(frozen=True, eq=False)
@@ -40,12 +46,14 @@ class Original:
 
     problem: why it cannot be audited (unreadable, faceless), else empty.
     pixels: uint8 (H, W, 3) or (H, W); None if unreadable.
+    possible: how many places the search is not sure of; they are counted, and not audited.
     """
 
     sha256: str
     problem: str = ""
     faces: tuple[CleanFace, ...] = ()
     pixels: np.ndarray | None = None
+    possible: int = 0
 
 
 @dataclass(frozen=True, eq=False)
@@ -55,11 +63,15 @@ class PublishedFace:
     found: whether the detector sees it where it was; else it is looked at there all the same.
     embeddings: recognizer → (handlings, D) float32.
     quality: SSIM, CW-SSIM, MS-SSIM and PSNR (dB) of the aligned face.
+    looks: names of the further looks at the face as published.
+    at_looks: recognizer → (looks, D) float32.
     """
 
     found: bool
     embeddings: Mapping[str, np.ndarray]
     quality: Mapping[str, float]
+    looks: tuple[str, ...] = ()
+    at_looks: Mapping[str, np.ndarray] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, eq=False)
@@ -69,6 +81,7 @@ class Published:
     problem: a finding's kind, else empty.
     faces: one for each of the original's.
     new_faces: how many are found here and not in the original.
+    shining_through: how many more are found on white or on black, where it is transparent.
     unchanged: whether it has the original's pixels.
     thumbnail: uint8 (32, 32); None if unreadable.
     """
@@ -77,6 +90,7 @@ class Published:
     problem: str = ""
     faces: tuple[PublishedFace, ...] = ()
     new_faces: int = 0
+    shining_through: int = 0
     unchanged: bool = False
     thumbnail: np.ndarray | None = None
 
@@ -108,18 +122,17 @@ def measure_photo(
     before = photo.pixels
     problems = [_problem(before, version) for _, version in versions]
     sound = [version for (_, version), problem in zip(versions, problems, strict=True) if version and not problem]
-    clean_faces = detect_faces(before, device=device)
-    faces = [detect_faces(version.pixels, device=device) for version in sound]
-    original = _original(sha256, before, clean_faces, recognizers, stopwatch)
-    detected = iter(faces)
+    searched = detect(before, device=device)
+    plain = found_plainly(before, searched.faces, device=device) if sound else [True] * len(searched.faces)
+    original = _original(
+        Original(sha256, pixels=before, possible=len(searched.possible)), searched.faces, plain, recognizers, stopwatch
+    )
     measured = []
     for (sha256, version), problem in zip(versions, problems, strict=True):
         if version is None or problem:
             measured.append(_unmeasured(sha256, version, problem))
         else:
-            measured.append(
-                _published(sha256, version.pixels, next(detected), original, before, recognizers, stopwatch)
-            )
+            measured.append(_published(sha256, version, original, before, recognizers, device, stopwatch))
     return original, measured
 
 
@@ -146,50 +159,73 @@ def _scale(before: np.ndarray, after: np.ndarray) -> tuple[float, float]:
 
 
 def _original(
-    sha256: str, pixels: np.ndarray, faces: Sequence[Face], recognizers: Sequence[Recognizer], stopwatch: Stopwatch
+    photo: Original, faces: Sequence[Face], plain: Sequence[bool], recognizers: Sequence[Recognizer], watch: Stopwatch
 ) -> Original:
-    if not faces:
-        return Original(sha256, "faceless", pixels=pixels)
+    """The original with its faces. plain: of each whether a usual program finds it."""
+    if not faces or photo.pixels is None:
+        return replace(photo, problem="faceless")
+    pixels = photo.pixels
     embeddings = {
-        recognizer.name: stopwatch.embed(
+        recognizer.name: watch.embed(
             recognizer, torch.stack([align_face(pixels, face.landmarks, recognizer.template) for face in faces])
         )
         for recognizer in recognizers
     }
-    clean = tuple(CleanFace(face, {name: rows[i] for name, rows in embeddings.items()}) for i, face in enumerate(faces))
-    return Original(sha256, "", clean, pixels)
+    clean = tuple(
+        CleanFace(face, {name: rows[i] for name, rows in embeddings.items()}, plain[i]) for i, face in enumerate(faces)
+    )
+    return replace(photo, faces=clean)
 
 
 def _published(
     sha256: str,
-    pixels: np.ndarray,
-    detected: Sequence[Face],
+    photo: Photo,
     original: Original,
     before: np.ndarray,
     recognizers: Sequence[Recognizer],
+    device: str,
     stopwatch: Stopwatch,
 ) -> Published:
-    """pixels, detected: of the published photo, and the faces in it; before: the original's pixels."""
+    """photo: the published one; before: the original's pixels."""
+    pixels = photo.pixels
+    detected = detect_faces(pixels, device=device)
     scale = _scale(before, pixels)
     expected = [scaled(clean.face, *scale) for clean in original.faces]
     matches = match_faces(expected, detected)
+    own = [(match or place).landmarks for match, place in zip(matches, expected, strict=True)]
     handled = [handle(pixels) for handle in HANDLINGS.values()]
+    looks = second_looks(photo, own, expected, device=device)
     faces = []
-    for clean, place, match in zip(original.faces, expected, matches, strict=True):
-        landmarks = (match or place).landmarks
+    for i, clean in enumerate(original.faces):
         embeddings = {
-            recognizer.name: stopwatch.embed(recognizer, _aligned(handled, landmarks, recognizer.template))
+            recognizer.name: stopwatch.embed(
+                recognizer,
+                torch.cat(
+                    [
+                        _aligned(handled, own[i], recognizer.template),
+                        *(align_face(look.pixels, look.landmarks, recognizer.template)[None] for look in looks[i]),
+                    ]
+                ),
+            )
             for recognizer in recognizers
         }
-        quality = _quality(before, clean.face.landmarks, pixels, place.landmarks)
-        faces.append(PublishedFace(match is not None, embeddings, quality))
+        faces.append(
+            PublishedFace(
+                matches[i] is not None,
+                {name: rows[: len(handled)] for name, rows in embeddings.items()},
+                _quality(before, clean.face.landmarks, pixels, expected[i].landmarks),
+                tuple(look.name for look in looks[i]),
+                {name: rows[len(handled) :] for name, rows in embeddings.items()},
+            )
+        )
     return Published(
-        sha256,
-        "" if detected or not original.faces else "faceless",
-        tuple(faces),
-        len(detected) - sum(match is not None for match in matches),
-        pixels.shape == before.shape and bool((pixels == before).all()),
-        thumbnail(pixels),
+        sha256=sha256,
+        problem="" if detected or not original.faces else "faceless",
+        faces=tuple(faces),
+        new_faces=len(detected) - sum(match is not None for match in matches),
+        shining_through=shining_through(photo, [*expected, *detected], device=device),
+        unchanged=pixels.shape == before.shape and bool((pixels == before).all()),
+        thumbnail=thumbnail(pixels),
     )
 
 

@@ -15,6 +15,7 @@ from deid.audit.measure import Stopwatch
 from deid.audit.provenance import RecordedRun, made_by, surrogates_of
 from deid.audit.references import References, judge_persons, references_for
 from deid.audit.report.document import assemble
+from deid.audit.second_looks import LOOKS
 from deid.audit.sets import LABELS, FaceLine, count_published
 from deid.audit.store import Store, store_path
 from deid.errors import UsageError
@@ -168,6 +169,7 @@ def _configuration(options: AuditOptions, K: int, runs: Sequence[RecordedRun | N
         "k_level": K,
         "seed": options.seed,
         "handlings": list(HANDLINGS),
+        "looks": list(LOOKS),
         "enrolled_people": options.people is not None,
         "gallery_of_real_people": options.gallery is not None,
         "methods": [run.made_with if run else "unknown" for run in runs],

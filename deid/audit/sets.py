@@ -1,13 +1,14 @@
 """One published set, from what the store holds to its counts, its files and the private line of each face."""
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from deid.audit.counts import count_set
 from deid.audit.findings import findings_of
+from deid.audit.look_counts import first_elsewhere
 from deid.audit.provenance import RecordedRun
 from deid.audit.references import References
 from deid.audit.store import ORIGINALS, Store, extra_of
@@ -91,7 +92,7 @@ def count_published(
     recognizers = {}
     for name, reference in references.items():
         embeddings = store.embeddings(label, name, len(HANDLINGS))
-        recognizers[name], face_values = count_set(reference, embeddings, K, seed)
+        recognizers[name], face_values = count_set(reference, embeddings, K, seed, store.looks(label, name))
         for key, values in face_values.items():
             persons[key] = reference.persons[reference.row_of[key]]
             line = lines.setdefault(key, dict(published[key[0]]["quality"][key[1]]))
@@ -99,6 +100,9 @@ def count_published(
     quality = {
         name: _histogram([line[name] for line in lines.values()], digits) for name, digits in QUALITY_DIGITS.items()
     }
+    by_looks = {key: detail for key, line in lines.items() if (detail := first_elsewhere(line))}
+    by_second_look = [(path, number) for path, number in lines if not originals[path]["faces"][number]["plain"]]
+    possible = {path: record["possible"] for path, record in originals.items() if record["possible"]}
     counts = {
         "photos": {
             "originals": len(originals),
@@ -106,10 +110,14 @@ def count_published(
             "audited": len({path for path, _ in lines}),
         },
         "faces": len(lines),
+        "further_looks": sum(published[path]["looks"][number] for path, number in lines),
+        "first_elsewhere": _faces_and_photos(by_looks),
+        "second_look": _faces_and_photos(by_second_look),
+        "possible": {"faces": sum(possible.values()), "photos": len(possible)},
         "persons": len(set(persons.values())),
         "recognizers": recognizers,
         "quality": quality,
-        "findings": findings_of(originals, published, extra, ids, recorded),
+        "findings": findings_of(originals, published, extra, ids, recorded, by_looks, by_second_look),
     }
     # A published photo stands in the store by its original's path, an extra file by its own.
     paths = {ids[path]: published_set.published / published_set.pairs[path_of(path)] for path in published}
@@ -129,6 +137,12 @@ def count_published(
         for path, number in lines
     )
     return CountedSet(label, counts, files, faces, paths)
+
+
+def _faces_and_photos(faces: Iterable[tuple[str, int]]) -> Json:
+    """How many faces, (photo, number), in how many photos."""
+    photos = [path for path, _ in faces]
+    return {"faces": len(photos), "photos": len(set(photos))}
 
 
 def _ids(

@@ -140,7 +140,7 @@ def test_a_file_that_is_no_journal_is_refused(tmp_path: Path, journal: Path) -> 
             audit_run.check_journal(journal)
 
 
-@pytest.mark.parametrize("text", ["", "[]", "{}", '{"format": "face-deid audit 1"}', "\udcff"])
+@pytest.mark.parametrize("text", ["", "[]", "{}", '{"format": "face-deid audit 2"}', "\udcff"])
 def test_what_is_no_report_is_refused(text: str, tmp_path: Path) -> None:
     file = tmp_path / "report.json"
     file.write_bytes(text.encode("utf-8", "surrogateescape"))

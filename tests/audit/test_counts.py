@@ -18,8 +18,10 @@ from deid.anonymity.conditions import rank_of
 from deid.audit import counts
 from deid.audit.counts import count_set
 from deid.audit.galleries import Gallery, galleries_of
+from deid.audit.look_counts import first_elsewhere
 from deid.audit.persons import ReferenceFace, another_photo, one_per_person
 from deid.audit.references import References, thresholds_of
+from deid.audit.store import FaceLooks
 from deid.faces.align import align_face
 from deid.faces.mtcnn import mtcnn
 from deid.images.handlings import AS_PUBLISHED, HANDLINGS
@@ -65,6 +67,53 @@ def published(embeddings: np.ndarray, handled: dict[str, np.ndarray] | None = No
 
 def gallery(*degrees: float, strangers: np.ndarray | None = None) -> dict[str, Gallery]:
     return {"decoys": Gallery(at(*degrees), (), at(180) if strangers is None else strangers)}
+
+
+def looks_at_first(*looks: tuple[str, float], photo: str = "p0") -> FaceLooks:
+    """(name, direction) of further looks at the face of a photo."""
+    return FaceLooks(photo, 0, tuple(name for name, _ in looks), at(*(degrees for _, degrees in looks)))
+
+
+class TestFurtherLooks:
+    def test_four_faces_by_hand(self):
+        # Clean at 0°, a decoy at 60°: a face is first up to 30° and matches (at 20°) up to 20°.
+        references = references_of(at(0, 0, 0, 0), "abcd", gallery(60))
+        looks = [
+            looks_at_first(("CenterFace", 35), ("cut out", 25), photo="p0"),  # first when cut out, no match
+            looks_at_first(("CenterFace", 15), ("cut out", 50), photo="p1"),  # first and a match with CenterFace
+            looks_at_first(("CenterFace", 50), ("cut out", 40), photo="p2"),  # nowhere
+            looks_at_first(("CenterFace", 50), photo="p3"),  # first where the audit itself looks, and there alone
+        ]
+        found, lines = count_set(references, published(at(40, 40, 40, 10)), K, 0, looks)
+        of_gallery = found["galleries"]["decoys"]
+        assert of_gallery["any_look"] == {"first": 3, "n": 4}
+        assert found["one_to_one"]["1e-2"]["any_look"] == {"n": 4, "matches": 2}
+        # What is counted at the audit's own look is not touched.
+        assert of_gallery["handlings"][AS_PUBLISHED]["ranks"] == {"1": 1, "2": 3}
+        assert found["one_to_one"]["1e-2"]["handlings"][AS_PUBLISHED]["matches"] == 1
+        assert [lines[f"p{i}", 0]["first at, decoys"] for i in range(4)] == ["cut out", "CenterFace", "", ""]
+        assert [lines[f"p{i}", 0]["lowest rank at a further look, decoys"] for i in range(4)] == [1, 1, 2, 2]
+        assert [lines[f"p{i}", 0]["worst further look"] for i in range(4)] == [
+            "cut out", "CenterFace", "cut out", "CenterFace",
+        ]  # fmt: skip
+        assert lines["p1", 0]["similarity at the worst further look"] == pytest.approx(cosine(15))
+        # Only the first two are first where other programs look and not where the audit does.
+        told = [first_elsewhere({f"net: {name}": value for name, value in lines[f"p{i}", 0].items()}) for i in range(4)]
+        assert told == ["for net as found by: cut out (among decoys)", "for net as found by: CenterFace (among decoys)",
+                        "", ""]  # fmt: skip
+
+    def test_without_any_the_own_look_is_the_worst(self):
+        references = references_of(at(0, 0), "ab", gallery(60))
+        found, lines = count_set(references, published(at(10, 40)), K, 0)
+        assert found["galleries"]["decoys"]["any_look"] == {"first": 1, "n": 2}
+        assert found["one_to_one"]["1e-2"]["any_look"] == {"n": 2, "matches": 1}
+        assert lines["p0", 0]["similarity at the worst further look"] is None
+
+    def test_an_enrolled_person_is_not_outranked_by_themselves(self):
+        people = Gallery(at(90, 30), ("ann",), at(180))
+        references = references_of(at(0), ["ann"], {"people": people})
+        found, _ = count_set(references, published(at(80)), K, 0, [looks_at_first(("CenterFace", 30))])
+        assert found["galleries"]["people"]["any_look"] == {"first": 1, "n": 1}
 
 
 class TestRanks:

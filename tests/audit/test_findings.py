@@ -32,13 +32,17 @@ def picture(seed: int) -> str:
 
 
 def original(seed: int, **changes: Any) -> dict[str, Any]:
-    record = {"sha256": f"in {seed}", "problem": "", "faces": [{"box": [0, 0, 1, 1]}], "thumbnail": picture(seed)}
+    record = {
+        "sha256": f"in {seed}", "problem": "", "faces": [{"box": [0, 0, 1, 1], "plain": True}],
+        "possible": 0, "thumbnail": picture(seed),
+    }  # fmt: skip
     return record | changes
 
 
 def version(seed: int, **changes: Any) -> dict[str, Any]:
     record = {
-        "sha256": f"out {seed}", "problem": "", "found": [True], "new_faces": 0, "unchanged": False,
+        "sha256": f"out {seed}", "problem": "", "found": [True],
+        "new_faces": 0, "shining_through": 0, "unchanged": False,
         "thumbnail": picture(seed), "jpeg_quality": 95,
     }  # fmt: skip
     return record | changes
@@ -139,6 +143,19 @@ class TestFindings:
         all_of_it = version(1, found=[False], jpeg_quality=40, new_faces=2)
         found = kinds({"a": original(1)}, {"a": all_of_it}, recorded={"a": "other"})
         assert [kind for _, kind in found] == ["changed since", "face lost", "new face", "recompressed"]
+
+    def test_what_is_seen_at_further_looks_is_told_face_by_face(self):
+        originals = {"a": original(1), "b": original(2, possible=2)}
+        published = {"a": version(1), "b": version(2, shining_through=1)}
+        first, second = {("b", 0): "for net as found by: CenterFace (among decoys)"}, [("a", 0), ("a", 2), ("b", 1)]
+        found = findings_of(originals, published, {}, {"a": "A1", "b": "A2"}, None, first, second)
+        assert [(finding["id"], finding["kind"], finding["detail"]) for finding in found] == [
+            ("A1", "second look", "2 found only by a second look (turned, cut off, covered or small)"),
+            ("A2", "first elsewhere", "face 1 is first for net as found by: CenterFace (among decoys)"),
+            ("A2", "possible face", "2 seen in the original that may be a face: not audited"),
+            ("A2", "second look", "1 found only by a second look (turned, cut off, covered or small)"),
+            ("A2", "shining through", "1 found on white or on black alone: not audited"),
+        ]
 
     def test_they_name_no_photo(self):
         found = findings_of(

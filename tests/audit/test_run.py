@@ -12,10 +12,11 @@ from typing import Any
 
 import numpy as np
 import pytest
-from fakes import K, Looking, at_rank, audited, counts_of, entry, gallery_of, people, save_faces, unit
+from fakes import LOOK, K, Looking, at_rank, audited, counts_of, entry, gallery_of, people, save_faces, unit
 from PIL import Image
 
 from deid.anonymity.groups import draw_groups, seeded_rng
+from deid.audit.report.document import shared_part
 from deid.audit.run import Audited, AuditOptions, audit
 from deid.batch.journal import Journal, journal_path
 from deid.batch.photo_tree import journal_name
@@ -123,6 +124,50 @@ class TestSpread:
         shares = [gallery_of(found, label=at)["handlings"]["as published"]["first"]["value"] for at in (0, 1)]
         assert shares == [0, 1]
         assert len(found.paths) == len(found.faces) == 80
+
+
+class TestFurtherLooks:
+    @pytest.fixture
+    def found(self, looking: Looking, tmp_path: Path) -> Audited:
+        """Two hundred people spread as asked; three of them are first where another program finds them."""
+        clean, ranks = people(200)[:, 0], draw_groups(200, K, seeded_rng(1))
+        for i, (face, rank) in enumerate(zip(clean, ranks, strict=True)):
+            save_faces(tmp_path / "in" / f"{i:03d}.png", face)
+            elsewhere = face if i in (7, 11, 12) else at_rank(face, 3)
+            seen = {"": at_rank(face, rank), f"{LOOK}MTCNN": at_rank(face, 4), f"{LOOK}CenterFace": elsewhere}
+            save_faces(tmp_path / "out" / f"{i:03d}.png", seen)
+        return audited(tmp_path / "in", tmp_path / "out")
+
+    def test_this_set_does_not_meet_condition_5_and_the_pmf_is_the_own_looks(self, found: Audited):
+        figures = gallery_of(found)
+        assert figures["this_set"] == {"condition_5": "violated", "condition_6": "met"}
+        assert figures["process"]["condition_5"] == "met"
+        assert figures["pmf"]["1"]["value"] == 0
+        assert figures["any_look"]["value"] == 3 / 200
+        counts = found.document["sets"][0]["counts"]
+        assert counts["first_elsewhere"] == {"faces": 3, "photos": 3}
+        assert counts["further_looks"] == 400
+        assert found.document["verdict"] == "violated"
+
+    def test_the_first_screen_does_not_say_no(self, found: Audited):
+        first, second, *_ = found.document["sets"][0]["first_screen"]
+        assert first["answer"].startswith("Not where this audit's own search finds the faces, but elsewhere: net")
+        assert second["answer"].startswith(
+            "Yes: net (1 of 1 asked), up to 1.5\u00a0% of the faces. 3 faces in 3 photos"
+        )
+        assert "N\u00a0=\u00a0200" in second["evidence"][0]
+
+    def test_the_private_part_names_the_photos_and_the_shared_one_counts_them(self, found: Audited):
+        named = found.document["sets"][0]["counts"]["findings"]
+        assert [finding["kind"] for finding in named] == ["first elsewhere"] * 3
+        names = {found.paths[finding["id"]].stem for finding in named}
+        assert names == {"007", "011", "012"}
+        assert named[0]["detail"] == "face 1 is first for net as found by: CenterFace (among shipped decoys)"
+        shared = shared_part(found.document)["sets"][0]
+        assert shared["counts"]["findings"] == []
+        assert shared["counts"]["first_elsewhere"] == {"faces": 3, "photos": 3}
+        assert shared["first_screen"][:2] == found.document["sets"][0]["first_screen"][:2]
+        assert shared_part(found.document)["verdict"] == "violated"
 
 
 class TestRecognizers:

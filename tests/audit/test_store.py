@@ -55,6 +55,21 @@ class TestStore:
         assert store.stamp("A", "a") == "s2"
         assert list(store.records("A")) == [("a", {"again": True})]
 
+    def test_looks_come_back_by_their_names_nearly_as_exact(self, store: Store):
+        rows = np.random.default_rng(0).normal(size=(2, 256)).astype(np.float32)
+        rows /= np.linalg.norm(rows, axis=1, keepdims=True)
+        looks = [(("MTCNN", "CenterFace, on white"), {"net": rows}), ((), {"net": rows[:0]})]
+        store.put("A", "a", "s1", {}, [{"net": rows[:1]}, {"net": rows[:1]}], looks)
+        (found,) = store.looks("A", "net")
+        assert (found.path, found.number, found.names) == ("a", 0, ("MTCNN", "CenterFace, on white"))
+        assert np.abs(found.embeddings @ rows[0] - rows @ rows[0]).max() < 1e-4
+        assert not list(store.looks("B", "net"))
+        store.put("A", "a", "s2", {}, [])
+        assert not list(store.looks("A", "net"))
+        store.put("A", "a", "s3", {}, [], looks)
+        store.keep_only("A", [])
+        assert not list(store.looks("A", "net"))
+
     def test_a_photo_that_cannot_be_kept_whole_is_not_kept(self, store: Store):
         with pytest.raises(ValueError, match="could not convert"):
             store.put("A", "a", "s1", {}, [{"net": vectors(1)}, {"net": np.array(["x"])}])

@@ -10,13 +10,14 @@ from typing import Any
 
 from deid.audit.report.figures import figures_of
 from deid.audit.report.first_screen import first_screen
-from deid.audit.report.summary import NOT_COVERED, RANKS_ARE_SPREAD, THREAT_MODEL, verdict_of
+from deid.audit.report.summary import LOOKS, NOT_COVERED, PRIVATE_KINDS, RANKS_ARE_SPREAD, THREAT_MODEL, verdict_of
 from deid.errors import CheckpointError
 from deid.recognizers.checkpoints import manifest, verify
 from deid.types import finite
 
 Json = dict[str, Any]
-FORMAT = "face-deid audit 1"
+PROGRAM = "face-deid audit "
+FORMAT = f"{PROGRAM}2"  # 1 knew nothing of looks but its own
 FACES_PER_RANK = 5  # under this many times K no pmf is shared
 _SEALED = ("digest", "signature")  # what is computed last, from all the rest
 
@@ -31,6 +32,7 @@ def assemble(configuration: Json, recognizers: Json, sets: list[Json], made: Jso
     document = {
         "format": FORMAT,
         "threat_model": THREAT_MODEL,
+        "looks": LOOKS,
         "not_covered": list(NOT_COVERED),
         "ranks_are_spread": RANKS_ARE_SPREAD.format(last=K + 1),
         "configuration": configuration,
@@ -44,11 +46,12 @@ def assemble(configuration: Json, recognizers: Json, sets: list[Json], made: Jso
 
 
 def shared_part(document: Json) -> Json:
-    """The document for others: without a pmf where a set has too few faces for one."""
+    """The document for others: without a pmf where a set has too few faces for one, and without who is first."""
     K = document["configuration"]["k_level"]
     sets = _counted(document)
     for published_set in sets:
-        counts = published_set["counts"]
+        findings = [line for line in published_set["counts"]["findings"] if line["kind"] not in PRIVATE_KINDS]
+        published_set["counts"] = counts = {**published_set["counts"], "findings": findings}
         if counts["faces"] < FACES_PER_RANK * K:
             coarse = {name: _coarse(of_recognizer) for name, of_recognizer in counts["recognizers"].items()}
             published_set["counts"] = {**counts, "recognizers": coarse}
@@ -70,6 +73,7 @@ def _coarse(counts: Json) -> Json:
                 handling: {"first": handled["ranks"].get("1", 0), "n": sum(handled["ranks"].values())}
                 for handling, handled in gallery["handlings"].items()
             },
+            "any_look": gallery["any_look"],
         }
         for name, gallery in counts["galleries"].items()
     }

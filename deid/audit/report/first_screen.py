@@ -4,7 +4,8 @@ from collections.abc import Iterator
 from typing import Any
 
 from deid.audit.report.numbers import formatted
-from deid.audit.report.summary import GRAVE, gallery_verdicts, worst_first, worst_share
+from deid.audit.report.photo_answers import answered, complete, cost, counted, every_face
+from deid.audit.report.summary import gallery_verdicts, worst_at_any_look, worst_first, worst_share
 from deid.images.handlings import AS_PUBLISHED
 
 Json = dict[str, Any]
@@ -18,13 +19,15 @@ def first_screen(published_set: Json, recognizers: Json, K: int) -> list[Json]:
     titles = {name: f"{name} ({recognizers[name]['class']})" for name in figures}
     return [
         _put_first(figures, titles),
+        _found_elsewhere(figures, titles, published_set),
         _handled(figures, titles),
         _spread(figures, titles, K),
         _among_the_first(figures, titles, K),
         _match(figures, titles),
         _independent(figures, recognizers),
-        _complete(published_set["counts"]),
-        _cost(published_set["figures"]["quality"]),
+        complete(published_set["counts"]),
+        every_face(published_set["counts"]),
+        cost(published_set["figures"]["quality"]),
     ]
 
 
@@ -38,19 +41,50 @@ def _put_first(figures: Json, titles: Json) -> Json:
         line = f"{titles[name]} puts {_percent(shares[name])} of the faces first{_where(figures[name], shares[name])}"
         evidence.append(line + _DOUBT.get(figures[name]["control"]["state"], ""))
     first = [name for name, share in shares.items() if share["value"]]
+    elsewhere = {name: share for name in shares if (share := worst_at_any_look(figures[name])) and share["value"]}
     states = {figures[name]["control"]["state"] for name in shares}
     if not shares:
         answer = "It is not known: there is no recognizer here that could be asked."
     elif first:
         most = max(shares[name]["value"] for name in first)
         answer = f"Yes: {_some(first, shares)}, up to {formatted(most, 'percent')} of the faces."
+    elif elsewhere:
+        most = max(share["value"] for share in elsewhere.values())
+        answer = f"Not where this audit's own search finds the faces, but elsewhere: {_some(list(elsewhere), shares)}, "
+        answer += f"up to {formatted(most, 'percent')} of the faces."
     elif states == {"failed"}:
         answer = "It is not known: no recognizer that was asked knows these people even in clean photos."
     elif "passed" not in states:
         answer = "No, but whether the recognizers that were asked know these people at all was not measured."
     else:
         answer = f"No: {_none(shares)}."
-    return _answered("Do recognizers still put the person first?", answer, evidence)
+    return answered("Do recognizers still put the person first?", answer, evidence)
+
+
+def _found_elsewhere(figures: Json, titles: Json, published_set: Json) -> Json:
+    """As other programs find the faces: at the worst of all looks, beside the audit's own."""
+    shares = {name: share for name, of in figures.items() if (share := worst_at_any_look(of)) and share["n"]}
+    evidence = []
+    for name, share in shares.items():
+        own = worst_share(figures[name])
+        beside = f", {formatted(own['value'], 'percent')} where this audit finds them" if own else ""
+        evidence.append(f"{titles[name]} puts {_percent(share)} of the faces first at one look at least{beside}")
+    counts, looks = published_set["counts"], published_set["figures"]["looks_a_face"]
+    if looks is not None:
+        evidence.append(f"every face was looked at in {looks:.1f} further ways on average, the file as published alone")
+    first = [name for name, share in shares.items() if share["value"]]
+    if not shares:
+        answer = "It is not known: there is no recognizer here that could be asked."
+    elif first:
+        most = max(shares[name]["value"] for name in first)
+        answer = f"Yes: {_some(first, shares)}, up to {formatted(most, 'percent')} of the faces."
+    else:
+        answer = f"No: {_none(shares)}."
+    if only := counts["first_elsewhere"]["faces"]:
+        answer += f" {counted(only, 'face')} in {counted(counts['first_elsewhere']['photos'], 'photo')}, of "
+        answer += f"{counts['faces']} faces, so only where another program finds them: the private part names them."
+    question = "And as other programs find the faces: by another detector, at another size, cut out, where they were?"
+    return answered(question, answer, evidence)
 
 
 _DOUBT = {
@@ -90,7 +124,7 @@ def _handled(figures: Json, titles: Json) -> Json:
         answer = f"Yes: {_some(first, worst)} after one of them, up to {formatted(most, 'percent')} of the faces."
     else:
         answer = f"No: {_none(worst)}."
-    return _answered("And after the photos were saved again, resized, blurred or shown on a screen?", answer, evidence)
+    return answered("And after the photos were saved again, resized, blurred or shown on a screen?", answer, evidence)
 
 
 def _spread(figures: Json, titles: Json, K: int) -> Json:
@@ -113,7 +147,7 @@ def _spread(figures: Json, titles: Json, K: int) -> Json:
     else:
         answer = f"It cannot be said of {len(lookups) - met} of {len(lookups)} galleries."
     question = f"Is nobody the first guess, and are people spread evenly, at most 1/{K} of the faces at a rank?"
-    return _answered(question, answer, evidence)
+    return answered(question, answer, evidence)
 
 
 def _worst(verdicts: list[Any]) -> str:
@@ -131,6 +165,8 @@ def _not_met(gallery: Json, K: int) -> Iterator[str]:
     first = gallery["handlings"][AS_PUBLISHED]["first"]
     if first["value"]:
         yield f"{formatted(first['value'], 'percent')} of the faces are at rank 1"
+    if (gallery["any_look"]["value"] or 0) > (first["value"] or 0):
+        yield f"{formatted(gallery['any_look']['value'], 'percent')} are at rank 1 as other programs may find them"
     if "withheld" in gallery:
         yield f"the ranks are withheld, {gallery['withheld']}"
         return
@@ -170,7 +206,7 @@ def _among_the_first(figures: Json, titles: Json, K: int) -> Json:
         answer += f"{formatted(most, 'percent')} of the faces."
     else:
         answer = f"No: {_none(shares)}."
-    return _answered(f"Does a look at the first {K + 1} candidates still find the person?", answer, evidence)
+    return answered(f"Does a look at the first {K + 1} candidates still find the person?", answer, evidence)
 
 
 def _match(figures: Json, titles: Json) -> Json:
@@ -179,11 +215,12 @@ def _match(figures: Json, titles: Json) -> Json:
         if FAR not in recognizer["one_to_one"]:
             evidence.append(f"{titles[name]} has no threshold")
             continue
-        protection = recognizer["one_to_one"][FAR]["handlings"][AS_PUBLISHED]["main"]
-        if protection["n"]:
-            share = {"value": 1 - protection["value"], "low": 1 - protection["high"], "high": 1 - protection["low"]}
-            matched[name] = share["value"]
-            evidence.append(f"{titles[name]} still matches {_percent({**share, 'n': protection['n']})}")
+        compared = recognizer["one_to_one"][FAR]
+        own, any_look = _matching(compared["handlings"][AS_PUBLISHED]["main"]), _matching(compared["any_look"])
+        if own["n"]:
+            matched[name] = any_look["value"]
+            line = f"{titles[name]} still matches {_percent(own)}"
+            evidence.append(f"{line}, as other programs may find the faces {_percent(any_look)}")
     if not matched:
         answer = "It is not known: no face could be compared."
     elif any(matched.values()):
@@ -192,7 +229,15 @@ def _match(figures: Json, titles: Json) -> Json:
     else:
         answer = f"No: for {_none(matched)}."
     question = "Does a one-to-one comparison with the original still match (at one false match in a hundred)?"
-    return _answered(question, answer, evidence)
+    return answered(question, answer, evidence)
+
+
+def _matching(protection: Json) -> Json:
+    """The share that matches, from the one that does not."""
+    if not protection["n"]:
+        return protection
+    low, high = 1 - protection["high"], 1 - protection["low"]
+    return {"value": 1 - protection["value"], "low": low, "high": high, "n": protection["n"]}
 
 
 def _independent(figures: Json, recognizers: Json) -> Json:
@@ -215,36 +260,7 @@ def _independent(figures: Json, recognizers: Json) -> Json:
             "No. The recognizers asked were attacked themselves or are related to one that was; what others make of "
             "these photos is not known."
         )
-    return _answered("Was a recognizer asked that had nothing to do with the protection?", answer, [])
-
-
-def _complete(counts: Json) -> Json:
-    kinds: dict[str, int] = {}
-    for finding in counts["findings"]:
-        kinds[finding["kind"]] = kinds.get(finding["kind"], 0) + 1
-    listed = ", ".join(f"{kinds[kind]} {kind}" for kind in sorted(kinds, key=lambda kind: (kind not in GRAVE, kind)))
-    if not kinds:
-        answer = "Yes."
-    elif kinds.keys() & set(GRAVE):
-        answer = f"No: {listed}."
-    else:
-        answer = f"Nothing grave was found: {listed}."
-    evidence = f"{counts['photos']['audited']} of {counts['photos']['originals']} originals were audited, "
-    evidence += f"{counts['faces']} faces; {counts['photos']['published']} files are published"
-    return _answered("Is every photo there, and what it should be?", answer, [evidence])
-
-
-def _cost(quality: Json) -> Json:
-    ssim = quality["ssim"]
-    answer = "No face could be compared."
-    if ssim["n"]:
-        values = f"{ssim['value']:.3f} in the median and {ssim['worst']:.3f} at worst"
-        answer = f"SSIM of the faces, a likeness where 1 is no difference: {values}, N = {ssim['n']}."
-    return _answered("How much do the photos differ from the originals?", answer, [])
-
-
-def _answered(question: str, answer: str, evidence: list[str]) -> Json:
-    return {"question": question, "answer": answer, "evidence": evidence}
+    return answered("Was a recognizer asked that had nothing to do with the protection?", answer, [])
 
 
 def _some(names: list[str], recognizers: Json) -> str:

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from deid.audit.report import html, sheets, tables
-from deid.audit.report.document import FORMAT, differences, shared_part, signed, weights_elsewhere
+from deid.audit.report.document import FORMAT, PROGRAM, differences, shared_part, signed, weights_elsewhere
 from deid.audit.run import Audited
 from deid.batch.photo_tree import kept_photos, photos_in
 from deid.errors import CannotWrite, UsageError, reason_of
@@ -158,18 +158,26 @@ def _visible(folder: Path) -> list[Path]:
 
 
 def _is_report(path: Path) -> bool:
+    """Of this version or another."""
     try:
-        return bool(_read(path))
+        return bool(_any_version(path))
     except UsageError:
         return False
 
 
 def _read(path: Path) -> Json:
+    document = _any_version(path)
+    if document["format"] != FORMAT:
+        raise UsageError(f"{path} was made by another version of this program ({document['format']}): audit again")
+    return document
+
+
+def _any_version(path: Path) -> Json:
     try:
         document = json.loads(path.read_text(encoding="utf-8"))
     except (OSError, ValueError) as error:
         raise UsageError(f"{path} is not a report: {error}") from None
-    if not isinstance(document, dict) or document.get("format") != FORMAT:
+    if not isinstance(document, dict) or not str(document.get("format")).startswith(PROGRAM):
         raise UsageError(f"{path} is not a report of this program")
     return document
 

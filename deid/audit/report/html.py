@@ -26,7 +26,8 @@ Path = tuple[str | int, ...]
 VERDICTS = {
     "met": (
         "Yes, in lookups by the recognizers that were asked: the conditions are met",
-        "Not one of them puts a person first, and where in their lists a person stands is spread evenly enough. That "
+        "Not one of them puts a person first, neither where this audit finds the faces nor where it imitates how other "
+        "programs find them, and where in their lists a person stands is spread evenly enough. That "
         "is said of the photos as they were published. Whether it holds once they are saved again or resized, and "
         "whether a one-to-one comparison still matches, are other questions: their answers are below.",
     ),

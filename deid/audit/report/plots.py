@@ -30,7 +30,9 @@ _STYLES = {
 
 
 def pmf_bars(gallery: Json, K: int) -> str:
-    """Share of the published faces at each rank, with its interval, and the line 1/K. gallery: its figures."""
+    """Share of the published faces at each rank, with its interval, and the line 1/K; hollow, where it is higher, that
+    of the faces at rank 1 at any look. gallery: its figures.
+    """
     if "withheld" in gallery:
         return _instead("distribution over ranks", gallery["withheld"])
     if not gallery["n"]:
@@ -41,10 +43,12 @@ def pmf_bars(gallery: Json, K: int) -> str:
     if rest:
         # Their sum has no interval in the document, so none is drawn.
         bars.append((f"≥{rest[0]}", {"value": sum(gallery["pmf"][rank]["value"] for rank in rest)}))
-    top: float = max([1 / K, *(share["high"] if "high" in share else share["value"] for _, share in bars)])
+    any_look = gallery["any_look"]["value"]
+    top: float = max([1 / K, any_look, *(share["high"] if "high" in share else share["value"] for _, share in bars)])
     y = _y_scale(top)
     step = (RIGHT - LEFT) / len(bars)
     parts = _y_axis(top, "share of faces")
+    legend = [("main", "faces, with 95 % interval", "box"), ("control", f"1/K = {1 / K:.2f}", "6 4")]
     for number, (label, share) in enumerate(bars):
         middle = LEFT + (number + 0.5) * step
         half = min(16, 0.32 * step)
@@ -52,12 +56,17 @@ def pmf_bars(gallery: Json, K: int) -> str:
         parts.append(
             f'<rect class="mark" {box} height="{BOTTOM - y(share["value"]):.1f}" style="fill:{_color("main")}"/>'
         )
+        if label == "1" and any_look > share["value"]:
+            box = f'x="{middle - half:.1f}" y="{y(any_look):.1f}" width="{2 * half:.1f}"'
+            style = f"fill:none;stroke:{_color('other')};stroke-width:2"
+            parts.append(f'<rect class="mark" {box} height="{BOTTOM - y(any_look):.1f}" style="{style}"/>')
+            legend.append(("other", "at rank 1 at any look", ""))
         if "high" in share:
             parts += _whisker(middle, y(share["low"]), y(share["high"]))
         parts.append(_text(middle, BOTTOM + 16, label))
     parts.append(_line((LEFT, y(1 / K)), (RIGHT, y(1 / K)), _color("control"), "6 4", "mark"))
     parts.append(_x_title("rank of the true identity (1 = recognized)"))
-    parts += _legend([("main", "faces, with 95 % interval", "box"), ("control", f"1/K = {1 / K:.2f}", "6 4")])
+    parts += _legend(legend)
     return _svg(f"Bars: share of {gallery['n']} published faces at each rank, beside the line 1/{K}", parts)
 
 

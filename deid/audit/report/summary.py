@@ -2,6 +2,7 @@
 
 from typing import Any, Literal
 
+from deid.audit.findings import FIRST_ELSEWHERE
 from deid.images.handlings import AS_PUBLISHED
 from deid.recognizers.kinship import CLASSES
 
@@ -13,7 +14,15 @@ THREAT_MODEL = (
     "compares it one to one with a photo. In the hardest case, which the main figures assume, they own the very photo "
     "that was protected; «from another photo» means that they own a different one of the same person."
 )
+LOOKS = (
+    "A few pixels of alignment may decide. What is said of ranks, and of faces after handling, is said of the faces as "
+    "this audit's own search aligns them. «At any look» adds, in the file as published, where other programs may find "
+    "them: with either detector, in the picture reduced to usual sizes, cut out of it, where the original has them, "
+    "and on white and on black where there is transparency; there the worst look counts. This set meets condition (5) "
+    "only if no face is at rank 1 at any look."
+)
 NOT_COVERED = (
+    "Possible faces, of which the search is not sure: they are counted, and not audited.",
     "People who know the person, and what else identifies a photo: clothes, place, bodies, names, other photos.",
     "Recognizers that are not listed here, and those trained on protected photos of these people.",
     "Photos that were changed after they were published in other ways than those listed.",
@@ -27,6 +36,8 @@ RANKS_ARE_SPREAD = (
 
 # Findings that break what a published set promises; the others are worth knowing.
 GRAVE = ("missing", "unreadable", "unchanged", "original published", "not a version", "swapped", "changed since")
+# Which photos these are is for the private part alone: it tells where to look for who is recognized.
+PRIVATE_KINDS = (FIRST_ELSEWHERE,)
 # Published, and perhaps somebody's face, but not audited.
 NOT_AUDITED = ("extra", "second version")
 
@@ -53,7 +64,7 @@ def set_verdicts(published_set: Json) -> list[Verdict]:
 
 def gallery_verdicts(gallery: Json) -> list[Verdict]:
     if "this_set" not in gallery or gallery["this_set"] is None:  # withheld, or no face
-        return ["violated" if gallery["handlings"][AS_PUBLISHED]["first"]["value"] else "inconclusive"]
+        return ["violated" if gallery["any_look"]["value"] else "inconclusive"]
     this_set, process = gallery["this_set"], gallery["process"]
     verdicts = [this_set["condition_5"], this_set["condition_6"], process["condition_5"], process["condition_6"]]
     # Somebody who is always at one rank is betrayed even where others make up for it.
@@ -73,4 +84,10 @@ def worst_first(recognizers: Json, figures: Json) -> list[str]:
 def worst_share(figures: Json, handling: str = AS_PUBLISHED) -> Json | None:
     """Of one recognizer, the share at rank 1 in the gallery where it is largest; None without a gallery."""
     shares = [gallery["handlings"][handling]["first"] for gallery in figures["galleries"].values()]
+    return max(shares, key=lambda share: share["value"] or 0.0, default=None)
+
+
+def worst_at_any_look(figures: Json) -> Json | None:
+    """The same, of the faces at rank 1 at any look."""
+    shares = [gallery["any_look"] for gallery in figures["galleries"].values()]
     return max(shares, key=lambda share: share["value"] or 0.0, default=None)

@@ -6,7 +6,8 @@ from collections.abc import Sequence
 from typing import Any
 
 from deid.anonymity.even_spread import even_spread_p_value, holm
-from deid.audit.counts import RANK_COLUMN, photos_at_ranks
+from deid.audit.counts import photos_at_ranks
+from deid.audit.look_counts import RANK
 from deid.audit.run import Audited
 from deid.audit.sets import FaceLine
 
@@ -41,7 +42,7 @@ def _persons(audited: Audited) -> bytes:
         sets.setdefault(face.id.rstrip("0123456789"), []).append(face)
     rows: list[Json] = []
     for label, faces in sets.items():
-        for column in (column for column in _columns(faces) if RANK_COLUMN in column):
+        for column in (column for column in _columns(faces) if f": {RANK}" in column):
             ranked = [face for face in faces if column in face.values]
             photos = photos_at_ranks([face.values[column] for face in ranked], [face.person for face in ranked], K)
             corrected = holm([even_spread_p_value(counts) for counts in photos.values()])

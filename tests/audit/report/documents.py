@@ -26,6 +26,7 @@ def gallery(ranks: Json, other: Json = FAR_AWAY, control: Json = KNOWN) -> Json:
         "handlings": {
             name: {"ranks": tally, "ranks_other": other, "missed": n - n // 10} for name, tally in handled.items()
         },
+        "any_look": {"first": ranks.get("1", 0), "n": n},
         "control": {"ranks": control, "missed": min(7, sum(control.values()))},
         "one_per_person": ranks,
         "within_person": [[1, 1, 0, 0, 0], [2, 1, 1, 1, 0]],
@@ -43,6 +44,7 @@ def counts_of(ranks: Json, *, control: Json = KNOWN, matches: int = 60) -> Json:
                 name: {"n": n, "matches": min(n, matches // part), "n_other": others, "matches_other": others // 4}
                 for name in HANDLINGS
             },
+            "any_look": {"n": n, "matches": min(n, matches // part)},
             "control": {"n": others, "matches": control.get("1", 0)},
         }
         for far, threshold, part in (("1e-2", 0.5136, 1), ("1e-3", 0.6163, 2))
@@ -74,6 +76,10 @@ def published(label: str, recognizers: Json, findings: list[Json] | None = None)
     counts = {
         "photos": {"originals": n, "published": n, "audited": n},
         "faces": n,
+        "further_looks": 5 * n,
+        "first_elsewhere": {"faces": 0, "photos": 0},
+        "second_look": {"faces": 3, "photos": 2},
+        "possible": {"faces": 1, "photos": 1},
         "persons": n,
         "recognizers": recognizers,
         "quality": {
@@ -107,6 +113,7 @@ def document(recognizers: Json, sets: list[Json]) -> Json:
         "k_level": K,
         "seed": 0,
         "handlings": list(HANDLINGS),
+        "looks": ["where it was in the original", "CenterFace"],
         "enrolled_people": False,
         "methods": ["k-a3", "blur"][: len(sets)],
         "cw_ssim": {"scales": 4, "orientations": 4, "window": 7, "kappa": 0.0001},

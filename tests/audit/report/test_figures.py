@@ -26,8 +26,12 @@ def gallery_counts(
     other: dict[int, int] | None = None,
     control: dict[int, int] | None = None,
     within: list[list[int]] | None = None,
+    any_look: int | None = None,
 ) -> dict[str, Any]:
-    """independent: one photo a person; None takes every face for another person's."""
+    """any_look: faces at rank 1 at any look; None for those at the own one.
+
+    independent: one photo a person; None takes every face for another person's.
+    """
 
     def text(counts: dict[int, int]) -> dict[str, int]:
         return {str(rank): n for rank, n in counts.items()}
@@ -41,6 +45,7 @@ def gallery_counts(
             for name in (AS_PUBLISHED, "JPEG 95")
         },
         "control": {"ranks": text(control), "missed": min(2, sum(control.values()))},
+        "any_look": {"first": ranks.get(1, 0) if any_look is None else any_look, "n": sum(ranks.values())},
         "one_per_person": text(ranks if independent is None else independent),
         "within_person": within or [],
     }
@@ -49,7 +54,8 @@ def gallery_counts(
 def set_counts(gallery: dict[str, Any], **changes: Any) -> dict[str, Any]:
     handled = {"n": 10, "matches": 4, "n_other": 8, "matches_other": 2}
     one_to_one = {
-        "far": "1e-2", "threshold": 0.4, "handlings": {AS_PUBLISHED: handled}, "control": {"n": 8, "matches": 6},
+        "far": "1e-2", "threshold": 0.4, "handlings": {AS_PUBLISHED: handled}, "any_look": {"n": 10, "matches": 5},
+        "control": {"n": 8, "matches": 6},
     }  # fmt: skip
     recognizer = {
         "faces": 10,
@@ -62,6 +68,10 @@ def set_counts(gallery: dict[str, Any], **changes: Any) -> dict[str, Any]:
     return {
         "photos": {"originals": 10, "published": 10, "audited": 10},
         "faces": 10,
+        "further_looks": 45,
+        "first_elsewhere": {"faces": 2, "photos": 1},
+        "second_look": {"faces": 3, "photos": 2},
+        "possible": {"faces": 1, "photos": 1},
         "persons": 10,
         "recognizers": {"net": recognizer},
         "quality": {"ssim": {"0.900": 2, "0.950": 1}},
@@ -277,11 +287,38 @@ def test_photos_with_several_findings_count_once():
 
 
 def test_a_withheld_gallery_tells_the_first_rank_only():
-    withheld = {"size": SIZE, "withheld": "few", "handlings": {AS_PUBLISHED: {"first": 3, "n": 10}}}
+    withheld = {"size": SIZE, "withheld": "few", "handlings": {AS_PUBLISHED: {"first": 0, "n": 10}}}
+    withheld["any_look"] = {"first": 3, "n": 10}
     figures = recognizer_figures(withheld)["galleries"]["decoys"]
-    assert set(figures) == {"withheld", "handlings"}
-    assert_share(figures["handlings"][AS_PUBLISHED]["first"], 3, 10)
+    assert set(figures) == {"withheld", "handlings", "any_look"}
+    assert_share(figures["handlings"][AS_PUBLISHED]["first"], 0, 10)
+    assert_share(figures["any_look"], 3, 10)
     assert gallery_verdicts(figures) == ["violated"]
+    figures = recognizer_figures(withheld | {"any_look": {"first": 0, "n": 10}})["galleries"]["decoys"]
+    assert gallery_verdicts(figures) == ["inconclusive"]
+
+
+class TestAnyLook:
+    def test_a_face_first_at_another_look_violates_condition_5_of_this_set_and_nothing_else(self):
+        met = gallery_figures({2: 4, 3: 3, 4: 3}, K=3)
+        found = gallery_figures({2: 4, 3: 3, 4: 3}, K=3, any_look=1)
+        assert met["this_set"] == {"condition_5": "met", "condition_6": "met"}
+        assert found["this_set"] == {"condition_5": "violated", "condition_6": "met"}
+        assert_share(found["any_look"], 1, 10)
+        assert "violated" in gallery_verdicts(found)
+        same = set(met) - {"this_set", "any_look"}
+        assert {name: found[name] for name in same} == {name: met[name] for name in same}
+
+    def test_one_to_one_protection_at_any_look_stands_beside_the_own(self):
+        figures = recognizer_figures(gallery_counts({2: 10}))["one_to_one"]["1e-2"]
+        assert_share(figures["handlings"][AS_PUBLISHED]["main"], 6, 10)
+        assert_share(figures["any_look"], 5, 10)
+
+    def test_of_the_set(self):
+        figures = figures_of(set_counts(gallery_counts({2: 10})), 5)
+        assert_share(figures["first_elsewhere"], 2, 10)
+        assert_share(figures["second_look"], 3, 10)
+        assert figures["looks_a_face"] == 4.5
 
 
 @settings(max_examples=50)

@@ -93,6 +93,15 @@ class TestFolder:
         assert not looking.originals
         assert (tmp_path / "mine" / "letter.txt").read_text() == "dear"
 
+    def test_one_of_an_earlier_version_is_named_and_replaced(self, report: Path, folders: tuple[Path, Path]):
+        for part in ("shared", "private"):
+            path = report / part / "report.json"
+            path.write_text(json.dumps(read(path) | {"format": "face-deid audit 1"}))
+        with pytest.raises(UsageError, match=r"another version of this program \(face-deid audit 1\)"):
+            check_report(report, [])
+        assert audit(*folders, "--report", report) == 7
+        assert check_report(report, []).differences == ()
+
     def test_an_earlier_report_is_replaced(self, report: Path, folders: tuple[Path, Path]):
         (folders[1] / "secret0.png").unlink()
         assert audit(*folders, "--report", report) == 6
@@ -336,7 +345,7 @@ class TestCheck:
 class TestCommand:
     def test_json_is_the_shared_report_and_nothing_else(self, folders: tuple[Path, Path], capsys: Any):
         audit(*folders, "--json")
-        assert json.loads(capsys.readouterr().out)["format"] == "face-deid audit 1"
+        assert json.loads(capsys.readouterr().out)["format"] == "face-deid audit 2"
 
     def test_an_interrupted_one_says_so_in_a_line_and_goes_on(
         self, folders: tuple[Path, Path], looking: Looking, capsys: Any

@@ -41,6 +41,16 @@ def test_bars_are_as_high_as_their_shares_and_the_line_is_at_one_over_k() -> Non
     assert "1/K = 0.20" in words(svg)
 
 
+def test_faces_first_at_another_look_are_a_hollow_bar() -> None:
+    gallery = net(documents.plain(), "figures")["galleries"]["shipped decoys"]
+    svg = plots.pmf_bars(gallery | {"any_look": {"value": 0.1}}, documents.K)
+    own, hollow, second, *_ = marks(svg, "rect")
+    assert "fill:none" in (hollow.get("style") or "")
+    assert own.get("x") == hollow.get("x")
+    assert float(hollow.get("height", 0)) == pytest.approx(float(second.get("height", 0)) / 2, abs=0.2)
+    assert "at any look" in words(svg)
+
+
 def test_far_ranks_share_one_bar_without_an_interval() -> None:
     document = documents.troubled()
     gallery = net(document, "figures")["galleries"]["shipped decoys"]

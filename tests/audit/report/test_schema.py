@@ -33,7 +33,9 @@ def test_documents_are_valid_whole_and_shared(make: Callable[[], Json]) -> None:
 
 def test_a_set_without_faces_is_valid() -> None:
     empty = documents.published("A", {"net": documents.counts_of(documents.SPREAD)})
-    empty["counts"] |= {"faces": 0, "persons": 0, "recognizers": {"net": documents.counts_without_gallery(0)}}
+    nobody = {"faces": 0, "photos": 0}
+    empty["counts"] |= {"faces": 0, "persons": 0, "further_looks": 0, "second_look": nobody, "possible": nobody}
+    empty["counts"] |= {"recognizers": {"net": documents.counts_without_gallery(0)}}
     document = documents.document({"net": documents.description("independent")}, [empty])
     assert problems(document) == []
     assert document["verdict"] == "inconclusive"
