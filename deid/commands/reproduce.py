@@ -56,8 +56,9 @@ def reproduce_detection(
         list[Path] | None, typer.Option(metavar="ZIP", help="Pictures without a face, repeatable.")
     ] = None,
     count: Annotated[int, typer.Option(min=1, metavar="N", help="People, and pictures of each zip.")] = 300,
+    protected: Annotated[int, typer.Option(min=0, metavar="N", help="People who are protected, too.")] = 30,
 ) -> None:
-    """Which faces are found: turned, cut off by the photo's edge, small; and how many where there is none."""
+    """Which faces are found: turned, cut off, small, and where there is none; and what is protected then."""
     from deid.experiments import detection
 
-    output.show(detection.reproduce_detection(people, count=count, faceless=faceless or []))
+    output.show(detection.reproduce_detection(people, count=count, faceless=faceless or [], protected=protected))

@@ -75,7 +75,7 @@ def _found(rgb: np.ndarray, face: Face, margin: float, device: str) -> Iterator[
     }
     for detector, faces in seen.items():
         back = [
-            inside(moved(scaled(turned_back(other, turn, *turned.shape[:2]), 1 / scale, 1 / scale), left, top), rgb)
+            inside(moved(scaled(turned_back(other, turn, *part.shape[:2]), 1 / scale, 1 / scale), left, top), rgb)
             for other in faces
         ]
         if (found := same_face(face, back)) is not None:
