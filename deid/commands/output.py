@@ -6,7 +6,7 @@ import shlex
 import statistics
 import sys
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from typing import Any, Protocol, TextIO
 
@@ -22,6 +22,9 @@ class Progress(Protocol):
     def __call__(self, done: int, total: int, what: str, problem: str = "") -> None: ...
 
 
+# Parts of the time, see `protection.timing`: those that go into looking at the saved file, and what others are.
+CHECKS = ("detect", "verify", "codec")
+PARTS = {"attack": "steps", "verify": "recognize", "codec": "encode and handle"}
 HIDDEN = {"blur": "blurred", "pixelate": "pixelated"}
 NOT_LISTED = "a face that is not listed here was not found: it is as it was"
 MOST_NAMES = 5  # of photos in one line
@@ -53,10 +56,22 @@ def show_json(document: Any) -> None:
 
 
 def say_timing(result: PhotoResult) -> None:
-    """Where the seconds went, the largest part first."""
+    """Where the seconds went: those of the attack and those of the check, each with its parts, the largest first."""
     total = sum(result.timing.values()) or 1.0
-    for name, seconds in sorted(result.timing.items(), key=lambda part: -part[1]):
+    for name, seconds in _grouped(result.timing):
         say(f"  {name:<24} {seconds:8.2f} s  {seconds / total:4.0%}")
+    evaluations = max((face.gradient_evaluations for face in result.faces), default=0)
+    say(f"  gradient evaluations of the face that took most: {evaluations}")
+
+
+def _grouped(timing: Mapping[str, float]) -> Iterator[tuple[str, float]]:
+    """Each group with what it took in all, then its parts, indented."""
+    groups = {"check": [name for name in timing if name in CHECKS]}
+    groups["attack"] = [name for name in timing if name not in CHECKS]
+    for group, names in sorted(groups.items(), key=lambda of: -sum(timing[name] for name in of[1])):
+        yield group, sum(timing[name] for name in names)
+        for name in sorted(names, key=lambda name: -timing[name]):
+            yield f"  {PARTS.get(name, name)}", timing[name]
 
 
 def photo_summary(result: PhotoResult, gallery: int | None, *, sure: float = Options.sure) -> list[str]:

@@ -69,7 +69,7 @@ def _hide(task: PhotoTask, attempt: Attempt, method: str, strengths: Mapping[int
     pixels = _pixels(task, attempt, method, box=task.protector.options.fallback is not None)
     with task.timing.timed("codec"):
         data, saved = task.encoded(pixels)
-    checks = verify(task, saved)
+    checks = list(verify(task, saved))
     for row in strengths:  # what is hidden is hidden whichever way up it was
         checks[row] = replace(checks[row], upright=True)
     return replace(attempt, data=data, checks=tuple(checks))

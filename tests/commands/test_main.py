@@ -246,13 +246,17 @@ def test_defaults_are_those_of_the_api(protect) -> None:
 
 
 def test_verbose_says_where_the_time_went(protect, capsys) -> None:
-    protect(a_result(timing={"detect": 1.0, "network": 3.0}))
+    protect(a_result(timing={"detect": 1.0, "attack": 1.0, "network": 6.0}))
     cli.run(["photo", "in.png", "--verbose", "--json"])
     out, err = capsys.readouterr()
-    assert [line.split() for line in err.splitlines()[-2:]] == [
-        ["network", "3.00", "s", "75%"],
-        ["detect", "1.00", "s", "25%"],
+    assert [line.split() for line in err.splitlines()[-6:-1]] == [
+        ["attack", "7.00", "s", "88%"],
+        ["network", "6.00", "s", "75%"],
+        ["steps", "1.00", "s", "12%"],
+        ["check", "1.00", "s", "12%"],
+        ["detect", "1.00", "s", "12%"],
     ]
+    assert err.splitlines()[-1].strip().startswith("gradient evaluations of the face that took most:")
     json.loads(out)
 
 
