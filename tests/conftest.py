@@ -23,7 +23,7 @@ settings.load_profile("repeatable")
 if "PYTEST_XDIST_WORKER" in os.environ:
     torch.set_num_threads(1)
     cv2.setNumThreads(1)
-    os.environ["OMP_NUM_THREADS"] = "1"
+    os.environ["OMP_NUM_THREADS"] = os.environ["OPENCV_FOR_THREADS_NUM"] = "1"
 else:
     torch.set_num_threads(min(2, torch.get_num_threads()))
 

@@ -5,15 +5,14 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 import numpy as np
-import torch
 
-from deid.faces.align import align_face, least_squares_similarity
+from deid.faces.align import align_face, inverse, least_squares_similarity, transform_to
 from deid.faces.centerface import centerface
 from deid.faces.face import Face
 from deid.faces.paste import FEATHER
 from deid.faces.templates import CENTERFACE_TEMPLATE, LIGHTCNN_TEMPLATE, MOBILEFACENET_TEMPLATE
 
-LOOKS_UPRIGHT = 0.1  # the least of `upright_scores`: docs/measured.md says what it tells apart
+LOOKS_UPRIGHT = 0.3  # the least of `upright_scores`: docs/measured.md says what it tells apart
 ASIDE = 0.5  # of the eyes' distance: a face found farther from its place is another
 FAINTEST = 0.02  # CenterFace's score below which it is noise
 _POINTS = np.array(MOBILEFACENET_TEMPLATE.points)
@@ -42,8 +41,7 @@ def upright_scores(pixels: np.ndarray, landmarks: Sequence[np.ndarray]) -> list[
     """
     if not landmarks:
         return []
-    aligned = torch.stack([align_face(pixels, points, CENTERFACE_TEMPLATE) for points in landmarks])
-    crops = (aligned * 255).round().byte().permute(0, 2, 3, 1).numpy()
+    crops = np.stack([_aligned(pixels, points) for points in landmarks])
     expected = np.array(CENTERFACE_TEMPLATE.points)
     eyes = float(np.linalg.norm(expected[1] - expected[0]))
 
@@ -52,6 +50,17 @@ def upright_scores(pixels: np.ndarray, landmarks: Sequence[np.ndarray]) -> list[
         return face.probability if apart < ASIDE * eyes else 0.0
 
     return [max(map(score, faces), default=0.0) for faces in centerface(crops, threshold=FAINTEST)]
+
+
+def _aligned(pixels: np.ndarray, landmarks: np.ndarray) -> np.ndarray:
+    """A face as CenterFace is to see it, uint8 (S, S, 3), black beyond the photo's edge, as in a search."""
+    size = CENTERFACE_TEMPLATE.size
+    back = inverse(transform_to(CENTERFACE_TEMPLATE, landmarks))
+    rows, columns = np.mgrid[:size, :size]
+    places = np.stack([columns, rows, np.ones_like(rows)], -1) @ back.T
+    is_inside = ((places > -0.5) & (places < np.array(pixels.shape[1::-1]) - 0.5)).all(-1)
+    face = align_face(pixels, landmarks, CENTERFACE_TEMPLATE).permute(1, 2, 0).numpy()
+    return np.asarray((face * 255).round() * is_inside[:, :, None], np.uint8)
 
 
 def quarters_of(landmarks: np.ndarray) -> int:

@@ -4,8 +4,10 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from deid.faces.detect import detect_faces
 from deid.images.handlings import AS_PUBLISHED, HANDLINGS, JPEG_75
 from deid.images.photo import Photo
+from deid.protection import verification
 from deid.protection.criteria import is_exact, shortcoming
 from deid.protection.profiles import PROFILES
 from deid.protection.protector import Protector, load_protector
@@ -35,6 +37,30 @@ def test_a_clean_photo_is_first_and_matches_after_every_handling(astronaut: np.n
     assert next(seen for seen in check.observations if seen.handling == JPEG_75).similarities[0][0] < 0.999
     assert shortcoming(check, PROFILES["paper"]) == f"{AS_PUBLISHED}, it is still recognized"
     assert not is_exact(check, 2)
+
+
+def test_a_face_that_is_first_only_as_another_program_finds_it_is_not_protected(
+    astronaut: np.ndarray, protector: Protector, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (face,) = detect_faces(astronaut)
+    aside = replace(face, landmarks=face.landmarks + 0.8 * (face.box[2] - face.box[0]))
+    monkeypatch.setattr(verification, "detect_again", lambda pixels, faces, device: [aside])
+    check = check_of(astronaut, astronaut, (AS_PUBLISHED,), protector)
+    assert check.published.worst_rank > 1, "the program's own search is misled"
+    assert shortcoming(check, PROFILES["paper"]) == f"{AS_PUBLISHED}, found by {ORIGINAL}, it is still recognized"
+    others = {seen.look: seen.worst_rank for seen in check.observations if seen.look}
+    assert others["MTCNN"] == others["CenterFace, cut out"] == 1
+
+
+def test_the_cheap_check_looks_at_fewer_alignments_and_all_of_these_are_in_the_whole_one(
+    astronaut: np.ndarray, protector: Protector
+) -> None:
+    photo = Photo(astronaut)
+    task = task_of(photo, protector.find(photo).faces, [2], protector, "PNG")
+    (cheap,), (whole,) = verify(task, photo, thorough=False), verify(task, photo)
+    kinds = [{(seen.handling, seen.look) for seen in check.observations} for check in (cheap, whole)]
+    assert kinds[0] < kinds[1]
+    assert {handling for handling, _ in kinds[0]} == set(task.profile.handlings)
 
 
 def test_a_face_that_is_gone_is_looked_at_where_it_was(astronaut: np.ndarray, protector: Protector) -> None:
