@@ -12,10 +12,10 @@ from deid.faces.orientation import quarters_of, turned_back
 
 SIDES = (4096, 2048, 1024)  # pixels: galleries and programs make pictures of these sizes
 AROUND = 1.0  # of the face's size: so much is looked at on every side, so that it is found as in the whole picture
-CUT_OUT = 0.3  # of the face's size: the margin of a face that somebody cuts out
+CUT_OUT = (0.15, 0.3, 0.6)  # of the face's size: margins of a face that somebody cuts out
 LARGE = 200  # pixels: a larger face is looked at in a picture reduced by MTCNN's own factor, in which it finds it alike
 SCORE = 0.3  # of CenterFace, from which on some program may take something for a face
-EXTREMES = 3  # looks that stand for all of them
+EXTREMES = 4  # looks that stand for all of them
 AS_IT_IS = ""  # the name of the picture in its own size
 
 
@@ -43,8 +43,9 @@ def looks_at(
             for detector, seen in _found(picture, scaled(face, x, y), AROUND, device):
                 found[detector + where] = scaled(seen, 1 / x, 1 / y).landmarks
     for face, found in zip(faces, looks, strict=True) if cut_out else ():
-        for detector, seen in _found(rgb, face, CUT_OUT, device):
-            found[f"{detector}, cut out"] = seen.landmarks
+        for margin in CUT_OUT:
+            for detector, seen in _found(rgb, face, margin, device):
+                found[f"{detector}, cut out with {margin:.0%} around"] = seen.landmarks
     return looks
 
 

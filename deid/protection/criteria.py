@@ -6,6 +6,7 @@ from torch import Tensor
 from deid.anonymity.conditions import Criterion, at_most, rank_is, rank_is_at_least
 from deid.images.handlings import AS_PUBLISHED
 from deid.protection.profiles import Profile
+from deid.protection.rank_objective import SAFETY
 from deid.protection.verification import FaceCheck, Observation
 
 
@@ -36,9 +37,13 @@ def is_exact(check: FaceCheck, k: int) -> bool:
 def holds(seen: Observation, k: int, profile: Profile, strict: bool) -> bool:
     """Whether a face is as it should be after a handling.
 
+    Where another program sees it, somebody is to be ahead by a margin: the next save moves what it sees.
+
     strict: in a profile that wants rank k, after a handling as well; else anywhere but first is enough there.
     """
     if profile.unmatched and seen.matches:
+        return False
+    if seen.look and seen.lead < SAFETY / 2:
         return False
     if not profile.exact:
         return seen.worst_rank >= k

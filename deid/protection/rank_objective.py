@@ -15,6 +15,8 @@ from deid.protection.surrogates import Surrogate
 from deid.protection.timing import Timing
 from deid.recognizers.gallery import Enrollment
 
+SAFETY = 0.8  # in units of `Surrogate.scores`: by so much a face is to hold where other programs see it
+
 
 @dataclass(frozen=True, eq=False)
 class RankingGoal:
@@ -80,9 +82,11 @@ def scores_of(
         rows = chosen[rows]
         with timing.timed("warp"):
             aligned, owner = chain.faces_of_all(faces - clean[rows], rows)
+        # What others see moves with every save: there the true identity counts as more alike than it is.
+        ahead = torch.tensor([0.0 if view.own else SAFETY for row in rows.tolist() for view in chain.views[row]])
         parts, passes = [], Passes(timing)
         for goal, count, views in zip(goals, columns, aligned, strict=True):
-            scores, of_face = _scores(goal, views, owner.tolist(), rows.tolist(), passes)
+            scores, of_face = _scores(goal, views, owner.tolist(), rows.tolist(), passes, ahead)
             scores = F.pad(scores, (0, width - scores.shape[1]), value=-torch.inf)
             parts.append(scores[torch.tensor([(own * count)[:count] for own in of_face], device=scores.device)])
         return torch.cat(parts, 1)
@@ -91,12 +95,16 @@ def scores_of(
 
 
 def _scores(
-    goal: RankingGoal, views: Tensor, owner: Sequence[int], rows: Sequence[int], passes: "Passes"
+    goal: RankingGoal, views: Tensor, owner: Sequence[int], rows: Sequence[int], passes: "Passes", ahead: Tensor
 ) -> tuple[Tensor, list[list[int]]]:
-    """One surrogate's scores for each view and enrollment, and which of them belong to each face."""
+    """One surrogate's scores for each view and enrollment, and which of them belong to each face.
+
+    ahead: for each view, by how much the true identity counts as more alike.
+    """
     embeddings = passes.embed(goal.surrogate, views)
     pairs = [(at, enrollment) for at, face in enumerate(owner) for enrollment in goal.enrollments[rows[face]]]
     scores = goal.surrogate.scores(embeddings[[at for at, _ in pairs]], [enrollment for _, enrollment in pairs])
+    scores = torch.cat([scores[:, :1] + ahead.to(scores)[[at for at, _ in pairs], None], scores[:, 1:]], 1)
     of_face: list[list[int]] = [[] for _ in rows]
     for position, (at, _) in enumerate(pairs):
         of_face[owner[at]].append(position)

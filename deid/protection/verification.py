@@ -5,6 +5,7 @@ black. A few pixels of alignment may decide, so a face is looked at as other pro
 detector, in the photo's own size and in others, cut out of it, and where it was found before.
 """
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -37,6 +38,7 @@ class Observation:
     patch: its pixels there (C, h, w), those of the file as published where the handling leaves another size.
     ranks, similarities: of each surrogate under each of its enrollments.
     matching: whether each surrogate still accepts it, one to one, at FAR 1e-2.
+    lead: by how much somebody else is more alike, at the worst, in units of `Surrogate.scores`.
     """
 
     handling: str
@@ -47,6 +49,7 @@ class Observation:
     ranks: tuple[tuple[int, ...], ...]
     similarities: tuple[tuple[float, ...], ...]
     matching: tuple[bool, ...]
+    lead: float = math.inf
 
     @property
     def matches(self) -> bool:
@@ -162,18 +165,20 @@ def _observe(
         look=look,
         landmarks=landmarks,
         patch=patch,
-        ranks=tuple(ranks for ranks, _ in seen),
-        similarities=tuple(similarities for _, similarities in seen),
+        ranks=tuple(ranks for ranks, _, _ in seen),
+        similarities=tuple(similarities for _, similarities, _ in seen),
         matching=tuple(
             surrogate.threshold is not None and max(similarities) >= surrogate.threshold
-            for (_, similarities), surrogate in zip(seen, task.surrogates, strict=True)
+            for (_, similarities, _), surrogate in zip(seen, task.surrogates, strict=True)
         ),
+        lead=min(lead for _, _, lead in seen),
     )
 
 
 def _ranked(
     embedding: Tensor, surrogate: Surrogate, enrollments: list[Enrollment]
-) -> tuple[tuple[int, ...], tuple[float, ...]]:
-    """Ranks and similarities of one face (D,) under each enrollment."""
+) -> tuple[tuple[int, ...], tuple[float, ...], float]:
+    """Ranks and similarities of one face (D,) under each enrollment, and by how much it is not first, at the worst."""
     logits = surrogate.gallery.logits(embedding.expand(len(enrollments), -1), enrollments)
-    return tuple(rank_of(logits, 0).tolist()), tuple(float(embedding @ e.prototype) for e in enrollments)
+    lead = float((logits[:, 1:].amax(1) - logits[:, 0]).min()) / surrogate.recognizer.spread
+    return tuple(rank_of(logits, 0).tolist()), tuple(float(embedding @ e.prototype) for e in enrollments), lead
