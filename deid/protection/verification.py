@@ -25,6 +25,7 @@ from deid.protection.task import PhotoTask
 from deid.recognizers.gallery import Enrollment
 from deid.recognizers.recognizer import embed_faces
 
+SAME = 0.01  # of the eyes' distance: landmarks so near to the program's own are no other look
 ORIGINAL = "where it was found before"
 
 
@@ -121,7 +122,12 @@ def _looks(task: PhotoTask, pixels: np.ndarray, *, is_published: bool, thorough:
     chosen = []
     for face, found, others in zip(faces, again, looks, strict=True):
         own = found.landmarks if found is not None else next(iter(others.values()), face.landmarks)
-        others = {ORIGINAL: face.landmarks, **others}
+        same = SAME * float(np.linalg.norm(own[1] - own[0]))
+        others = {
+            look: landmarks
+            for look, landmarks in {ORIGINAL: face.landmarks, **others}.items()
+            if np.abs(landmarks - own).max() > same
+        }
         if not thorough:
             others = extremes(own, others) if is_published else {}
         chosen.append({"": own, **others})

@@ -5,7 +5,7 @@ import pytest
 from PIL import Image
 
 from deid.faces.detect import detect_faces
-from deid.faces.looks import extremes, looks_at
+from deid.faces.looks import CUT_OUT, extremes, looks_at
 from deid.faces.mtcnn import mtcnn
 
 WIDTHS = 0.1  # of a face: so far two detectors' landmarks may lie apart
@@ -21,7 +21,8 @@ def test_both_detectors_find_it_whichever_way_up_in_the_photo_and_cut_out(portra
     turned = np.ascontiguousarray(np.rot90(portrait[:200], turn))
     (face,) = detect_faces(turned)
     (looks,) = looks_at(turned, [face])
-    assert set(looks) == {"MTCNN", "CenterFace", "MTCNN, cut out", "CenterFace, cut out"}
+    cuts = [f", cut out with {margin:.0%} around" for margin in CUT_OUT]
+    assert set(looks) == {f"{detector}{cut}" for detector in ("MTCNN", "CenterFace") for cut in ("", *cuts)}
     width = face.box[2] - face.box[0]
     for name, landmarks in looks.items():
         assert np.abs(landmarks - face.landmarks).max() < WIDTHS * width, name

@@ -49,7 +49,7 @@ def test_a_face_that_is_first_only_as_another_program_finds_it_is_not_protected(
     assert check.published.worst_rank > 1, "the program's own search is misled"
     assert shortcoming(check, PROFILES["paper"]) == f"{AS_PUBLISHED}, found by {ORIGINAL}, it is still recognized"
     others = {seen.look: seen.worst_rank for seen in check.observations if seen.look}
-    assert others["MTCNN"] == others["CenterFace, cut out"] == 1
+    assert others["MTCNN"] == others["CenterFace, cut out with 30% around"] == 1
 
 
 def test_the_cheap_check_looks_at_fewer_alignments_and_all_of_these_are_in_the_whole_one(
@@ -65,5 +65,5 @@ def test_the_cheap_check_looks_at_fewer_alignments_and_all_of_these_are_in_the_w
 
 def test_a_face_that_is_gone_is_looked_at_where_it_was(astronaut: np.ndarray, protector: Protector) -> None:
     check = check_of(astronaut, np.full_like(astronaut, 127), (AS_PUBLISHED,), protector)
-    assert {seen.look for seen in check.observations} == {"", ORIGINAL}, "nobody else finds it"
+    assert {seen.look for seen in check.observations} == {""}, "nobody finds it"
     assert not check.published.matches
