@@ -6,7 +6,6 @@ from torch import Tensor
 from deid.anonymity.conditions import Criterion, at_most, rank_is, rank_is_at_least
 from deid.images.handlings import AS_PUBLISHED
 from deid.protection.profiles import Profile
-from deid.protection.rank_objective import SAFETY
 from deid.protection.verification import FaceCheck, Observation
 
 
@@ -43,7 +42,7 @@ def holds(seen: Observation, k: int, profile: Profile, strict: bool) -> bool:
     """
     if profile.unmatched and seen.matches:
         return False
-    if seen.look and seen.lead < SAFETY / 2:
+    if seen.look and seen.lead < profile.safety / 2:
         return False
     if not profile.exact:
         return seen.worst_rank >= k

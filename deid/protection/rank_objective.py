@@ -15,8 +15,6 @@ from deid.protection.surrogates import Surrogate
 from deid.protection.timing import Timing
 from deid.recognizers.gallery import Enrollment
 
-SAFETY = 0.8  # in units of `Surrogate.scores`: by so much a face is to hold where other programs see it
-
 
 @dataclass(frozen=True, eq=False)
 class RankingGoal:
@@ -72,9 +70,12 @@ def exact_on_views(goals: Sequence[RankingGoal], chain: FaceChain, chosen: Tenso
 
 
 def scores_of(
-    chain: FaceChain, clean: Tensor, goals: Sequence[RankingGoal], chosen: Tensor, timing: Timing
+    chain: FaceChain, clean: Tensor, goals: Sequence[RankingGoal], chosen: Tensor, timing: Timing, safety: float
 ) -> Callable[[Tensor, Tensor], Tensor]:
-    """logits_fn for the chosen rows of the chain: (n, V, 1 + M), V = views × enrollments; fewer are repeated."""
+    """logits_fn for the chosen rows of the chain: (n, V, 1 + M), V = views × enrollments; fewer are repeated.
+
+    safety: see `Profile`.
+    """
     columns = [goal.columns(chain, chosen.tolist()) for goal in goals]
     width = 1 + max(len(goal.surrogate.gallery) for goal in goals)
 
@@ -83,7 +84,7 @@ def scores_of(
         with timing.timed("warp"):
             aligned, owner = chain.faces_of_all(faces - clean[rows], rows)
         # What others see moves with every save: there the true identity counts as more alike than it is.
-        ahead = torch.tensor([0.0 if view.own else SAFETY for row in rows.tolist() for view in chain.views[row]])
+        ahead = torch.tensor([0.0 if view.own else safety for row in rows.tolist() for view in chain.views[row]])
         parts, passes = [], Passes(timing)
         for goal, count, views in zip(goals, columns, aligned, strict=True):
             scores, of_face = _scores(goal, views, owner.tolist(), rows.tolist(), passes, ahead)

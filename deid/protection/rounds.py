@@ -169,7 +169,7 @@ def _attack_ranks(run: _Run, rows: Tensor, round_: int, method: str) -> Attacked
             task.progress.stepped(faces, dict(zip(faces, ranks, strict=True)))
 
     return ATTACKS[method](
-        scores_of(chain, clean, run.goals, rows, task.timing),
+        scores_of(chain, clean, run.goals, rows, task.timing, profile.safety),
         clean[rows],
         torch.zeros_like(rows),  # the true identity is a gallery's first column
         objective=RankingObjective(
