@@ -5,7 +5,6 @@ black. A few pixels of alignment may decide, so a face is looked at as other pro
 detector, in the photo's own size and in others, cut out of it, and where it was found before.
 """
 
-import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -50,7 +49,7 @@ class Observation:
     ranks: tuple[tuple[int, ...], ...]
     similarities: tuple[tuple[float, ...], ...]
     matching: tuple[bool, ...]
-    lead: float = math.inf
+    lead: float
 
     @property
     def matches(self) -> bool:

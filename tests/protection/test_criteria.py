@@ -15,11 +15,13 @@ NOTHING = torch.zeros(0)
 HANDLINGS = list(PROFILES["robust"].handlings)
 
 
-def seen(*ranks: int, handling: str = HANDLINGS[0], matching: Sequence[bool] = (), look: str = "") -> Observation:
+def seen(
+    *ranks: int, handling: str = HANDLINGS[0], matching: Sequence[bool] = (), look: str = "", lead: float = 1.0
+) -> Observation:
     """At these ranks, of a surrogate each."""
     matching = tuple(matching) or (False,) * len(ranks)
     of_each = tuple((rank,) for rank in ranks)
-    return Observation(handling, "", look, np.zeros((5, 2)), NOTHING, of_each, ((0.0,),) * len(ranks), matching)
+    return Observation(handling, "", look, np.zeros((5, 2)), NOTHING, of_each, ((0.0,),) * len(ranks), matching, lead)
 
 
 def check(*ranks: int) -> FaceCheck:
@@ -61,6 +63,8 @@ def test_exact_is_at_k_after_every_handling() -> None:
         ("paper", seen(3, matching=[True]), True, True),
         ("paper", seen(2, look="MTCNN"), True, True),  # exactly at k for this program's own search
         ("paper", seen(1, look="MTCNN"), False, False),
+        ("paper", seen(2, look="MTCNN", lead=0.1), False, False),  # the next save may take that away
+        ("robust", seen(2, look="MTCNN", lead=0.2), False, True),
         ("robust", seen(2, look="MTCNN"), True, True),
         ("robust", seen(2, look="MTCNN", matching=[True]), True, False),
         ("transfer", seen(2, look="MTCNN"), False, False),
