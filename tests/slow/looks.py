@@ -31,7 +31,8 @@ def recorded(task: PhotoTask, saved: Photo, *, thorough: bool = True) -> list[Fa
             if not shortcoming(cheap, task.profile):
                 reason = shortcoming(whole, task.profile)
                 passed[not reason] += 1
-                failed[reason] += bool(reason)
+                if reason:
+                    failed[reason] += 1
     return checks
 
 
@@ -42,8 +43,8 @@ def main() -> None:
     for number, photo in enumerate(held_out_photos(people, count), 1):
         process_photo(photo, photo, protector, lambda found: draw_groups(len(found), protector.options.k_level, rng))
         print(f"{number}: {passed[True]} of {passed.total()}", file=sys.stderr)
-    print(f"{profile}: of {passed.total()} faces that held at the cheap checks, at all looks "
-          f"{proportion(passed[True], passed.total()):.1%}")  # fmt: skip
+    print(f"{profile}: of {passed.total()} checks of a face that held at the cheap checks, at all looks "
+          f"{proportion(passed[True], passed.total()):.1f%}")  # fmt: skip
     for reason, times in failed.most_common():
         print(f"  {times} × {reason}")
 
