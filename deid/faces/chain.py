@@ -80,11 +80,12 @@ class FaceChain:
         height = max(patch.pixels.shape[1] for patch in self.patches)
         width = max(patch.pixels.shape[2] for patch in self.patches)
         self.size = (height, width)
-        self.pixels = torch.stack([self._padded(patch.pixels) for patch in self.patches]).to(device)
-        laid = [deposit(compose(t, inverse(p.from_photo)), self.size, template.size)
+        self.pixels = torch.stack([self._padded(patch.pixels.expand(3, -1, -1)) for patch in self.patches]).to(device)
+        laid = [deposit(compose(t, inverse(p.from_photo)), (p.pixels.shape[1], p.pixels.shape[2]), template.size)
                 for t, p in zip(self.transforms, self.patches, strict=True)]  # fmt: skip
-        self.grids = torch.stack([grid for grid, _ in laid]).to(device)
-        self.masks = torch.stack([mask for _, mask in laid]).to(device)
+        # Beyond a patch, which may end at the photo's edge, its last pixels go on, and with them what is laid there.
+        self.grids = torch.stack([self._padded(grid.movedim(2, 0)).movedim(0, 2) for grid, _ in laid]).to(device)
+        self.masks = torch.stack([self._padded(mask) for _, mask in laid]).to(device)
         self.views: list[list[PlacedView]] = [[] for _ in self.patches]
         for row, points in enumerate(landmarks):
             self.add_view(row, View(points))
@@ -110,14 +111,13 @@ class FaceChain:
         for template in self.templates:
             transform = compose(transform_to(template, view.landmarks), to_photo)
             grids.append(sampling_grid(transform[None], (template.size,) * 2, self.size)[0].to(self.device))
-        residual = None if view.residual is None else self._padded(view.residual).to(self.device)
+        residual = None if view.residual is None else self._padded(view.residual.expand(3, -1, -1)).to(self.device)
         return PlacedView(tuple(grids), residual, view.handling, view.own)
 
     def _padded(self, pixels: Tensor) -> Tensor:
-        """To three channels and the batch's size; the last row and column go on, as alignment would have them."""
-        pixels = pixels.expand(3, -1, -1)[None]
-        pad = (0, self.size[1] - pixels.shape[3], 0, self.size[0] - pixels.shape[2])
-        return F.pad(pixels, pad, mode="replicate")[0]
+        """(C, h, w) to the batch's size; the last row and column go on, as alignment would have them."""
+        pad = (0, self.size[1] - pixels.shape[2], 0, self.size[0] - pixels.shape[1])
+        return F.pad(pixels[None], pad, mode="replicate")[0]
 
     def perturbed(self, noise: Tensor, rows: Tensor) -> Tensor:
         """The patches (n, 3, H, W) of faces `rows` with their perturbations, clipped and rounded to 8 bits.
@@ -162,7 +162,7 @@ class FaceChain:
 
     def aligned(self, row: int, pixels: Tensor) -> Tensor:
         """Another version (C, h, w) of face `row`'s patch, aligned as the clean one is: (C, S, S)."""
-        patch = self._padded(pixels).to(self.device)[None]
+        patch = self._padded(pixels.expand(3, -1, -1)).to(self.device)[None]
         channels = to_luma(patch) if self.channels == 1 else patch
         return warp(channels, self.views[row][0].grids[0][None])[0]
 

@@ -104,3 +104,15 @@ def test_a_face_at_the_border_is_laid_on_what_there_is(astronaut: np.ndarray, fa
     assert pasted.shape == astronaut.shape
     expected, _ = chain.faces(pattern(1, 128), torch.tensor([0]))
     assert torch.allclose(align_face(pasted, landmarks, LIGHTCNN_TEMPLATE), expected[0], atol=1e-5)
+
+
+def test_nothing_is_laid_beyond_the_edge_of_the_photo_where_another_face_needs_more_room(
+    astronaut: np.ndarray, face: Face
+) -> None:
+    at_the_edge = face.landmarks * (0.5, 0.5) + (505 - face.landmarks[:, 0].mean() / 2, 300)
+    chain = FaceChain([astronaut] * 2, [face.landmarks, at_the_edge], LIGHTCNN_TEMPLATE, CPU)
+    assert chain.size[1] > chain.patches[1].pixels.shape[2], "the photo ends within the batch's frame"
+    pasted = astronaut.copy()
+    paste(pasted, pattern(1, 128)[0], chain.transforms[1], chain.patches[1].region)
+    seen, _ = chain.faces(pattern(1, 128), torch.tensor([1]))
+    assert torch.allclose(seen[0], align_face(pasted, at_the_edge, LIGHTCNN_TEMPLATE), atol=1e-5)
