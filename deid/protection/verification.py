@@ -25,7 +25,7 @@ from deid.recognizers.gallery import Enrollment
 from deid.recognizers.recognizer import embed_faces
 
 SAME = 0.01  # of the eyes' distance: landmarks so near to the program's own are no other look
-ORIGINAL = "where it was found before"
+ORIGINAL = "its landmarks in the original"
 
 
 @dataclass(frozen=True, eq=False)
