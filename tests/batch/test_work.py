@@ -19,7 +19,7 @@ from deid.images.photo import Photo, read_photo
 from deid.protection.protector import Protector, load_protector
 from deid.types import Options
 
-OPTIONS = Options(profile="paper", seed=1)
+OPTIONS = Options(profile="paper", k_level=1, seed=1)
 
 
 @pytest.fixture(scope="module")

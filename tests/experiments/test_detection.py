@@ -45,9 +45,10 @@ def test_a_protected_face_is_looked_at_as_others_do_and_an_unprotected_one_is_fi
     clean = detection_protected.load_protector(Options(method="pixelate", strength=1.0, write_unverified=True))
     measured = detection_protected._of_person(photo, CHANGES["turned by 90°"], clean, 0)
     assert measured is not None
-    assert (measured.found, measured.protected) == (True, False)
-    assert measured.looks > 5
-    assert measured.first == measured.looks, "a mosaic of single pixels changes nothing"
+    (face,) = measured.faces
+    assert (face.found, face.protected) == (True, False)
+    assert face.looks > 5
+    assert face.first == face.looks, "a mosaic of single pixels changes nothing"
 
 
 def test_a_face_is_at_its_place_as_far_as_that_is_in_the_photo() -> None:

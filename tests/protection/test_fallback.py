@@ -45,7 +45,7 @@ def two(tmp_path_factory: pytest.TempPathFactory, astronaut: np.ndarray) -> Two:
     Image.fromarray(pixels).save(path)
     protector = load_protector(Options(profile="paper", fallback="blur"))
     photo = read_photo(path)
-    task = task_of(photo, protector.find(photo).faces, [2, 3], protector, "PNG")
+    task = task_of(photo, protector.find(photo).faces, [2, 2], protector, "PNG")
     return task, run_rounds(task)
 
 

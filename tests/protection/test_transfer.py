@@ -13,7 +13,7 @@ from deid.faces.detect import detect_faces
 from deid.faces.templates import MOBILEFACENET_TEMPLATE
 from deid.losses.local_contrast import visible_limit
 from deid.protection.pipeline import protect
-from deid.protection.profiles import PROFILES
+from deid.protection.profiles import PROFILES, FeatureLevelRounds
 from deid.recognizers.checkpoints import load_recognizer, manifest
 from deid.types import Options, PhotoResult
 
@@ -76,7 +76,9 @@ def test_no_pixel_changes_beyond_what_its_surroundings_hide(files: tuple[Path, P
 def test_a_face_that_does_not_hold_may_change_more(
     files: tuple[Path, Path, PhotoResult], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setitem(PROFILES, "transfer", replace(PROFILES["transfer"], limit=0.05, narrow_rounds=1, widening=17.0))
+    steps = FeatureLevelRounds(steps=(4, 24, 12), stride=2.3 / 255, chroma=0.75)
+    narrow = replace(PROFILES["transfer"], limit=0.05, narrow_rounds=1, widening=17.0, feature_level=steps)
+    monkeypatch.setitem(PROFILES, "transfer", narrow)
     output = files[1].with_name("wider.png")
     assert protect(files[0], output, Options(profile="transfer", seed=7)).outcome == "protected"
     assert change_over_limit(files[0], output) > 0.3
