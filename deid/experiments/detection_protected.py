@@ -39,7 +39,7 @@ PROFILE = "paper"
 SIDES = (4032, 2048, 1536, 1024)
 SCORE = 0.5  # CenterFace's, from which on others take something for a face
 LARGE = (4032, 3024)
-MOST_LARGE = 4  # photos: each takes minutes
+MOST_LARGE = 2  # photos: each takes minutes
 SIX = "twelve megapixels"
 
 
