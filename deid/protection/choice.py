@@ -1,5 +1,7 @@
 """Which faces of one photo are to be protected: found ones, possible ones that are taken in, boxes drawn by hand."""
 
+from collections.abc import Mapping, Sequence
+
 from deid.errors import UsageError
 from deid.faces.detect import face_in, same_face
 from deid.faces.face import Face
@@ -15,7 +17,7 @@ def choose(photo: Photo, protector: Protector) -> tuple[list[FoundFace], list[in
     """All faces of a photo, indices of those to protect, and the possible faces that nobody took in or drew.
 
     Faces come left to right; then possible ones that are taken in, then boxes, in the order of the options.
-    Raises UsageError for a number or a box that the photo does not have.
+    Raises UsageError for a number or a box that the photo does not have, and for a face that is chosen twice.
     """
     options, people = protector.options, protector.find(photo)
     taken = chosen_possible(options, people.possible)
@@ -24,9 +26,22 @@ def choose(photo: Photo, protector: Protector) -> tuple[list[FoundFace], list[in
     further += boxes
     chosen = chosen_faces(options, [f.face for f in people.faces]) if people.faces else []
     found = [*people.faces, *embedded(photo.pixels, further, protector.surrogates[0])]
+    by_number = {f"face {i + 1}": people.faces[i].face for i in chosen}
+    _refuse_twice(boxes, by_number | {f"possible face ?{i + 1}": people.possible[i] for i in taken})
     chosen += range(len(people.faces), len(found))
     left = [face for i, face in enumerate(people.possible) if i not in taken and same_face(face, boxes) is None]
     return found, chosen, left
+
+
+def _refuse_twice(boxes: Sequence[Face], others: Mapping[str, Face]) -> None:
+    """No box is around one of the others, by their names, or around another box."""
+    others = dict(others)
+    for face in boxes:
+        box = f"the box {','.join(f'{edge:g}' for edge in face.box)}"
+        for name, other in others.items():
+            if same_face(face, [other]) is not None:
+                raise UsageError(f"{box} is around {name}, which is chosen as well: leave one of them out")
+        others[box] = face
 
 
 def _drawn(photo: Photo, drawn: HandBox, device: str) -> Face:

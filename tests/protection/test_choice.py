@@ -102,3 +102,22 @@ def test_a_box_over_the_photo_s_edge_is_what_of_it_is_in_the_photo(lying: Photo,
 def test_a_box_outside_the_photo_or_too_small_is_refused(lying: Photo, protector: Protector, box: str) -> None:
     with pytest.raises(UsageError, match="too small, or not in the photo of 240×260"):
         choose(lying, asked(protector, boxes=(box,)))
+
+
+@pytest.mark.parametrize("options", [{"faces": "1"}, {"faces": "all"}, {"sure": 0.99, "faces": "?1"}])
+def test_a_face_chosen_by_number_and_by_a_box_is_refused(
+    lying: Photo, detected: Detected, protector: Protector, options: dict[str, Any]
+) -> None:
+    around = text_of(detected.possible[0].box)
+    with pytest.raises(UsageError, match=r"is around (possible )?face \??1, which is chosen as well"):
+        choose(lying, asked(protector, **{"sure": 0.5} | options, boxes=(around,)))
+
+
+def test_two_boxes_around_one_face_are_refused(lying: Photo, protector: Protector) -> None:
+    with pytest.raises(UsageError, match="the box 10,10,51,50 is around the box 10,10,50,50"):
+        choose(lying, asked(protector, boxes=("10,10,50,50", "10,10,51,50")))
+
+
+def test_a_box_replaces_a_face_that_is_left_out(lying: Photo, detected: Detected, protector: Protector) -> None:
+    options = {"sure": 0.5, "excluded": "1", "boxes": (text_of(detected.possible[0].box),)}
+    assert choose(lying, asked(protector, **options))[1] == [1]
