@@ -87,7 +87,8 @@ def protected_table(photos: Sequence[Path]) -> list[str]:
     protector = load_protector(Options(profile=default, seed=0))
     sixes = [photos[at : at + 6] for at in range(0, len(photos) - 5, 6)][:MOST_LARGE]
     jobs = [(six[0].name, partial(_of_six, six, protector, number)) for number, six in enumerate(sixes)]
-    lines.append(_row(f"{SIX}, six faces of 105 pixels a photo", default, _kept(SIX, default, jobs)))
+    if jobs:
+        lines.append(_row(f"{SIX}, six faces of 105 pixels a photo", default, _kept(SIX, default, jobs)))
     return lines
 
 
@@ -111,7 +112,7 @@ def _row(name: str, profile: str, photos: Sequence[ProtectedPhoto]) -> str:
         f"{proportion(sum(face.first > 0 for face in protected), len(protected)):.1f%}",
         f"{np.mean([face.looks for face in protected]) if protected else 0:.1f}",
         f"{np.median([face.ssim for face in protected]) if protected else 0:.3f}",
-        f"{np.median([photo.seconds for photo in photos]) if photos else 0:.1f}",
+        f"{np.median([photo.seconds for photo in photos]):.1f}",
     ]
     return "| " + " | ".join(cells) + " |"
 
