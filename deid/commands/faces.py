@@ -140,9 +140,9 @@ def _uses(faces: int, possible: int) -> list[str]:
     """What the numbers of a photo with so many faces are good for. A shell would read a bare `?` as a file's name."""
     if not faces:
         return ["--faces '?1' protects a possible face"]
-    uses = [f"--faces {'1,3' if faces > 2 else '1'} protects {'these' if faces > 2 else 'this one'} alone"]
+    uses = [f"--faces {'1,3 protects these' if faces > 2 else '1 protects face 1'} alone"]
     if faces > 1:
-        uses.append("--except 2 all but this one")
+        uses.append("--except 2 all but face 2")
     if possible:
         uses.append("--faces 'all,?1' a possible face, too")
     return uses

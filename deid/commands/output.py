@@ -84,14 +84,20 @@ def photo_summary(result: PhotoResult, gallery: int | None, *, sure: float = Opt
         return _left_possible(result, sure)
     lines = [f"face {n}: {_face_line(face, gallery, result.method)}" for n, face in enumerate(result.faces, 1)]
     if result.output is None:
-        hint = "--except leaves one out"
-        if _uncontrolled([result]):
-            hint = f"a higher --strength hides more, {hint}"
-        elif not any(face.fallback for face in result.faces):
-            hint = f"--fallback hides a face that cannot be protected, {hint}"
-        return [*lines, f"nothing was written; {hint}", *_left_possible(result, sure)]
+        return [*lines, f"nothing was written{_way_out(result)}", *_left_possible(result, sure)]
     state = "written although not verified" if result.outcome == "failed" else "saved and verified"
     return [*lines, f"{state}: {result.output}", NOT_LISTED, *_left_possible(result, sure)]
+
+
+def _way_out(result: PhotoResult) -> str:
+    """What helps where a face failed; empty where none did."""
+    if all(face.outcome != "failed" for face in result.faces):
+        return ""
+    if _uncontrolled([result]):
+        return "; a higher --strength hides more, --except leaves one out"
+    if any(face.fallback for face in result.faces):
+        return "; --except leaves one out"
+    return "; --fallback hides a face that cannot be protected, --except leaves one out"
 
 
 def _left_possible(result: PhotoResult, sure: float) -> list[str]:
@@ -154,6 +160,8 @@ def listed(names: Sequence[str]) -> str:
 
 def limits(results: Sequence[PhotoResult]) -> list[str]:
     """What no summary may leave out, in one line; no line where no face was worked on."""
+    # Of a photo that failed nothing is out in the world.
+    results = [result for result in results if result.outcome != "failed" or result.output is not None]
     weights = [result.weights for result in results if any(face.rank_after is not None for face in result.faces)]
     if not weights:
         return []
@@ -189,7 +197,7 @@ def folder_progress() -> Iterator[FolderProgress]:
 def progress(title: str) -> Iterator[Progress]:
     """A bar with an estimate of the time left on a terminal, a line a step elsewhere."""
     if not sys.stderr.isatty():
-        yield lambda done, total, what, problem="": say(f"[{done}/{total}] {what}")
+        yield lambda done, total, what, problem="": say(f"{title} [{done}/{total}] {what}")
         return
     from rich.console import Console
     from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeRemainingColumn

@@ -135,13 +135,12 @@ def _looks(task: PhotoTask, pixels: np.ndarray, *, is_published: bool, thorough:
 
 def shining_through(photo: Photo, faces: Sequence[Face], device: torch.device) -> list[str]:
     """What is wrong with a transparent photo in which others are seen than the `faces` of its own colors."""
-    return [
-        f"another face shows{background}: lay the photo on one color first"
+    shown = [
+        background.strip()
         for background, pixels in as_seen(photo).items()
-        if background
-        for face in detect_faces(pixels, device=str(device))
-        if same_face(face, faces) is None
+        if background and any(same_face(face, faces) is None for face in detect_faces(pixels, device=str(device)))
     ]
+    return [f"another face shows {' and '.join(shown)}: lay the photo on one color first"] if shown else []
 
 
 def _patch(task: PhotoTask, row: int, pixels: np.ndarray) -> Tensor:

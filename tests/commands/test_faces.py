@@ -60,7 +60,7 @@ def test_faces_are_listed_by_number_and_how_they_are_turned(faces: Run, pair: Pa
     assert 80 < box_of(first)[0] < box_of(first)[2] < 190
     assert 330 < box_of(second)[0] < box_of(second)[2] < 440
     assert rest == [
-        f"deid photo '{pair}': --faces 1 protects this one alone, --except 2 all but this one",
+        f"deid photo '{pair}': --faces 1 protects face 1 alone, --except 2 all but face 2",
         "what is not listed was not found: --box X0,Y0,X1,Y1 adds it",
     ]
 
@@ -84,7 +84,7 @@ def test_what_no_detector_is_sure_of_is_listed_as_possible(faces: Run, pair: Pat
     assert possible.startswith("possible face ?1: ")
     assert 0.5 < float(possible.rpartition(", score ")[2]) < 0.99
     assert hint == (
-        f"deid photo '{pair}' --sure 0.99: --faces 1 protects this one alone, --faces 'all,?1' a possible face, too"
+        f"deid photo '{pair}' --sure 0.99: --faces 1 protects face 1 alone, --faces 'all,?1' a possible face, too"
     )
 
 

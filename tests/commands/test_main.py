@@ -323,7 +323,7 @@ def test_a_folder(monkeypatch, capsys, tmp_path: Path, outcome: Outcome) -> None
     assert json.loads(capsys.readouterr().out) == json.loads(json.dumps(result.to_json()).replace("Infinity", "null"))
     assert cli.run(["folder", str(tmp_path), "out"]) == code
     out, err = capsys.readouterr()
-    assert "[2/3] tree.png: no-face" in err.splitlines()
+    assert "protecting [2/3] tree.png: no-face" in err.splitlines()
     assert "photos: 3 (2 protected, 1 no-face)" in out
     assert "tree.png: no face was found" in out
     assert "2 of 2 faces still match" in out

@@ -60,4 +60,4 @@ def test_a_face_in_the_transparency_alone_is_not_left_in_silence(
     picture.save(tmp_path / "photo.png")
     result = protect(tmp_path / "photo.png", tmp_path / "out.png", OPTIONS, protector=protector)
     assert (result.outcome, result.output) == ("failed", None)
-    assert "another face shows on black: lay the photo on one color first" in result.message
+    assert "another face shows on white and on black: lay the photo on one color first" in result.message

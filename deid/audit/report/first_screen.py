@@ -200,7 +200,8 @@ def _among_the_first(figures: Json, titles: Json, K: int) -> Json:
     evidence = [f"{titles[name]}: {_percent(share)} of the faces" for name, share in shares.items()]
     most = max((share["value"] for share in shares.values()), default=0)
     if not shares:
-        answer = "It is not told: no recognizer could be asked, or there are too few faces to tell of ranks."
+        reason = "there are too few faces to tell of ranks" if figures else "no recognizer could be asked"
+        answer = f"It is not told: {reason}."
     elif most:
         answer = f"Yes: {_some([name for name in shares if shares[name]['value']], shares)}, up to "
         answer += f"{formatted(most, 'percent')} of the faces."
