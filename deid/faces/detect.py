@@ -1,9 +1,9 @@
 """Every face of a photo, whichever way up and at any size, by two detectors.
 
-MTCNN finds upright faces and places their landmarks best; CenterFace finds turned, cut and covered ones. A pass of each
-tells where faces may be. A place of which both say the same is a face; any other is looked at closely, in its own crop
-turned by 90, 180 and 270°, and the turn in which a face is seen best gives the landmarks: so a face upside down is not
-taken for an upright one with its eyes on its cheeks.
+MTCNN finds upright faces and places their landmarks best; CenterFace finds turned, cut, covered and small ones, and
+searches the photo at its own size, turned by 90, 180 and 270° as well. A place of which both say the same is a face;
+any other is looked at closely, in its own crop in four turns, and the turn in which a face is seen best gives the
+landmarks: so a face upside down is not taken for an upright one with its eyes on its cheeks.
 """
 
 import math
@@ -13,14 +13,14 @@ from dataclasses import dataclass, replace
 import cv2
 import numpy as np
 
-from deid.faces.centerface import centerface
+from deid.faces.centerface import MULTIPLE, centerface
 from deid.faces.face import Face, inside, left_to_right, moved, overlap, scaled
 from deid.faces.mtcnn import LARGER, mtcnn, refined
-from deid.faces.orientation import angle_of, misfit, turned_back, upright_in
+from deid.faces.orientation import angle_of, misfit, quarters_of, turned_back, upright_in
 
 SURE = 0.5  # CenterFace's score from which on something is a face
 PERHAPS = 0.25  # and from which on it is possibly one
-WORTH_A_LOOK = 0.15  # CenterFace's score in its first passes; of sideways faces it is lower
+WORTH_A_LOOK = 0.15  # CenterFace's score in its first passes
 FAINT = 0.05  # the least score that tells anything about a face which is known to be there
 ALONE = 0.99  # MTCNN's probability from which on its word alone is enough
 HERE = 0.2  # intersection over union from which on a closer look is at the same place
@@ -28,11 +28,12 @@ PLAIN = 0.6  # CenterFace's score of an upright face on which no closer look is 
 AGREE = 0.25  # of the eyes' distance: two detectors' landmarks so far apart say the same
 UPRIGHT = math.radians(45)
 MTCNN_SIDE = 1536  # pixels, of which MTCNN sees faces from 28 on: CenterFace sees smaller ones better, and sooner
-SIDE = 1792  # pixels: CenterFace's first pass; of photos more than twice as large half their size
 TILE = 1792  # pixels a side: what is searched in one piece, so that memory does not grow with the photo
 TILES_SHARE = 256  # pixels: a face on the seam of two tiles is whole in one of them
 LARGEST = 800  # pixels: larger faces are seen in a picture reduced by REDUCED
 REDUCED = 4
+TURNED = 2 / 3  # of a photo larger than a tile: turned by quarters faces from 24 pixels on are enough
+AROUND = 1.0  # of a known face's size: so much is searched on every side of it, so that it is seen as in the whole
 CROP = 96  # pixels: a place looked at closely, the face half as wide
 SAME_FACE = 0.4  # intersection over union from which on two boxes are taken for one face's
 
@@ -45,10 +46,13 @@ class Detected:
     possible: tuple[Face, ...] = ()
 
 
-def detect(pixels: np.ndarray, *, device: str = "cpu", sure: float = SURE) -> Detected:
+def detect(
+    pixels: np.ndarray, *, device: str = "cpu", sure: float = SURE, near: Sequence[Face] | None = None
+) -> Detected:
     """Who is in a photo, uint8 (H, W, 3) RGB or (H, W) gray.
 
     sure: CenterFace's score, in [0, 1], from which on something is a face and not only a possible one.
+    near: faces around which alone a large photo is searched; None: everywhere.
     """
     rgb = pixels if pixels.ndim == 3 else np.repeat(pixels[:, :, None], 3, axis=2)
     if not rgb.size:
@@ -56,7 +60,7 @@ def detect(pixels: np.ndarray, *, device: str = "cpu", sure: float = SURE) -> De
     upright = _by_mtcnn(rgb, device)
     certain: list[Face] = []
     possible: list[Face] = []
-    for known, seen in _places(upright, _by_centerface(rgb)):
+    for known, seen in _places(upright, _by_centerface(rgb, near)):
         if known is not None and seen is not None and seen.probability >= PLAIN and _is_plain(known, seen):
             certain.append(known)
         elif (place := seen or known) is not None:
@@ -101,21 +105,21 @@ def _by_mtcnn(rgb: np.ndarray, device: str) -> list[Face]:
     return [inside(scaled(face, x, y), rgb) for face in mtcnn(reduced[None], device=device, smallest=LARGER)[0]]
 
 
-def _by_centerface(rgb: np.ndarray) -> list[Face]:
-    """Where CenterFace sees anything: in the photo piece by piece, upside down, and reduced for large faces."""
-    base = reduced_to(rgb, max(SIDE, max(rgb.shape[:2]) // 2))
-    side = max(base.shape[:2])
-    searches, found = [(base, 0), (reduced_to(base, max(1, side // 2)), 2)], []
+def _by_centerface(rgb: np.ndarray, near: Sequence[Face] | None) -> list[Face]:
+    """Where CenterFace sees anything: in the photo piece by piece and in four turns, and reduced for large faces."""
+    side, found = max(rgb.shape[:2]), []
+    searches = [(side, 0), *((max(TILE, round(side * TURNED)), turn) for turn in (1, 2, 3))]
     while side > LARGEST:
         side //= REDUCED
-        searches.append((reduced_to(base, side), 0))
-    for picture, turn in searches:
-        turned = np.rot90(picture, turn)
-        height, width = turned.shape[:2]
-        for left, top, tile in _tiles(turned):
-            for face in centerface(tile[None], threshold=WORTH_A_LOOK)[0]:
-                back = turned_back(moved(face, left, top), turn, height, width)
-                found.append(inside(scaled(back, rgb.shape[1] / width, rgb.shape[0] / height), rgb))
+        searches += [(side, turn) for turn in range(4)]
+    for side, turn in searches:
+        picture = reduced_to(rgb, side)
+        x, y = rgb.shape[1] / picture.shape[1], rgb.shape[0] / picture.shape[0]
+        for left, top, piece in _pieces(picture, near and [scaled(face, 1 / x, 1 / y) for face in near]):
+            turned = np.ascontiguousarray(np.rot90(piece, turn))
+            for face in centerface(turned[None], threshold=WORTH_A_LOOK)[0]:
+                back = moved(turned_back(face, turn, *piece.shape[:2]), left, top)
+                found.append(inside(scaled(back, x, y), rgb))
     return _distinct(found)
 
 
@@ -132,12 +136,39 @@ def face_in(
     """The face of which somebody says that it is in a box of a photo, uint8 (H, W, 3) RGB or (H, W) gray.
 
     turn: quarters by which `numpy.rot90` turns the photo to make the face upright; None: not told.
-    Where CenterFace sees nothing at all its landmarks are a guess, of probability 0, upright if not told otherwise.
+    People draw loosely: of what a search sees in the box the largest is taken. Where CenterFace sees nothing at all the
+    box is the face's, and its landmarks are a guess, of probability 0, upright if not told otherwise.
     """
     rgb = pixels if pixels.ndim == 3 else np.repeat(pixels[:, :, None], 3, axis=2)
     guess = Face(box, upright_in(box, turn or 0), 0.0)
-    seen = _closely(rgb, guess, threshold=FAINT, turns=range(4) if turn is None else (turn,))
-    return guess if seen is None else replace(refined(rgb, [seen], device=device)[0], box=box)
+    part, left, top = part_around(rgb, guess, AROUND)
+    seen = detect(part, device=device)
+    within = [
+        found
+        for face in (*seen.faces, *seen.possible)
+        if _has_center(box, (found := moved(face, left, top)).box)
+        and (turn is None or quarters_of(found.landmarks) == turn)
+    ]
+    if within:
+        return max(within, key=lambda face: face.area)
+    closely = _closely(rgb, guess, threshold=FAINT, turns=range(4) if turn is None else (turn,))
+    return guess if closely is None else refined(rgb, [closely], device=device)[0]
+
+
+def _has_center(box: Sequence[float], of: Sequence[float]) -> bool:
+    x, y = (of[0] + of[2]) / 2, (of[1] + of[3]) / 2
+    return box[0] <= x <= box[2] and box[1] <= y <= box[3]
+
+
+def part_around(rgb: np.ndarray, face: Face, margin: float) -> tuple[np.ndarray, int, int]:
+    """The part of a picture around a face, `margin` of its size on every side, and its left and upper edge there.
+
+    CenterFace looks at blocks of pixels: the part begins where one does, so that it sees the same as in the whole.
+    """
+    x0, y0, x1, y1 = face.box
+    room = margin * max(x1 - x0, y1 - y0)
+    left, top = (max(0, int(edge - room) // MULTIPLE * MULTIPLE) for edge in (x0, y0))
+    return rgb[top : max(top, round(y1 + room)) + 1, left : max(left, round(x1 + room)) + 1], left, top
 
 
 def _closely(
@@ -178,11 +209,20 @@ def reduced_to(rgb: np.ndarray, side: int) -> np.ndarray:
     return np.asarray(cv2.resize(rgb, size, interpolation=cv2.INTER_AREA))
 
 
-def _tiles(rgb: np.ndarray) -> Iterator[tuple[int, int, np.ndarray]]:
-    """Pieces that cover a picture: the left and upper edge of each, and its pixels."""
-    for top in _starts(rgb.shape[0]):
-        for left in _starts(rgb.shape[1]):
-            yield left, top, rgb[top : top + TILE, left : left + TILE]
+def _pieces(rgb: np.ndarray, near: Sequence[Face] | None) -> Iterator[tuple[int, int, np.ndarray]]:
+    """Of a picture: the left and upper edge of each piece, and its pixels. A small one is a single piece.
+
+    near: faces whose surroundings are enough of a large picture; None: the pieces cover it.
+    """
+    height, width = rgb.shape[:2]
+    if near is None or max(height, width) <= TILE:
+        for top in _starts(height):
+            for left in _starts(width):
+                yield left, top, rgb[top : top + TILE, left : left + TILE]
+        return
+    for face in near:
+        piece, left, top = part_around(rgb, face, AROUND)
+        yield left, top, piece
 
 
 def _starts(length: int) -> range:
@@ -216,7 +256,7 @@ def detect_faces(pixels: np.ndarray, *, device: str = "cpu") -> list[Face]:
 
 def detect_again(pixels: np.ndarray, faces: Sequence[Face], *, device: str = "cpu") -> list[Face | None]:
     """Each of the faces where a fresh search finds it in another version of their photo; None where it does not."""
-    found = detect_faces(pixels, device=device)
+    found = detect(pixels, device=device, near=faces).faces
     return [same_face(face, found) for face in faces]
 
 

@@ -4,14 +4,13 @@ from collections.abc import Iterator, Mapping, Sequence
 
 import numpy as np
 
-from deid.faces.centerface import MULTIPLE, centerface
-from deid.faces.detect import reduced_to, same_face
+from deid.faces.centerface import centerface
+from deid.faces.detect import AROUND, part_around, reduced_to, same_face
 from deid.faces.face import Face, inside, moved, scaled
 from deid.faces.mtcnn import FACTOR, mtcnn
-from deid.faces.orientation import quarters_of, turned_back
+from deid.faces.orientation import turned_back, turns_near
 
 SIDES = (4096, 2048, 1024)  # pixels: galleries and programs make pictures of these sizes
-AROUND = 1.0  # of the face's size: so much is looked at on every side, so that it is found as in the whole picture
 CUT_OUT = (0.15, 0.3, 0.6)  # of the face's size: margins of a face that somebody cuts out
 LARGE = 200  # pixels: a larger face is looked at in a picture reduced by MTCNN's own factor, in which it finds it alike
 SCORE = 0.3  # of CenterFace, from which on some program may take something for a face
@@ -66,34 +65,31 @@ def extremes(own: np.ndarray, looks: Mapping[str, np.ndarray], count: int = EXTR
 
 
 def _found(rgb: np.ndarray, face: Face, margin: float, device: str) -> Iterator[tuple[str, Face]]:
-    """Where detectors find a face, by their names, in the part of a picture (H, W, 3) around it."""
+    """Where detectors find a face, by their names, in the part of a picture (H, W, 3) around it.
+
+    A tilted face is found in two quarter turns of the picture: whoever looks may have turned it either way.
+    """
     part, left, top, scale = _part_around(rgb, face, margin)
-    turn = quarters_of(face.landmarks)
-    turned = np.ascontiguousarray(np.rot90(part, turn))
-    seen = {
-        "MTCNN": mtcnn(turned[None], device=device)[0],
-        "CenterFace": centerface(turned[None], threshold=SCORE)[0],
-    }
-    for detector, faces in seen.items():
-        back = [
-            inside(moved(scaled(turned_back(other, turn, *part.shape[:2]), 1 / scale, 1 / scale), left, top), rgb)
-            for other in faces
-        ]
-        if (found := same_face(face, back)) is not None:
-            yield detector, found
+    for number, turn in enumerate(turns_near(face.landmarks)):
+        turned = np.ascontiguousarray(np.rot90(part, turn))
+        seen = {
+            "MTCNN": mtcnn(turned[None], device=device)[0],
+            "CenterFace": centerface(turned[None], threshold=SCORE)[0],
+        }
+        for detector, faces in seen.items():
+            back = [
+                inside(moved(scaled(turned_back(other, turn, *part.shape[:2]), 1 / scale, 1 / scale), left, top), rgb)
+                for other in faces
+            ]
+            if (found := same_face(face, back)) is not None:
+                yield detector + (" turned the other way" if number else ""), found
 
 
 def _part_around(rgb: np.ndarray, face: Face, margin: float) -> tuple[np.ndarray, int, int, float]:
-    """The part of a picture, its left and upper edge there, and how many of its pixels one of the picture's is.
-
-    CenterFace looks at blocks of pixels: the part begins where one does, so that it sees the same as in the whole.
-    """
-    x0, y0, x1, y1 = face.box
-    size = max(x1 - x0, y1 - y0)
-    left, top = (max(0, int(edge - margin * size) // MULTIPLE * MULTIPLE) for edge in (x0, y0))
-    part = rgb[top : max(top, round(y1 + margin * size)) + 1, left : max(left, round(x1 + margin * size)) + 1]
+    """As `part_around`, reduced where the face is large, and how many of its pixels one of the picture's is."""
+    part, left, top = part_around(rgb, face, margin)
     shrink = 1.0
-    while size * shrink > LARGE:
+    while max(face.box[2] - face.box[0], face.box[3] - face.box[1]) * shrink > LARGE:
         shrink *= FACTOR
     reduced = reduced_to(part, max(1, round(max(part.shape[:2]) * shrink)))
     return reduced, left, top, reduced.shape[1] / part.shape[1]

@@ -15,6 +15,7 @@ from deid.faces.templates import CENTERFACE_TEMPLATE, LIGHTCNN_TEMPLATE, MOBILEF
 LOOKS_UPRIGHT = 0.3  # the least of `upright_scores`: docs/measured.md says what it tells apart
 ASIDE = 0.5  # of the eyes' distance: a face found farther from its place is another
 FAINTEST = 0.02  # CenterFace's score below which it is noise
+TILTED = 25 / 90  # of a quarter turn: so far from upright detectors may see a face in the next one, too
 _POINTS = np.array(MOBILEFACENET_TEMPLATE.points)
 # Eyes, nose and corners of the mouth in LightCNN's frame.
 _LIGHTCNN_POINTS = np.array([[47.0, 40.0], [81.0, 40.0], [64.0, 64.0], [50.0, 88.0], [78.0, 88.0]])
@@ -66,6 +67,15 @@ def _aligned(pixels: np.ndarray, landmarks: np.ndarray) -> np.ndarray:
 def quarters_of(landmarks: np.ndarray) -> int:
     """By how many quarters `numpy.rot90` turns a picture to make a face with these landmarks (5, 2) upright."""
     return -round(angle_of(landmarks) / (math.pi / 2)) % 4
+
+
+def turns_near(landmarks: np.ndarray) -> list[int]:
+    """As `quarters_of`, and behind it the next one for a face that even so is tilted by more than 25°."""
+    exact = -angle_of(landmarks) / (math.pi / 2)
+    nearest = round(exact)
+    tilt = exact - nearest
+    turns = [nearest] if abs(tilt) <= TILTED else [nearest, nearest + (1 if tilt > 0 else -1)]
+    return [turn % 4 for turn in turns]
 
 
 def upright_in(box: Sequence[float], turn: int = 0) -> np.ndarray:

@@ -24,7 +24,8 @@ def choose(photo: Photo, protector: Protector) -> tuple[list[FoundFace], list[in
     further = [people.possible[i] for i in taken]
     boxes = [_drawn(photo, drawn, protector.device) for drawn in hand_boxes(options)]
     further += boxes
-    chosen = chosen_faces(options, [f.face for f in people.faces]) if people.faces else []
+    # Of a photo without any face that is said instead, not that it lacks the numbers asked for.
+    chosen = chosen_faces(options, [f.face for f in people.faces]) if people.faces or further else []
     found = [*people.faces, *embedded(photo.pixels, further, protector.surrogates[0])]
     by_number = {f"face {i + 1}": people.faces[i].face for i in chosen}
     _refuse_twice(boxes, by_number | {f"possible face ?{i + 1}": people.possible[i] for i in taken})

@@ -12,6 +12,8 @@ from deid.methods import METHODS, is_obfuscation, methods_of
 from deid.protection.profiles import PROFILES
 from deid.types import Options
 
+MOST_DIGITS = 6  # of a face's number
+
 
 def check_options(options: Options) -> None:
     """Raises UsageError for options that make no sense, before anything is loaded."""
@@ -136,4 +138,4 @@ def _numbers_in(text: str) -> list[int]:
 
 
 def _is_number(text: str) -> bool:
-    return text.isdecimal() and int(text) > 0
+    return text.isdecimal() and len(text) <= MOST_DIGITS and int(text) > 0

@@ -119,13 +119,20 @@ def test_half_a_face_at_the_edge_is_found_and_its_box_ends_there(portrait: np.nd
     assert overlap(half.box, (*known.box[:2], middle, known.box[3])) > 0.5
 
 
-def test_a_face_of_24_pixels_in_a_large_photo_is_found_with_landmarks_in_full_detail(portrait: np.ndarray) -> None:
-    small = Image.fromarray(portrait).resize((78, 72), Image.Resampling.BOX)
+@pytest.mark.parametrize("turn", range(4))
+def test_a_face_of_24_pixels_in_a_large_photo_is_found_with_landmarks_in_full_detail(
+    portrait: np.ndarray, turn: int
+) -> None:
+    small = Image.fromarray(portrait).resize((78, 72), Image.Resampling.BOX).rotate(90 * turn, expand=True)
     photo = Image.new("RGB", (3000, 2000), (120, 118, 110))
     photo.paste(small, (2200, 900))
     (known,) = detect_faces(np.asarray(small))
     (face,) = detect_faces(np.asarray(photo))
     assert np.abs(face.landmarks - (2200, 900) - known.landmarks).max() < 1.5
+    (again,) = detect_again(np.asarray(photo), [face])
+    assert again is not None
+    assert np.abs(again.landmarks - face.landmarks).max() < 0.5
+    assert detect_again(np.full((2000, 3000, 3), 120, np.uint8), [face]) == [None]
 
 
 def test_what_is_searched_in_pieces_is_found_once(portrait: np.ndarray, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -50,6 +50,16 @@ def test_only_the_photo_s_own_size_where_that_is_asked(portrait: np.ndarray) -> 
     assert set(looks) == {"MTCNN", "CenterFace"}
 
 
+def test_a_tilted_face_is_looked_at_in_both_turns_in_which_detectors_see_it(portrait: np.ndarray) -> None:
+    tilted = np.asarray(Image.fromarray(portrait).rotate(50, fillcolor=(120, 118, 110)))
+    (face,) = detect_faces(tilted)
+    (looks,) = looks_at(tilted, [face], sides=(), cut_out=False)
+    assert {name.split(" turned")[0] for name in looks if name.endswith("turned the other way")}
+    assert {name for name in looks if not name.endswith("turned the other way")}
+    (upright,) = looks_at(portrait, detect_faces(portrait), sides=(), cut_out=False)
+    assert set(upright) == {"MTCNN", "CenterFace"}
+
+
 def test_a_face_that_is_gone_is_found_by_nobody(portrait: np.ndarray) -> None:
     assert looks_at(np.full_like(portrait, 127), detect_faces(portrait)) == [{}]
     assert looks_at(portrait, []) == []

@@ -118,6 +118,15 @@ def test_two_boxes_around_one_face_are_refused(lying: Photo, protector: Protecto
         choose(lying, asked(protector, boxes=("10,10,50,50", "10,10,51,50")))
 
 
+@pytest.mark.parametrize("options", [{"faces": "7"}, {"excluded": "1"}])
+def test_a_number_that_is_not_there_is_refused_beside_a_box(
+    lying: Photo, protector: Protector, options: dict[str, Any]
+) -> None:
+    with pytest.raises(UsageError, match="the photo has 0"):
+        choose(lying, asked(protector, **options, boxes=("5,5,40,50",)))
+    assert choose(lying, asked(protector, **options))[:2] == ([], []), "no face at all says more"
+
+
 def test_a_box_replaces_a_face_that_is_left_out(lying: Photo, detected: Detected, protector: Protector) -> None:
     options = {"sure": 0.5, "excluded": "1", "boxes": (text_of(detected.possible[0].box),)}
     assert choose(lying, asked(protector, **options))[1] == [1]

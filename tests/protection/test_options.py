@@ -109,6 +109,13 @@ def problem_of(options: Options) -> str:
     return ""
 
 
+@pytest.mark.parametrize(
+    "options", [Options(faces="9" * 5000), Options(excluded="9" * 5000), Options(faces="?1000000")]
+)
+def test_a_number_that_no_photo_has_is_refused(options: Options) -> None:
+    assert problem_of(options).startswith("faces ")
+
+
 @given(st.text(alphabet="0123456789,?al -.@largest"))
 def test_whatever_is_written_is_read_or_refused_as_it_was_typed(text: str) -> None:
     for options in (Options(faces=text), Options(excluded=text), Options(boxes=(text,))):
