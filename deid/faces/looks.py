@@ -1,5 +1,6 @@
 """How other programs may find and align a face: by another detector, in a picture of another size, or cut out of it."""
 
+import math
 from collections.abc import Iterator, Mapping, Sequence
 
 import numpy as np
@@ -8,12 +9,13 @@ from deid.faces.centerface import centerface
 from deid.faces.detect import AROUND, part_around, reduced_to, same_face
 from deid.faces.face import Face, inside, moved, scaled
 from deid.faces.mtcnn import FACTOR, mtcnn
-from deid.faces.orientation import turned_back, turns_near
+from deid.faces.orientation import turned_back, turned_between, turns_near
 
 SIDES = (4096, 2048, 1024)  # pixels: galleries and programs make pictures of these sizes
 CUT_OUT = (0.15, 0.3, 0.6)  # of the face's size: margins of a face that somebody cuts out
 LARGE = 200  # pixels: a larger face is looked at in a picture reduced by MTCNN's own factor, in which it finds it alike
 SCORE = 0.3  # of CenterFace, from which on some program may take something for a face
+READ_ALIKE = math.radians(45)
 EXTREMES = 4  # looks that stand for all of them
 AS_IT_IS = ""  # the name of the picture in its own size
 
@@ -49,9 +51,12 @@ def looks_at(
 
 
 def extremes(own: np.ndarray, looks: Mapping[str, np.ndarray], count: int = EXTREMES) -> dict[str, np.ndarray]:
-    """Those of the looks whose landmarks (5, 2) lie farthest from `own` and from one another."""
+    """Those of the looks whose landmarks (5, 2) lie farthest from `own` and from one another.
+
+    Without those that read the face another way up: as they see it nobody is recognized, however far it lies.
+    """
     chosen: dict[str, np.ndarray] = {}
-    left = dict(looks)
+    left = {name: landmarks for name, landmarks in looks.items() if turned_between(own, landmarks) <= READ_ALIKE}
     while left and len(chosen) < count:
         apart = {
             name: min(float(np.abs(landmarks - other).mean()) for other in (own, *chosen.values()))
@@ -82,7 +87,7 @@ def _found(rgb: np.ndarray, face: Face, margin: float, device: str) -> Iterator[
                 for other in faces
             ]
             if (found := same_face(face, back)) is not None:
-                yield detector + (" turned the other way" if number else ""), found
+                yield detector + (", turned the other way" if number else ""), found
 
 
 def _part_around(rgb: np.ndarray, face: Face, margin: float) -> tuple[np.ndarray, int, int, float]:

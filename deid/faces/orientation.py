@@ -35,6 +35,12 @@ def angle_of(landmarks: np.ndarray) -> float:
     return math.atan2(fitted[1, 0], fitted[0, 0])
 
 
+def turned_between(a: np.ndarray, b: np.ndarray) -> float:
+    """By how much one alignment (5, 2) of a face is turned against another, in radians, from 0 to π."""
+    apart = abs(angle_of(a) - angle_of(b))
+    return min(apart, 2 * math.pi - apart)
+
+
 def upright_scores(pixels: np.ndarray, landmarks: Sequence[np.ndarray]) -> list[float]:
     """How surely each face, aligned by its landmarks (5, 2), is one the right way up, as CenterFace sees it, in [0, 1].
 
