@@ -378,7 +378,7 @@ class TestPlantedFailures:
         [
             ("asitis", []),
             ("unchanged", ["changed since", "unchanged"]),
-            ("someoneelse", ["changed since", "not a version"]),
+            ("someoneelse", ["changed since", "not a version", "possible face"]),
             ("swapped1", ["changed since", "swapped"]),
             ("swapped2", ["changed since", "swapped"]),
             ("truncated", ["changed since", "unreadable"]),
