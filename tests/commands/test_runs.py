@@ -169,7 +169,7 @@ def main_job(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
     Image.fromarray(skimage.data.astronaut()).save(photo, exif=exif)
     before = hashlib.sha256(photo.read_bytes()).hexdigest()
     program = f"{OFFLINE}\nfrom deid.commands.main import main\nmain()"
-    arguments = ["photo", str(photo), "-o", str(output), "--seed", "7", "--json", "--verbose"]
+    arguments = ["photo", str(photo), "-o", str(output), "-k", "1", "--json", "--verbose"]
     run = subprocess.run([sys.executable, "-c", program, *arguments], capture_output=True, text=True, check=False)
     return {"run": run, "photo": photo, "output": output, "hash": before}
 

@@ -25,6 +25,7 @@ def test_the_table_counts_faces_in_their_place_and_those_where_there_is_none(
         archive.writestr("0.png", picture.getvalue())
     changes = ("upright", "turned by 180°")
     monkeypatch.setattr(detection, "CHANGES", {name: CHANGES[name] for name in changes})
+    monkeypatch.setattr(detection_protected, "LARGE", (1200, 1700))  # a search of twelve megapixels takes seconds
     command = ["reproduce", "detection", "--people", str(shared_data / "lfw"), "--faceless", str(faceless)]
     assert cli.run([*command, "--count", "1", "--protected", "0"]) == 0
     out = capsys.readouterr().out
