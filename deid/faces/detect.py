@@ -36,6 +36,7 @@ TURNED = 2 / 3  # of a photo larger than a tile: turned by quarters faces from 2
 AROUND = 1.0  # of a known face's size: so much is searched on every side of it, so that it is seen as in the whole
 CROP = 96  # pixels: a place looked at closely, the face half as wide
 SAME_FACE = 0.4  # intersection over union from which on two boxes are taken for one face's
+PART, PART_SIZE = 0.8, 0.25  # of the smaller box inside the larger one, and the least share of its area, for one face
 
 
 @dataclass(frozen=True)
@@ -244,9 +245,16 @@ def _distinct(faces: Sequence[Face]) -> list[Face]:
     """One of those at one place, the most certain."""
     kept: list[Face] = []
     for face in sorted(faces, key=lambda face: -face.probability):
-        if same_face(face, kept) is None:
+        if same_face(face, kept) is None and not any(_is_part_of(face, other) for other in kept):
             kept.append(face)
     return kept
+
+
+def _is_part_of(face: Face, other: Face) -> bool:
+    """Whether one of the two is seen in the other, as half of a face is in the whole: a much smaller one is another."""
+    smaller, larger = sorted((face.area, other.area))
+    shared = overlap(face.box, other.box) * (smaller + larger) / (1 + overlap(face.box, other.box))
+    return shared >= PART * smaller and smaller >= PART_SIZE * larger
 
 
 def detect_faces(pixels: np.ndarray, *, device: str = "cpu") -> list[Face]:

@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from deid.faces.detect import Detected, detect, detect_again, detect_faces, same_face
+from deid.faces.detect import Detected, _distinct, detect, detect_again, detect_faces, same_face
 from deid.faces.face import Face, overlap, scaled
 from deid.faces.mtcnn import mtcnn
 from deid.faces.orientation import angle_of, turned_back
@@ -62,6 +62,21 @@ def test_the_same_face_is_the_one_that_overlaps_most_and_enough() -> None:
     assert same_face(original, [far, shifted, face_at(5, 0, 15, 10)]) is shifted
     assert same_face(original, [far, face_at(6, 0, 16, 10)]) is None
     assert same_face(original, []) is None
+
+
+@pytest.mark.parametrize(
+    ("box", "kept"),
+    [
+        ((9, 52, 75, 119), 1),  # the lower half of the face
+        ((40, 0, 120, 128), 2),  # a face in front of it
+        ((30, 60, 50, 90), 2),  # one printed on something before the face
+    ],
+)
+def test_a_part_of_a_face_is_no_second_one(box: tuple[float, ...], kept: int) -> None:
+    points = np.zeros((5, 2))
+    whole, other = Face((0, 0, 81, 128), points, 0.99), Face(box, points, 0.6)  # type: ignore[arg-type]
+    assert len(_distinct([other, whole])) == kept
+    assert _distinct([other, whole])[0] is whole
 
 
 def test_a_face_is_found_again_where_it_was_and_a_hidden_one_is_not(astronaut: np.ndarray) -> None:
