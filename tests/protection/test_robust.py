@@ -162,6 +162,7 @@ def test_a_cap_too_low_protects_nothing_and_writes_nothing(
     assert not capped.exists()
 
 
+@pytest.mark.slow
 def test_a_profiles_own_limit_widens_for_the_faces_that_need_it(
     tmp_path: Path, files: tuple[Path, Path, PhotoResult, Protector], monkeypatch: pytest.MonkeyPatch
 ) -> None:
