@@ -73,7 +73,6 @@ def test_no_pixel_changes_beyond_what_its_surroundings_hide(files: tuple[Path, P
     assert 0.3 < change_over_limit(*files[:2]) < 1.2
 
 
-@pytest.mark.slow
 def test_a_face_that_does_not_hold_may_change_more(
     files: tuple[Path, Path, PhotoResult], monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -85,7 +84,6 @@ def test_a_face_that_does_not_hold_may_change_more(
     assert change_over_limit(files[0], output) > 0.3
 
 
-@pytest.mark.slow
 def test_two_photos_of_a_person_drift_to_different_strangers(
     files: tuple[Path, Path, PhotoResult], astronaut: np.ndarray
 ) -> None:
