@@ -47,7 +47,12 @@ def verify_weights() -> int:
 def import_weights(
     file: Annotated[Path, typer.Argument(metavar="FILE", help="A .pth, .pth.tar or .safetensors file.")],
     name: Annotated[str | None, typer.Option(metavar="NAME", help="What to call it; the file's name.")] = None,
-    trained_on: Annotated[str | None, typer.Option(metavar="TEXT", help="Its training data, for reports.")] = None,
+    trained_on: Annotated[
+        str | None,
+        typer.Option(
+            metavar="NAMES", help="Its training data: ms-celeb-1m, vggface2, … ('?' lists them), or 'other: …'."
+        ),
+    ] = None,
     teacher: Annotated[str | None, typer.Option(metavar="NAME", help="The recognizer it was distilled from.")] = None,
 ) -> None:
     """Check a checkpoint and copy it to where this program finds it.

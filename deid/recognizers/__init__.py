@@ -17,6 +17,7 @@ from deid.faces.templates import (
 )
 from deid.recognizers import dlib_resnet
 from deid.recognizers.lightcnn import LightCNN9, LightCNN29, LightCNN29V2
+from deid.recognizers.margin_mobilefacenet import MarginMobileFaceNet
 from deid.recognizers.mobilefacenet import MobileFaceNet
 from deid.recognizers.mobilenet import MobileNet
 
@@ -68,6 +69,7 @@ RECOGNIZERS: dict[str, Architecture] = {
         dlib_resnet.DlibResNet, DLIB_TEMPLATE, reader=dlib_resnet.load, installed_file=dlib_resnet.weights_file
     ),
     "mobilefacenet": Architecture(MobileFaceNet, MOBILEFACENET_TEMPLATE, bfloat16=False),
+    "margin-mobilefacenet": Architecture(MarginMobileFaceNet, MOBILEFACENET_TEMPLATE, bfloat16=False),
     "mobilenet": Architecture(MobileNet, MOBILENET_TEMPLATE, bfloat16=False),
     "facenet": Architecture(_facenet, FACENET_TEMPLATE, ("logits.weight", "logits.bias")),
 }

@@ -24,7 +24,7 @@ BLOCK = 1 << 20
 
 @dataclass(frozen=True)
 class Download:
-    """Where a checkpoint is, and what an audit has to know of it."""
+    """Where a checkpoint is, and what an audit has to know of it. training_data: as `training_data.stated` takes it."""
 
     url: str
     training_data: str
@@ -35,7 +35,7 @@ class Download:
 DOWNLOADS: dict[str, Download] = {
     "facenet-vggface2": Download(
         "https://github.com/timesler/facenet-pytorch/releases/download/v2.2.9/20180402-114759-vggface2.pt",
-        "VGGFace2 (Cao, Shen, Xie, Parkhi, Zisserman, 2018)",
+        "vggface2",
     ),
 }
 

@@ -13,6 +13,7 @@ from torch import Tensor
 from deid.errors import CannotWrite, CheckpointError
 from deid.recognizers import RECOGNIZERS
 from deid.recognizers.checkpoints import Entry, entry_of, imported_folder, manifest
+from deid.recognizers.training_data import stated
 from deid.storage.atomic import write_atomically
 from deid.storage.hashes import file_sha256
 
@@ -30,7 +31,7 @@ def import_checkpoint(
     file: PyTorch's (read with weights_only) or safetensors; `module.` prefixes, a `state_dict` wrapper and the
         classifier are taken off.
     name: what the weights are called from now on; the file's by default.
-    trained_on: the training data in words.
+    trained_on: the training data, as `training_data.stated` takes it.
     teacher: the known recognizer it was distilled from (an audit asks what is related to what).
     source: where the file is from; its own name by default.
 
@@ -48,7 +49,7 @@ def import_checkpoint(
     kept = {key: value for key, value in state.items() if key not in RECOGNIZERS[architecture].classifier}
     details = {"architecture": architecture, "source": source or file.name, "source_sha256": file_sha256(file)}
     if trained_on:
-        details["training_data"] = trained_on
+        details["training_data"] = stated(trained_on)
     if teacher is not None:
         details |= taught_by([teacher])
     try:

@@ -32,6 +32,5 @@ def _related(a: Entry, b: Entry) -> bool:
 
 def _training_data(entry: Entry) -> set[str]:
     """What it was trained on, and what its teachers were."""
-    own = entry.details.get("training_data") or ""
-    teachers = (entry.details.get("teacher_trained_on") or "").split("; ")
-    return {data for data in (own, *teachers) if data}
+    own, teachers = (entry.details.get(key) or "" for key in ("training_data", "teacher_trained_on"))
+    return {data for data in (*own.split("; "), *teachers.split("; ")) if data}

@@ -69,7 +69,7 @@ def test_training_data_and_teacher_are_kept_for_the_audit(states: dict, tmp_path
     torch.save(states["lightcnn9"], file)
     with pytest.raises(CheckpointError, match="no teacher called dlib"):
         import_checkpoint(file, teacher="dlib")
-    assert cli.run(["weights", "import", str(file), "--trained-on", "my album", "--teacher", "dlib-resnet"]) == 0
+    assert cli.run(["weights", "import", str(file), "--trained-on", "other: my album", "--teacher", "dlib-resnet"]) == 0
     details = manifest()["student"].details
     assert (details["training_data"], details["teacher"]) == ("my album", "dlib-resnet")
     assert details["teacher_trained_on"] == manifest()["dlib-resnet"].details["training_data"]
