@@ -1,19 +1,23 @@
-"""What `--method` takes. The functions are in `attacks.ATTACKS` and `faces.obfuscation.OBFUSCATIONS`."""
+"""What `--method` and `--profile` take.
+
+The functions are in `attacks.ATTACKS` and `faces.obfuscation.OBFUSCATIONS`, what a profile asks for in
+`protection.profiles.PROFILES`.
+"""
 
 from typing import Literal
 
 Kind = Literal["attack", "obfuscation"]
 
 METHODS: dict[str, Kind] = {
+    "feature-level": "attack",
     "k-a3": "attack",
     "i-fgvm": "attack",
     "blur": "obfuscation",
     "pixelate": "obfuscation",
 }
-
-
-# The attack of the first rounds of `transfer`, whatever method is asked for; records call it so.
-FEATURE_LEVEL = "feature-level"
+DEFAULT_PROFILE = "stranger"
+# The attacks that can reach what a profile asks for, the usual one first.
+ATTACKS_OF: dict[str, tuple[str, ...]] = {"stranger": ("feature-level",), "paper": ("k-a3", "i-fgvm")}
 
 
 def methods_of(kind: Kind) -> list[str]:
@@ -22,3 +26,13 @@ def methods_of(kind: Kind) -> list[str]:
 
 def is_obfuscation(method: str) -> bool:
     return METHODS.get(method) == "obfuscation"
+
+
+def profile_for(method: str | None) -> str:
+    """What a photo must hold where nobody says: the default, or what this attack can reach."""
+    return next((profile for profile, attacks in ATTACKS_OF.items() if method in attacks), DEFAULT_PROFILE)
+
+
+def method_for(profile: str) -> str:
+    """What protects where nobody says."""
+    return ATTACKS_OF.get(profile, ATTACKS_OF[DEFAULT_PROFILE])[0]

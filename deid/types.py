@@ -6,6 +6,8 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 
+from deid.methods import method_for, profile_for
+
 Outcome = Literal["protected", "failed", "no-face", "unreadable", "skipped"]
 FaceOutcome = Literal["protected", "failed", "not-recognized", "skipped"]
 
@@ -15,11 +17,11 @@ class Options:
     """How to protect.
 
     k_level: K, the anonymity level.
-    method: of `methods.METHODS`.
-    strength: of blur and pixelate, in pixels of a 128-pixel face; None: the method's own.
-    max_visibility: limit of any pixel's change, in units of `visible_limit`; None: the profile's own.
+    method: of `methods.METHODS`; None: the profile's own.
+    strength: how much an attack may show, 0 to 1.
+    blur_size: of blur and pixelate, in pixels of a 128-pixel face; None: the method's own.
     fallback: blur or pixelate, for faces that the method cannot protect; None: write nothing.
-    profile: of `protection.profiles.PROFILES`.
+    profile: of `protection.profiles.PROFILES`; None: the default, or what the method can reach.
     recognizer: whose ranks are reported.
     faces: "all", "largest", or numbers left to right such as "1,3"; "?1" takes in the first possible face.
     excluded: numbers of faces to leave as they are.
@@ -35,11 +37,11 @@ class Options:
     """
 
     k_level: int = 5
-    method: str = "k-a3"
-    strength: float | None = None
-    max_visibility: float | None = None
+    method: str = None  # type: ignore[assignment]  # always known once made
+    strength: float = 0.5
+    blur_size: float | None = None
     fallback: str | None = None
-    profile: str = "robust"
+    profile: str = None  # type: ignore[assignment]
     recognizer: str = "lightcnn9"
     faces: str = "all"
     excluded: str = ""
@@ -53,6 +55,11 @@ class Options:
     overwrite: bool = False
     write_unverified: bool = False
     device: str = "auto"
+
+    def __post_init__(self) -> None:
+        profile = self.profile or profile_for(self.method)
+        object.__setattr__(self, "profile", profile)
+        object.__setattr__(self, "method", self.method or method_for(profile))
 
 
 @dataclass(frozen=True)

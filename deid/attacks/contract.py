@@ -7,6 +7,7 @@ from typing import Any, Protocol
 from torch import Tensor
 
 from deid.anonymity.conditions import Criterion
+from deid.losses.visibility import Visibility
 
 Logits = Tensor | tuple[Tensor, ...]
 """(n, M), or (n, V, M) for V views of each face; a tuple where several networks each answer for themselves."""
@@ -53,6 +54,7 @@ class Attack(Protocol):
         criterion: Criterion | None,
         steps: int,
         start: Tensor | None = None,
+        visibility: Visibility | None = None,
         limit: float | None = None,
         on_step: OnStep = ignore_step,
     ) -> Attacked:
@@ -63,6 +65,7 @@ class Attack(Protocol):
         criterion: a face that meets it is done; None: every face takes all steps, and nothing is evaluated after them.
         steps: at most so many gradient evaluations a face.
         start: (N, C, H, W), where to go on from; None: the clean faces.
-        limit: of every pixel's change, in units of `losses.local_contrast.visible_limit`; None: no limit.
+        visibility: what is seen of a change, and where; None: the same everywhere.
+        limit: of every pixel's change, in units of `visibility.limit`; None, or without visibility: no limit.
         """
         ...

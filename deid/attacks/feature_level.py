@@ -1,19 +1,25 @@
 """Feature-level attack: away from the clean face's embedding, on views drawn anew at every step.
 
 What carries over to recognizers that nobody asked. It knows no ranks: the cosines to the clean embeddings fall as far
-as the limit lets them. Steps follow the gradient's value (I-FGVM; Chatzikyriakidis, Papaioannidis, Pitas, ICIP 2019) on
-random affine views (DI; Xie et al., CVPR 2019). Signs would waste what is seen on pixels that do nothing.
+as what may be seen lets them. Steps follow the gradient's value (I-FGVM; Chatzikyriakidis, Papaioannidis, Pitas, ICIP
+2019) on random affine views (DI; Xie et al., CVPR 2019).
 
 A view's gradient is noise for the most part, so what all steps asked for is added up, and only the sum is brought
-within the limit (dual averaging; Xiao, JMLR 11, 2010): one late view does not undo what many had agreed on. Momentum
-(MI-FGSM; Dong et al., CVPR 2018) is the same idea with a short memory.
+within what may be seen (dual averaging; Xiao, JMLR 11, 2010): one late view does not undo what many had agreed on.
+The sum is turned into the change that follows it farthest for what is seen of it (`Visibility.least_seen`), and made as
+long as the budget lets it be: every face shows the same, whatever it hides.
 """
 
 import torch
+from pytorch_msssim import ssim
 from torch import Tensor
 
 from deid.attacks.contract import Attack
 from deid.attacks.loop import Iterate, StepRule, gradient_attack
+from deid.losses.visibility import Visibility
+
+# How often a change's length is set anew, and by how much at most: SSIM falls with about its square.
+FITS, MOST = 3, 4.0
 
 
 def likeness(likenesses: tuple[Tensor, ...], labels: Tensor, rows: Tensor) -> tuple[Tensor, ...]:
@@ -21,30 +27,35 @@ def likeness(likenesses: tuple[Tensor, ...], labels: Tensor, rows: Tensor) -> tu
     return likenesses
 
 
-def feature_level(*, stride: float, chroma: float) -> Attack:
-    """The attack with such steps; the gradients of its objective's terms weigh the same, whatever their size.
+def feature_level(*, budget: float) -> Attack:
+    """The attack that changes a face until its SSIM has fallen by `budget`; its terms' gradients weigh the same.
 
     Its `logits_fn` gives in place of logits how alike each network still finds the faces, (n,) each; larger is more
-    alike.
-
-    stride: root mean square of a step, before the limit.
-    chroma: how far a step follows the gradient's color, 1 all the way, 0 not at all.
+    alike. A term whose gradient is 0 asks for nothing.
     """
 
-    def rule_for(faces: Tensor, start: Tensor | None) -> StepRule:
-        asked_for = (faces if start is None else start) - faces
+    def rule_for(faces: Tensor, start: Tensor | None, visibility: Visibility | None) -> StepRule:
+        asked_for, lengths = torch.zeros_like(faces), faces.new_full((len(faces),), 0.01)
+        before = asked_for if start is None else start - faces
 
         def rule(at: Iterate) -> Tensor:
-            gradient = sum((_unit(gradient) for gradient in at.gradients), torch.zeros_like(at.faces))
-            gray = gradient.mean(1, keepdim=True)
-            asked_for[at.rows] -= stride * _unit(gray + chroma * (gradient - gray))
-            return asked_for[at.rows]
+            for gradient in at.gradients:
+                asked_for[at.rows] -= gradient / _length(gradient).clamp(min=1e-12)
+            change = asked_for[at.rows]
+            if visibility is not None:
+                change = visibility.least_seen(change, at.rows)
+            change = change / _length(change).clamp(min=1e-12)
+            for _ in range(FITS):
+                noise = at.within(before[at.rows] + lengths[at.rows][:, None, None, None] * change)
+                fallen = 1 - ssim(at.clean, at.clean + noise, data_range=1, win_size=7, size_average=False)
+                lengths[at.rows] *= (budget / fallen.clamp(min=1e-6)).sqrt().clamp(1 / MOST, MOST)
+            return before[at.rows] + lengths[at.rows][:, None, None, None] * change
 
         return rule
 
     return gradient_attack(rule_for)
 
 
-def _unit(maps: Tensor) -> Tensor:
-    """Each of the maps (N, C, H, W) at a root mean square of 1."""
-    return maps / maps.square().mean((1, 2, 3), keepdim=True).sqrt().clamp(min=1e-12)
+def _length(maps: Tensor) -> Tensor:
+    """The root mean square of each of the maps (N, C, H, W): (N, 1, 1, 1)."""
+    return maps.square().mean((1, 2, 3), keepdim=True).sqrt()

@@ -5,16 +5,16 @@ r(2..k), its hinge and its criterion, so that the two differ in what they minimi
 is one number for one network; here it is a share of the step that the linearized hinge asks for, one a face.
 """
 
-import torch
 from torch import Tensor
 
 from deid.attacks.loop import Iterate, StepRule, gradient_attack
 from deid.attacks.ranking import polyak_step
+from deid.losses.visibility import Visibility
 
 
-def gradient_value(faces: Tensor, start: Tensor | None) -> StepRule:
+def gradient_value(faces: Tensor, start: Tensor | None, visibility: Visibility | None) -> StepRule:
     def rule(at: Iterate) -> Tensor:
-        return at.faces - polyak_step(at, torch.ones_like(at.faces)) - at.clean
+        return at.faces - polyak_step(at, at.gradient) - at.clean
 
     return rule
 

@@ -6,8 +6,8 @@ For a face of rank group k it minimizes, eq. 7,
 
 stopped as soon as the criterion holds. Departures from the paper: L is a hinge with a margin on both sides of y
 (`ranking.ranking_loss`); a step is as long as the linearized hinge asks for (Polyak's step) instead of a fixed rate, so
-that a face is done in a dozen evaluations; and ‖n‖ is measured relative to what the face hides (`tolerance`), because
-n on smooth skin looks like scars.
+that a face is done in a dozen evaluations; and steps are steepest where lengths are measured by what is seen
+(`Visibility.least_seen`), because n on smooth skin looks like scars.
 """
 
 import torch
@@ -16,24 +16,26 @@ from torch import Tensor
 from deid.attacks.loop import Iterate, StepRule, gradient_attack
 from deid.attacks.ranking import polyak_step
 from deid.losses.cw_ssim import cw_ssim_of_subbands
-from deid.losses.local_contrast import tolerance
 from deid.losses.steerable_pyramid import subbands
+from deid.losses.visibility import Visibility
 
 # The visual terms begin with the ranking's weight, at equal gradients, and lose some of it a step, or they would hold a
 # face back for long.
 VISUAL_DECAY = 0.75
 
 
-def ranking_and_visual_terms(faces: Tensor, start: Tensor | None) -> StepRule:
+def ranking_and_visual_terms(faces: Tensor, start: Tensor | None, visibility: Visibility | None) -> StepRule:
     """The objective is Σ L alone; the two visual terms are added here."""
     clean_bands = subbands(faces)
-    room = tolerance(faces)
+
+    def least_seen(gradients: Tensor, rows: Tensor) -> Tensor:
+        return gradients if visibility is None else visibility.least_seen(gradients, rows)
 
     def rule(at: Iterate) -> Tensor:
-        move = polyak_step(at, room[at.rows])
+        move = polyak_step(at, least_seen(at.gradient, at.rows))
         if at.step or start is not None:  # a clean face has no visual gradient
-            bands = [band[at.rows] for band in clean_bands]
-            move = move + VISUAL_DECAY**at.step * _visual_pull(at.faces, at.clean, bands, room[at.rows], move)
+            pull = least_seen(_visual_gradient(at.faces, at.clean, [band[at.rows] for band in clean_bands]), at.rows)
+            move = move + VISUAL_DECAY**at.step * _beside(pull, move)
         return at.faces - move - at.clean
 
     return rule
@@ -42,13 +44,16 @@ def ranking_and_visual_terms(faces: Tensor, start: Tensor | None) -> StepRule:
 k_a3 = gradient_attack(ranking_and_visual_terms)
 
 
-def _visual_pull(x: Tensor, clean: Tensor, clean_bands: list[Tensor], room: Tensor, move: Tensor) -> Tensor:
-    """Descent of ‖n‖ + (1 − CWSSIM), as long as `move`, without what would undo it (their common component)."""
+def _visual_gradient(x: Tensor, clean: Tensor, clean_bands: list[Tensor]) -> Tensor:
+    """Of ‖n‖ + (1 − CWSSIM)."""
     x = x.detach().requires_grad_(True)
-    norm = ((x - clean).square() / room).flatten(1).sum(1).clamp(min=1e-12).sqrt()
+    norm = (x - clean).square().flatten(1).sum(1).clamp(min=1e-12).sqrt()
     visual = norm + (1 - cw_ssim_of_subbands(tuple(clean_bands), subbands(x)))
-    (pull,) = torch.autograd.grad(visual.sum(), x)
-    pull = room * pull
+    return torch.autograd.grad(visual.sum(), x)[0]
+
+
+def _beside(pull: Tensor, move: Tensor) -> Tensor:
+    """A descent as long as `move`, without what would undo it (their common component)."""
     length = move.flatten(1).norm(dim=1)
     unit = move / length.clamp(min=1e-12)[:, None, None, None]
     pull = pull - (pull * unit).sum((1, 2, 3), keepdim=True) * unit

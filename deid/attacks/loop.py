@@ -8,7 +8,7 @@ from torch import Tensor
 
 from deid.anonymity.conditions import Criterion
 from deid.attacks.contract import Attack, Attacked, LogitsFn, Objective, OnStep, ignore_step
-from deid.losses.local_contrast import visible_limit
+from deid.losses.visibility import Visibility
 
 
 @dataclass(frozen=True, eq=False)
@@ -20,6 +20,7 @@ class Iterate:
     faces: (n, C, H, W) as they are now; clean: as they were.
     losses: the objective's terms, each (n,).
     gradients: of each term, (n, C, H, W).
+    largest: how far each pixel may change, (n, 1, H, W); None: as far as it likes.
     """
 
     step: int
@@ -28,6 +29,13 @@ class Iterate:
     clean: Tensor
     losses: tuple[Tensor, ...]
     gradients: tuple[Tensor, ...]
+    largest: Tensor | None = None
+
+    def within(self, noise: Tensor) -> Tensor:
+        """Perturbations (n, C, H, W) brought within the limit, and the faces within [0, 1]."""
+        if self.largest is not None:
+            noise = noise.clamp(-self.largest, self.largest)
+        return (self.clean + noise).clamp(0, 1) - self.clean
 
     @property
     def loss(self) -> Tensor:
@@ -43,8 +51,9 @@ class Iterate:
 StepRule = Callable[[Iterate], Tensor]
 """→ the perturbations (n, C, H, W) that these faces are to have next, before the limit and before [0, 1]."""
 
-RuleFor = Callable[[Tensor, Tensor | None], StepRule]
-"""Clean faces (N, C, H, W) and where to start from, None for the clean faces → the rule of one attack on them."""
+RuleFor = Callable[[Tensor, Tensor | None, Visibility | None], StepRule]
+"""Clean faces (N, C, H, W), where to start from, None for the clean faces, and what is seen of a change, None for the
+same everywhere → the rule of one attack on them."""
 
 
 def gradient_attack(rule_for: RuleFor) -> Attack:
@@ -59,14 +68,15 @@ def gradient_attack(rule_for: RuleFor) -> Attack:
         criterion: Criterion | None,
         steps: int,
         start: Tensor | None = None,
+        visibility: Visibility | None = None,
         limit: float | None = None,
         on_step: OnStep = ignore_step,
     ) -> Attacked:
-        rule = rule_for(faces, start)
+        rule = rule_for(faces, start, visibility)
         perturbed = (faces if start is None else start).clone()
         evaluations = torch.zeros(len(faces), dtype=torch.int64, device=faces.device)
         met = torch.zeros_like(evaluations, dtype=torch.bool)
-        largest = None if limit is None else limit * visible_limit(faces)
+        largest = None if limit is None or visibility is None else limit * visibility.limit
         active = torch.arange(len(faces), device=faces.device)
         latest: Tensor | None = None  # logits of all faces: a criterion is about the whole batch
         for step in range(steps if criterion is None else steps + 1):
@@ -94,11 +104,9 @@ def gradient_attack(rule_for: RuleFor) -> Attack:
                 clean=faces[active],
                 losses=tuple(term.detach() for term in terms),
                 gradients=tuple(gradient[is_open] for gradient in gradients),
+                largest=None if largest is None else largest[active],
             )
-            noise = rule(iterate)
-            if largest is not None:
-                noise = noise.clamp(-largest[active], largest[active])
-            perturbed[active] = (faces[active] + noise).clamp(0, 1)
+            perturbed[active] = faces[active] + iterate.within(rule(iterate))
         return Attacked(perturbed, evaluations, met)
 
     return attack

@@ -19,18 +19,16 @@ class RankingObjective:
 
     targets: (N, T), r(2..k) of each face, or (N, V, T), each view its own.
     margin: in logits.
-    ceiling: below which the true identity's own logit is to lie; None: anywhere.
     exact: bool (N, V), or one for all: whether everyone else is to lie below the true identity.
     """
 
     targets: Tensor
     margin: float
-    ceiling: float | None = None
     exact: Tensor | bool = True
 
     def __call__(self, logits: Tensor, labels: Tensor, rows: Tensor) -> Tensor:
         exact = self.exact[rows] if isinstance(self.exact, Tensor) else self.exact
-        return ranking_loss(logits, labels, self.targets[rows], self.margin, self.ceiling, exact)
+        return ranking_loss(logits, labels, self.targets[rows], self.margin, exact)
 
 
 def ranking_loss(
@@ -38,7 +36,6 @@ def ranking_loss(
     labels: Tensor,
     targets: Tensor,
     margin: float,
-    ceiling: float | None = None,
     exact: Tensor | bool = True,
 ) -> Tensor:
     """How far the order is from «r(2..k) above y, everyone else below y», per face: (n,), 0 when it holds.
@@ -46,7 +43,6 @@ def ranking_loss(
     logits: (n, M) or (n, V, M), the views are summed.
     labels: (n,).
     targets: (n, T), r(2), …, r(k), padded with -1, or (n, V, T), each view its own.
-    ceiling: where given, y's own logit is to lie below it as well: a comparison of two faces knows no others.
     exact: False, or where it is False of bool (n, V), leaves out «everyone else below y», as the paper does.
 
     The paper sums a classification loss over r(2..k). A hinge on differences to y has the same minimizers of interest,
@@ -63,16 +59,14 @@ def ranking_loss(
     aside = torch.zeros_like(logits, dtype=torch.bool).scatter(2, labels[:, None, None].expand(-1, views, 1), True)
     aside = aside.scatter(2, torch.where(is_target, index, labels[:, None, None]), True)
     below = (logits.masked_fill(aside, -torch.inf) + margin - true).relu()
-    loss = above.sum((1, 2)) + (below.sum(2) * exact).sum(1)
-    return loss if ceiling is None else loss + (true + margin - ceiling).relu().sum((1, 2))
+    return above.sum((1, 2)) + (below.sum(2) * exact).sum(1)
 
 
-def polyak_step(at: Iterate, room: Tensor) -> Tensor:
+def polyak_step(at: Iterate, direction: Tensor) -> Tensor:
     """What to take off the faces, (n, C, H, W), so that the linearized loss is gone, or a share of it (Polyak, 1969).
 
-    room: (n, C, H, W), in whose units lengths are measured: a pixel with more room moves farther.
+    direction: (n, C, H, W), along which; the gradient itself, or what of it is seen least.
     """
-    direction = room * at.gradient
     slope = (direction * at.gradient).sum((1, 2, 3)).clamp(min=1e-12)
     stride = min(LAST_STRIDE, FIRST_STRIDE * STRIDE_GROWTH**at.step)
     return (stride * at.loss / slope)[:, None, None, None] * direction

@@ -11,7 +11,7 @@ from deid.anonymity.groups import MAX_K
 from deid.batch.journal import journal_path, of_another_version
 from deid.batch.photo_tree import path_of
 from deid.errors import UsageError
-from deid.methods import FEATURE_LEVEL, METHODS, is_obfuscation
+from deid.methods import METHODS, is_obfuscation
 from deid.recognizers.checkpoints import Entry
 
 
@@ -102,10 +102,9 @@ def _ran(results: Iterable[str]) -> tuple[str, ...]:
         if face["attack"]
         for name in face["attack"].split(", ")
     }
-    known = (FEATURE_LEVEL, *METHODS)
-    if not names <= set(known):
+    if not names <= METHODS.keys():
         raise ValueError("no attack of this program")
-    return tuple(name for name in known if name in names)
+    return tuple(name for name in METHODS if name in names)
 
 
 def surrogates_of(run: RecordedRun | None, entries: Mapping[str, Entry]) -> list[Entry] | None:

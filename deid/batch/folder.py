@@ -113,7 +113,7 @@ def _configuration(source: Path, options: Options, protector: Protector) -> dict
         "faces left out": options.excluded or None,
         "sure": options.sure,
         "strength": options.strength,
-        "max visibility": options.max_visibility,
+        "blur size": options.blur_size,
     }
 
 

@@ -6,7 +6,7 @@ Names and defaults are those of `deid.types.Options`; what is misspelt here fail
 import functools
 import inspect
 from collections.abc import Callable
-from dataclasses import asdict
+from dataclasses import fields
 from enum import StrEnum
 from pathlib import Path
 from typing import Annotated, Any
@@ -49,15 +49,20 @@ PROTECTION: dict[str, Any] = {
         ),
     ],
     "sure": Sure,
-    "method": Annotated[str, typer.Option(metavar="NAME", help="k-a3, i-fgvm, blur or pixelate.")],
-    "profile": Annotated[str, typer.Option(metavar="NAME", help="paper, robust, or transfer (for other recognizers).")],
+    "method": Annotated[
+        str | None, typer.Option(metavar="NAME", help="feature-level; k-a3 or i-fgvm (paper's); blur or pixelate.")
+    ],
+    "profile": Annotated[
+        str | None, typer.Option(metavar="NAME", help="stranger (by default), or paper (least to see, one recognizer).")
+    ],
+    "strength": Annotated[
+        float, typer.Option(metavar="X", help="0 to 1: more hides from more recognizers, and shows more.")
+    ],
     "fallback": Annotated[
         str | None, typer.Option(metavar="NAME", help="Hide faces that cannot be protected: blur or pixelate.")
     ],
-    "strength": Annotated[float | None, typer.Option(metavar="X", help="Of blur (4 by default) or pixelate (10).")],
-    "max_visibility": Annotated[
-        float | None,
-        typer.Option(metavar="X", help="Change no pixel by more than X times what its surroundings hide."),
+    "blur_size": Annotated[
+        float | None, typer.Option(metavar="X", help="Of blur (4 by default) or pixelate (10), in 128ths of a face.")
     ],
     "people": Annotated[Path | None, typer.Option(metavar="DIR", help="Known people, a folder of photos each.")],
     "seed": Annotated[int | None, typer.Option(metavar="N", help="Repeatable draw; secret without.")],
@@ -77,7 +82,7 @@ PROTECTION: dict[str, Any] = {
 
 
 _KEYWORD = inspect.Parameter.KEYWORD_ONLY
-_DEFAULTS = asdict(Options()) | {"device": Device(Options().device)}
+_DEFAULTS = {field.name: field.default for field in fields(Options)} | {"device": Device(Options().device)}
 _PARAMETERS = [
     inspect.Parameter(name, _KEYWORD, default=_DEFAULTS[name], annotation=kind) for name, kind in PROTECTION.items()
 ]
@@ -91,9 +96,9 @@ def takes_options(command: Callable[..., int]) -> Callable[..., int]:
 
     @functools.wraps(command)
     def spelled_out(**given: Any) -> int:
-        fields = {name: given.pop(name) for name in PROTECTION}
-        fields |= {"device": fields["device"].value, "boxes": tuple(fields["boxes"])}
-        return command(options=Options(**fields), **given)
+        values = {name: given.pop(name) for name in PROTECTION}
+        values |= {"device": values["device"].value, "boxes": tuple(values["boxes"])}
+        return command(options=Options(**values), **given)
 
     spelled_out.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined]
     spelled_out.__annotations__ = {parameter.name: parameter.annotation for parameter in parameters}

@@ -163,7 +163,7 @@ def _fixed(photo: Path, k: int, protector: Protector) -> Measured | None:
         zero,
         objective=RankingObjective(targets, PROFILES[PROFILE].margin * protector.recognizer.spread),
         criterion=rank_is(group, 0.0),
-        steps=PROFILES[PROFILE].steps,
+        steps=PROFILES[PROFILE].steps[0],
     )
     with torch.no_grad():
         rank = int(rank_of(logits_fn(attacked.faces, zero), 0))

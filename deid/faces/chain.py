@@ -1,8 +1,8 @@
 """The differentiable chain of one batch of faces: from the aligned frame into the photo, and forth to the recognizer.
 
-A perturbation lives in the aligned frame. It is laid on the photo's own pixels inside a feathered mask, clipped and
-rounded to 8 bits, and aligned again for the recognizer: what the recognizer sees is what the saved file will show,
-for a face of 40 pixels as for one of 2,000.
+A perturbation of luma lives in the aligned frame. It is laid on the photo's own pixels inside a feathered mask, each
+color in its share so that hues stay, clipped and rounded to 8 bits, and aligned again for the recognizer: what the
+recognizer sees is what the saved file will show, for a face of 40 pixels as for one of 2,000.
 """
 
 import copy
@@ -15,7 +15,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from deid.faces.align import compose, inverse, patch_around, sampling_grid, to_luma, transform_to, warp
-from deid.faces.paste import deposit
+from deid.faces.paste import deposit, tint
 from deid.faces.rehearsal import rehearse
 from deid.faces.templates import Template
 from deid.images.handlings import AS_PUBLISHED
@@ -46,7 +46,7 @@ class PlacedView:
 
 
 class FaceChain:
-    """The chain for N faces: perturbations (n, C, S, S) in the frame of a template → what recognizers see.
+    """The chain for N faces: perturbations of luma (n, 1, S, S) in the frame of a template → what recognizers see.
 
     The first template is the perturbation's; the others are those of further recognizers that look at the same faces.
     """
@@ -59,19 +59,16 @@ class FaceChain:
         device: torch.device,
         *,
         others: Sequence[Template] = (),
-        channels: int | None = None,
     ) -> None:
         """photos: uint8 (H, W, 3) or (H, W), all gray or none, the photo of each face.
         landmarks: (5, 2) of each face.
         template: of the perturbation, and of the first recognizer.
         device: where the chain runs.
         others: templates of further recognizers.
-        channels: of the perturbation, 1 (luma) or 3 (RGB); by default the template's.
         """
         self.template, self.device = template, device
         self.templates = (template, *others)
-        self.channels = channels or template.channels
-        self.gray = photos[0].ndim == 2
+        self._landmarks = list(landmarks)
         self.transforms = [transform_to(template, points) for points in landmarks]
         self.patches = [
             patch_around(photo, transform, template.size)
@@ -81,6 +78,7 @@ class FaceChain:
         width = max(patch.pixels.shape[2] for patch in self.patches)
         self.size = (height, width)
         self.pixels = torch.stack([self._padded(patch.pixels.expand(3, -1, -1)) for patch in self.patches]).to(device)
+        self.tints = tint(self.pixels, to_luma(self.pixels))
         laid = [deposit(compose(t, inverse(p.from_photo)), (p.pixels.shape[1], p.pixels.shape[2]), template.size)
                 for t, p in zip(self.transforms, self.patches, strict=True)]  # fmt: skip
         # Beyond a patch, which may end at the photo's edge, its last pixels go on, and with them what is laid there.
@@ -124,9 +122,7 @@ class FaceChain:
 
         The rounding is not seen by the gradient.
         """
-        if self.gray:
-            noise = to_luma(noise)
-        laid = warp(noise, self.grids[rows], padding="zeros") * self.masks[rows]
+        laid = warp(noise, self.grids[rows], padding="zeros") * self.masks[rows] * self.tints[rows]
         patches = (self.pixels[rows] + laid).clamp(0, 1)
         return patches + ((patches * 255).round() / 255 - patches).detach()
 
@@ -161,13 +157,14 @@ class FaceChain:
         return pixels if handling == AS_PUBLISHED else rehearse(handling, pixels, self.patches[row])
 
     def aligned(self, row: int, pixels: Tensor) -> Tensor:
-        """Another version (C, h, w) of face `row`'s patch, aligned as the clean one is: (C, S, S)."""
+        """Luma of another version (C, h, w) of face `row`'s patch, aligned as the clean one is: (1, S, S)."""
         patch = self._padded(pixels.expand(3, -1, -1)).to(self.device)[None]
-        channels = to_luma(patch) if self.channels == 1 else patch
-        return warp(channels, self.views[row][0].grids[0][None])[0]
+        return warp(to_luma(patch), self.views[row][0].grids[0][None])[0]
 
     def clean_faces(self) -> Tensor:
-        """The clean faces (N, C, S, S) at their original alignment."""
-        grids = torch.stack([views[0].grids[0] for views in self.views])
-        channels = to_luma(self.pixels) if self.channels == 1 else self.pixels
-        return warp(channels, grids)
+        """Luma of the clean faces (N, 1, S, S) at their original alignment."""
+        return warp(to_luma(self.pixels), torch.stack([views[0].grids[0] for views in self.views]))
+
+    def landmarks(self, row: int) -> Tensor:
+        """The landmarks (5, 2) of face `row` in the perturbation's frame."""
+        return torch.from_numpy(self._landmarks[row] @ self.transforms[row][:, :2].T + self.transforms[row][:, 2])

@@ -18,7 +18,7 @@ class Attempt:
     checks: of each face, from that file.
     evaluations: gradient evaluations of each face, in all rounds.
     attacks: what perturbed each face, by name and in that order.
-    clean, noise: the aligned faces and their perturbations (N, C, S, S).
+    clean, noise: the aligned faces and their perturbations, (N, 1, S, S).
     hidden: the faces, by their rows, that were blurred or pixelated instead, and how strongly.
     """
 
@@ -36,5 +36,5 @@ def score(attempt: Attempt, ks: Sequence[int], profile: Profile) -> tuple[int, i
     of_faces = list(zip(attempt.checks, ks, strict=True))
     protected = sum(not shortcoming(check, profile) for check, _ in of_faces)
     exact = sum(is_exact(check, k) for check, k in of_faces)
-    holding = sum(holds(seen, k, profile, strict=False) for check, k in of_faces for seen in check.observations)
+    holding = sum(holds(seen, k, profile) for check, k in of_faces for seen in check.observations)
     return protected, exact, holding

@@ -3,7 +3,7 @@
 import torch
 from torch import Tensor
 
-from deid.anonymity.conditions import Criterion, at_most, rank_is, rank_is_at_least
+from deid.anonymity.conditions import Criterion, rank_is, rank_is_at_least
 from deid.images.handlings import AS_PUBLISHED
 from deid.protection.profiles import Profile
 from deid.protection.verification import FaceCheck, Observation
@@ -33,12 +33,10 @@ def is_exact(check: FaceCheck, k: int) -> bool:
     return all(rank == k for seen in check.observations if not seen.look for rank in seen.ranks[0])
 
 
-def holds(seen: Observation, k: int, profile: Profile, strict: bool) -> bool:
+def holds(seen: Observation, k: int, profile: Profile) -> bool:
     """Whether a face is as it should be after a handling.
 
     Where another program sees it, somebody is to be ahead by a margin: the next save moves what it sees.
-
-    strict: in a profile that wants rank k, after a handling as well; else anywhere but first is enough there.
     """
     if profile.unmatched and seen.matches:
         return False
@@ -46,7 +44,7 @@ def holds(seen: Observation, k: int, profile: Profile, strict: bool) -> bool:
         return False
     if not profile.exact:
         return seen.worst_rank >= k
-    if not seen.look and (strict or seen.handling == AS_PUBLISHED):
+    if not seen.look and seen.handling == AS_PUBLISHED:
         return all(rank == k for of_surrogate in seen.ranks for rank in of_surrogate)
     return seen.worst_rank > 1
 
@@ -57,7 +55,7 @@ def recognizing(seen: Observation, k: int) -> list[int]:
     return [at for at, (ranks, matches) in enumerate(of_each) if matches or min(ranks) < k]
 
 
-def stop_of(groups: Tensor, margin: float, profile: Profile, exact: Tensor | None) -> Criterion:
+def stop_of(groups: Tensor, margin: float, exact: Tensor | None) -> Criterion:
     """Where an attack on ranks may stop, on every view of a face.
 
     groups: (n,), k of each face.
@@ -67,12 +65,11 @@ def stop_of(groups: Tensor, margin: float, profile: Profile, exact: Tensor | Non
     """
     at_k = rank_is(groups, margin)
     at_least = rank_is_at_least(groups if exact is None else torch.full_like(groups, 2), margin)
-    unmatched = at_most(-margin)
 
     def criterion(faces: Tensor, scores: Tensor) -> Tensor:
         done = at_least(faces, scores)
         if exact is not None:  # a view that need not be exact is left out by standing in the first one's place
             done &= at_k(faces, scores.where(exact[:, :, None], scores[:, :1]))
-        return done & unmatched(faces, scores) if profile.unmatched else done
+        return done
 
     return criterion

@@ -16,8 +16,8 @@ from deid.protection.verification import verify
 
 def obfuscate(task: PhotoTask) -> Attempt:
     """Blur or pixelate the chosen faces, as strongly as the options say; one look at the encoded file, no round."""
-    method, strength = task.protector.options.method, task.protector.options.strength
-    strengths = dict.fromkeys(range(len(task.found)), STRENGTHS[method] if strength is None else strength)
+    method, size = task.protector.options.method, task.protector.options.blur_size
+    strengths = dict.fromkeys(range(len(task.found)), STRENGTHS[method] if size is None else size)
     clean = task.chain.clean_faces()
     untouched = Attempt(b"", (), (0,) * len(clean), ((),) * len(clean), clean, clean - clean)
     return _hide(task, untouched, method, strengths)
@@ -37,7 +37,7 @@ def fall_back(task: PhotoTask, attempt: Attempt, method: str) -> Attempt:
     def at_k() -> set[int]:
         """Faces that stand, as they are published, where the profile wants them."""
         checks = enumerate(attempt.checks)
-        return {row for row, check in checks if holds(check.published, ks[row], profile, strict=True)}
+        return {row for row, check in checks if holds(check.published, ks[row], profile)}
 
     at_first = at_k()
     while True:
@@ -54,7 +54,8 @@ def fall_back(task: PhotoTask, attempt: Attempt, method: str) -> Attempt:
             attacked_anew |= set(disturbed)
             attempt = _attack_again(task, attempt, method, disturbed)
         elif failing:
-            anywhere = replace(profile, exact=False, limit=None, widening=0.0)
+            any_budget = None if profile.budget is None else 1.0
+            anywhere = replace(profile, exact=False, limit=None, widening=0.0, budget=any_budget)
             free = replace(task, profile=anywhere, ks=(2,) * len(ks))
             return _attack_again(free, attempt, method, sorted(failing))
         else:

@@ -21,6 +21,7 @@ HANDLED_SHARE = 0.75  # of the random views
 REHEARSED = (JPEG_75, HALF_SIZE, HALF_SIZE_JPEG_75)
 TOWARD_STRANGER = 0.5
 STRANGERS = 100  # so many of the decoys, the least like the face, are drawn from
+AT_GOAL = 0.02  # of the list: so near to its goal a face is left alone
 
 
 @dataclass(frozen=True, eq=False)
@@ -31,25 +32,46 @@ class LikenessGoal:
     clean: (N, D), of the clean faces.
     stranger: (N, D), to drift to: of every photo another one, which keeps two photos of a person from becoming alike in
         a new way. It is one of the least like the face, so the way to it is the way from the face.
+    enrollments: of each face.
+    places: (N,), where in the surrogate's list each face is to stand, as a share of it in [0, 1].
+    exactly: whether a face that is farther down comes back up; else it is left there.
     """
 
     surrogate: Surrogate
     center: Tensor
     clean: Tensor
     stranger: Tensor
+    enrollments: Sequence[list[Enrollment]]
+    places: Tensor
+    exactly: bool
+
+    def pull(self, embeddings: Tensor, rows: Tensor) -> Tensor:
+        """Which way faces `rows` with these embeddings (n, D) still have to go: 1 down the list, -1 up, 0 neither."""
+        own = [self.enrollments[row][-1] for row in rows.tolist()]
+        logits = self.surrogate.gallery.logits(embeddings, own)
+        place = (logits[:, 1:] > logits[:, :1]).float().mean(1)
+        goal = self.places[rows]
+        back = (place > goal + AT_GOAL).float() if self.exactly else 0.0
+        return (place < goal - AT_GOAL).float() - back
 
 
 def likeness_goal(
-    surrogate: Surrogate, enrollments: Sequence[list[Enrollment]], rng: np.random.Generator
+    surrogate: Surrogate,
+    enrollments: Sequence[list[Enrollment]],
+    rng: np.random.Generator,
+    places: Tensor,
+    *,
+    exactly: bool,
 ) -> LikenessGoal:
-    """enrollments: of each face, its own one last. rng: draws the strangers."""
+    """enrollments: of each face, its own one last. rng: draws the strangers. The rest is as in `LikenessGoal`."""
     decoys = surrogate.recognizer.decoys
     center = decoys.mean(0)
     own = torch.stack([of_face[-1].prototype for of_face in enrollments])
     clean, strangers = F.normalize(own - center), F.normalize(decoys - center)
     least_alike = (clean @ strangers.T).topk(STRANGERS, largest=False).indices
     drawn = torch.from_numpy(rng.integers(STRANGERS, size=len(own))).to(decoys.device)
-    return LikenessGoal(surrogate, center, clean, strangers[least_alike.gather(1, drawn[:, None])[:, 0]])
+    stranger = strangers[least_alike.gather(1, drawn[:, None])[:, 0]]
+    return LikenessGoal(surrogate, center, clean, stranger, enrollments, places.to(decoys.device), exactly)
 
 
 def likeness_on_random_views(
@@ -63,12 +85,12 @@ def likeness_on_random_views(
     priority: Collection[int] = (),
 ) -> Callable[[Tensor, Tensor], tuple[Tensor, ...]]:
     """logits_fn for the chosen rows of the chain: of two surrogates the cosine to the clean face, less half of that to
-    a stranger.
+    a stranger; 0 where the face is at its goal, and with its sign changed where it is beyond.
 
     A view and the two are drawn at every call, so that many steps see many of both at the cost of few; half of the
     views are mirrored.
 
-    clean: (N, C, S, S), of every row of the chain.
+    clean: (N, 1, S, S), of every row of the chain.
     goals: of each surrogate, for every row of the chain.
     chosen: (n,), rows of the chain.
     landmarks: (5, 2) of the chosen rows.
@@ -89,9 +111,10 @@ def likeness_on_random_views(
             goal, views = goals[at], aligned[at]
             mirrored = torch.from_numpy(rng.random(len(views)) < 0.5).to(views.device)
             views = views.flip(3).where(mirrored[:, None, None, None], views)
-            embeddings = F.normalize(passes.embed(goal.surrogate, views) - goal.center)
-            pull = (goal.clean - TOWARD_STRANGER * goal.stranger)[of_chain]
-            likenesses.append((embeddings * pull).sum(1))
+            embeddings = passes.embed(goal.surrogate, views)
+            away = (goal.clean - TOWARD_STRANGER * goal.stranger)[of_chain]
+            alike = (F.normalize(embeddings - goal.center) * away).sum(1)
+            likenesses.append(alike * goal.pull(embeddings.detach(), of_chain))
         return tuple(likenesses)
 
     return logits_fn

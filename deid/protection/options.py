@@ -8,7 +8,7 @@ from deid.anonymity.groups import MAX_K
 from deid.errors import UsageError
 from deid.faces.face import Face
 from deid.faces.obfuscation import STRONGEST, WEAKEST
-from deid.methods import METHODS, is_obfuscation, methods_of
+from deid.methods import ATTACKS_OF, METHODS, is_obfuscation, methods_of
 from deid.protection.profiles import PROFILES
 from deid.types import Options
 
@@ -18,25 +18,28 @@ MOST_DIGITS = 6  # of a face's number
 def check_options(options: Options) -> None:
     """Raises UsageError for options that make no sense, before anything is loaded."""
     attacks, obfuscations = (" and ".join(methods_of(kind)) for kind in ("attack", "obfuscation"))
-    strength, visibility = options.strength, options.max_visibility
+    blur_size, hides = options.blur_size, is_obfuscation(options.method)
     if not 1 <= options.k_level <= MAX_K:
         raise UsageError(f"K must be between 1 and {MAX_K}, not {options.k_level}")
     if options.method not in METHODS:
         raise UsageError(f"no method called {options.method}: there are {', '.join(METHODS)}")
-    if strength is not None and not is_obfuscation(options.method):
-        raise UsageError(f"strength is for {obfuscations}, not for {options.method}")
-    if options.fallback is not None and not is_obfuscation(options.fallback):
-        raise UsageError(f"no fallback called {options.fallback}: there are {', '.join(methods_of('obfuscation'))}")
-    if options.fallback is not None and is_obfuscation(options.method):
-        raise UsageError(f"a fallback is for {attacks}, not for {options.method}")
-    if visibility is not None and is_obfuscation(options.method):
-        raise UsageError(f"max-visibility is for {attacks}, not for {options.method}")
-    if visibility is not None and not 0 < visibility < math.inf:
-        raise UsageError(f"max-visibility must be above 0, not {visibility:g}")
-    if strength is not None and not WEAKEST <= strength <= STRONGEST:
-        raise UsageError(f"strength must be between {WEAKEST:g} and {STRONGEST:g}, not {strength:g}")
     if options.profile not in PROFILES:
         raise UsageError(f"no profile called {options.profile}: there are {', '.join(PROFILES)}")
+    if not hides and options.method not in ATTACKS_OF[options.profile]:
+        raise UsageError(
+            f"{options.method} cannot reach what the profile {options.profile} asks for: "
+            f"{' and '.join(ATTACKS_OF[options.profile])} can"
+        )
+    if blur_size is not None and not hides:
+        raise UsageError(f"blur-size is for {obfuscations}, not for {options.method}")
+    if blur_size is not None and not WEAKEST <= blur_size <= STRONGEST:
+        raise UsageError(f"blur-size must be between {WEAKEST:g} and {STRONGEST:g}, not {blur_size:g}")
+    if options.fallback is not None and not is_obfuscation(options.fallback):
+        raise UsageError(f"no fallback called {options.fallback}: there are {', '.join(methods_of('obfuscation'))}")
+    if options.fallback is not None and hides:
+        raise UsageError(f"a fallback is for {attacks}, not for {options.method}")
+    if not 0 <= options.strength <= 1:
+        raise UsageError(f"strength must be between 0 and 1, not {options.strength:g}: blur-size is what blurs")
     if not 1 <= options.quality <= 100:
         raise UsageError(f"quality must be between 1 and 100, not {options.quality}")
     if options.keep_position and not options.keep_metadata:

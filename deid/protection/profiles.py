@@ -1,22 +1,11 @@
 """Profiles: against what a face must hold before it counts as protected."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from deid.images.handlings import AS_PUBLISHED, HALF_SIZE, HALF_SIZE_JPEG_75, HANDLINGS, JPEG_75, Handling, cropped
 
-
-@dataclass(frozen=True)
-class FeatureLevelRounds:
-    """The first rounds of a profile that are a `feature_level` attack, whatever method is asked for.
-
-    steps: of each of these rounds.
-    stride, chroma: see `attacks.feature_level`.
-    """
-
-    steps: tuple[int, ...]
-    stride: float
-    chroma: float
+DIAL = 4.0  # the dial's ends show half and twice as much as its middle: a factor of 4 in what is measured as a square
 
 
 @dataclass(frozen=True)
@@ -24,48 +13,48 @@ class Profile:
     """What must hold, and how hard an attack tries.
 
     handlings: of the saved file, after each of which a face must still hold, with a fresh detection.
-    rounds, steps: at most so many rounds of so many gradient evaluations a face.
-    margin: of the first round, in units of the strangers' spread.
-    safety: by so much more an attack is to hold where other programs see the face, which moves with every save.
-    rehearsed: of the handlings, by name, what the attack has in mind from its first step; others once they failed.
-    views: of one face that the attack has in mind at a time.
+    steps: of each round, at most so many gradient evaluations a face; there are as many rounds.
+    exact: whether the rank is to be k as published, or k or more after every handling.
     unmatched: whether a one-to-one comparison with the clean photo must fail as well, at FAR 1e-2.
-    exact: whether the rank is to be k, or k or more.
-    strict_rounds: after so many rounds a handled face need not be exactly at k any more, only not recognized: being at
-        k and not matching one to one pull against each other, for a threshold that some of the strangers pass.
+    safety: by so much more an attack is to hold where other programs see the face, which moves with every save.
     further_surrogates: by name, for which all of this must hold as well.
-    channels: 3 for a perturbation in color, 1 in luma.
-    limit: of every pixel's change in the first rounds, in units of `visible_limit`; None: none.
-    narrow_rounds: how many rounds keep that limit.
-    widening: by which share of the limit it grows a round after these, so that only faces that need it show more.
-    feature_level: the first rounds are such an attack; None: all follow the method that is asked for.
+    features: see `visibility_of`.
+    limit: of every pixel's change in the first round, in units of `Visibility.limit`; None: none.
+    budget: by how much SSIM may fall in the first round, where that decides how much is seen; None: an attack on ranks,
+        which takes what it needs.
+    widening: by which share of these they grow a round, so that only faces that need it show more.
+    margin: of an attack on ranks in the first round, in units of the strangers' spread.
+    views: of one face that an attack on ranks has in mind at a time.
     """
 
     handlings: Mapping[str, Handling]
-    rounds: int
-    margin: float
-    steps: int = 40
-    safety: float = 0.3
-    rehearsed: tuple[str, ...] = ()
-    views: int = 8
+    steps: tuple[int, ...]
+    exact: bool
     unmatched: bool = False
-    exact: bool = True
-    strict_rounds: int = 6
+    safety: float = 0.3
     further_surrogates: tuple[str, ...] = ()
-    channels: int = 1
+    features: float = 1.0
     limit: float | None = None
-    narrow_rounds: int = 1
+    budget: float | None = None
     widening: float = 0.0
-    feature_level: FeatureLevelRounds | None = None
+    margin: float = 0.15
+    views: int = 8
 
-    def is_strict(self, round_: int) -> bool:
-        """Whether in a round, counted from 0, a handled face is to be exactly at k as well."""
-        return round_ < self.strict_rounds
+    @property
+    def rounds(self) -> int:
+        return len(self.steps)
 
-    def limit_in(self, round_: int) -> float | None:
-        """Of a round, counted from 0; None: no limit."""
-        wider = max(0, round_ + 1 - self.narrow_rounds)
-        return None if self.limit is None else self.limit * (1 + self.widening * wider)
+    def with_strength(self, strength: float) -> "Profile":
+        """The profile at a place of its dial, from 0 to 1; it is made for 0.5."""
+        factor = DIAL ** (strength - 0.5)
+        limit = None if self.limit is None else self.limit * factor**0.5
+        return replace(self, limit=limit, budget=None if self.budget is None else self.budget * factor)
+
+    def in_round(self, round_: int) -> "Profile":
+        """With the limit and the budget of a round, counted from 0."""
+        wider = 1 + self.widening * round_
+        limit = None if self.limit is None else self.limit * wider
+        return replace(self, limit=limit, budget=None if self.budget is None else self.budget * wider)
 
 
 _AS_PUBLISHED = {AS_PUBLISHED: HANDLINGS[AS_PUBLISHED]}
@@ -73,31 +62,23 @@ _HANDLED = {name: HANDLINGS[name] for name in (AS_PUBLISHED, JPEG_75, HALF_SIZE,
 _HANDLED["cropped by 3 %"] = cropped
 
 PROFILES = {
-    "paper": Profile(_AS_PUBLISHED, rounds=8, margin=0.15, safety=0.8, limit=1.0, widening=0.5),
-    "robust": Profile(
+    "stranger": Profile(
         _HANDLED,
-        rounds=10,
-        margin=0.3,
-        rehearsed=(HALF_SIZE_JPEG_75,),
-        views=10,
-        unmatched=True,
-        limit=1.0,
-        widening=0.3,
-    ),
-    "transfer": Profile(
-        _HANDLED,
-        rounds=6,
-        margin=0.3,
-        steps=25,
-        rehearsed=(HALF_SIZE_JPEG_75,),
-        views=7,
-        unmatched=True,
-        further_surrogates=("dlib-resnet", "mobilenet-vggface2", "facenet-casia"),
+        steps=(40, 20, 20, 20, 20, 20),
         exact=False,
-        channels=3,
-        limit=0.91,
-        narrow_rounds=2,
-        widening=0.15,
-        feature_level=FeatureLevelRounds(steps=(24, 12, 12, 16, 16), stride=2.3 / 255, chroma=0.75),
+        unmatched=True,
+        further_surrogates=("dlib-resnet", "mobilenet-vggface2", "mobilefacenet-arcface"),
+        features=0.5,
+        limit=2.5,
+        budget=0.045,
+        widening=0.25,
+    ),
+    "paper": Profile(
+        _AS_PUBLISHED,
+        steps=(40,) * 8,
+        exact=True,
+        safety=0.8,
+        limit=1.0,
+        widening=0.5,
     ),
 }

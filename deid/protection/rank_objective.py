@@ -50,19 +50,15 @@ def targets_on_views(goals: Sequence[RankingGoal], chain: FaceChain, chosen: Ten
     return torch.cat(parts, 1)
 
 
-def exact_on_views(goals: Sequence[RankingGoal], chain: FaceChain, chosen: Tensor, *, handled: bool) -> Tensor:
+def exact_on_views(goals: Sequence[RankingGoal], chain: FaceChain, chosen: Tensor) -> Tensor:
     """For every column of `scores_of` whether a face is to be exactly at k there, and not only another than the first:
-    as this program finds it, as published, and, if `handled`, after handlings as well. Bool (n, V).
+    as this program finds it, as published. Bool (n, V).
     """
     rows, parts = chosen.tolist(), []
     for goal in goals:
         columns = goal.columns(chain, rows)
         exact = [
-            [
-                view.own and (handled or view.handling == AS_PUBLISHED)
-                for view in chain.views[row]
-                for _ in goal.enrollments[row]
-            ]
+            [view.own and view.handling == AS_PUBLISHED for view in chain.views[row] for _ in goal.enrollments[row]]
             for row in rows
         ]
         parts.append(torch.tensor([(of_face * columns)[:columns] for of_face in exact], device=chosen.device))

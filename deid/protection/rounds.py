@@ -6,7 +6,7 @@ face.
 """
 
 import zlib
-from collections.abc import Collection, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -21,10 +21,11 @@ from deid.attacks.ranking import RankingObjective
 from deid.faces.chain import FaceChain, View
 from deid.faces.looks import extremes, looks_at
 from deid.images.photo import Photo
-from deid.methods import FEATURE_LEVEL
+from deid.losses.visibility import Visibility, visibility_of
 from deid.protection.attempt import Attempt, score
 from deid.protection.criteria import holds, recognizing, stop_of
 from deid.protection.likeness_objective import LikenessGoal, likeness_goal, likeness_on_random_views
+from deid.protection.profiles import Profile
 from deid.protection.rank_objective import (
     RankingGoal,
     exact_on_views,
@@ -53,22 +54,21 @@ def run_rounds(task: PhotoTask, rows: Sequence[int] | None = None) -> Attempt:
             with task.timing.timed("attack"):
                 _attack(run, batch, round_)
         attempt, saved = _save_and_verify(run)
-        # The file is judged by what the next round will ask for.
-        strict = task.profile.is_strict(round_ + 1)
-        failed = _failed(task, attempt.checks, strict=strict)
+        failed = _failed(task, attempt.checks)
         is_seen = not any(failed[row] for row in rows)
         if is_seen:  # the dear check comes last, of what holds at the cheap one
             attempt = replace(attempt, checks=tuple(verify(task, saved)))
-            failed = _failed(task, attempt.checks, strict=strict)
+            failed = _failed(task, attempt.checks)
         if best is None or score(attempt, task.ks, task.profile) > score(best, task.ks, task.profile):
             best, unseen = attempt, None if is_seen else saved
         open_rows = [row for row in rows if failed[row]]
         if not open_rows:
             return attempt
         for row in open_rows:
-            if task.profile.feature_level is not None:
+            if task.profile.exact:
+                _remember(run, row, failed[row])
+            else:
                 run.priorities[row] |= {at for seen in failed[row] for at in recognizing(seen, task.ks[row])}
-            _remember(run, row, failed[row])
     if best is None:
         raise RuntimeError("no round was run")
     if unseen is not None:
@@ -81,11 +81,12 @@ class _Run:
     """The rounds of one task under way; what its fields hold changes from round to round.
 
     chain: the task's, with the views on which the attack must hold so far.
-    clean, faces: (N, C, S, S), the latter as perturbed so far.
+    clean, faces: luma (N, 1, S, S), the latter as perturbed so far.
+    visibility: what is seen of a change of these faces.
     groups: (N,), k of each face.
     evaluations: int64 (N,).
     attacks: the names of those that perturbed each face.
-    goals, likeness_goals: of each surrogate; the latter only where the profile has feature-level rounds.
+    goals, likeness_goals: of each surrogate; the former where ranks are to be exact, the latter where they are not.
     rng: draws views and strangers. It is the photo's: two photos of a person draw others.
     priorities: of each face the surrogates, by their places, that still recognize it.
     """
@@ -94,6 +95,7 @@ class _Run:
     chain: FaceChain
     clean: Tensor
     faces: Tensor
+    visibility: Visibility
     groups: Tensor
     evaluations: Tensor
     attacks: list[tuple[str, ...]]
@@ -105,25 +107,23 @@ class _Run:
 
 def _begin(task: PhotoTask) -> _Run:
     chain = task.chain.with_first_views()
-    with task.timing.timed("detect"):
-        looks = looks_at(task.photo.pixels, [found.face for found in task.found], device=str(chain.device))
-    for row, found in enumerate(task.found):
-        for landmarks in extremes(found.face.landmarks, looks[row]).values():
-            chain.add_view(row, View(landmarks, own=False), task.profile.views)
-        for handling in task.profile.rehearsed:
-            chain.add_view(row, View(found.face.landmarks, handling=handling), task.profile.views)
     clean = chain.clean_faces()
     groups = torch.tensor(task.ks, device=clean.device)
-    goals = [ranking_goal(*of, groups) for of in zip(task.surrogates, task.enrollments, strict=True)]
     rng = np.random.default_rng(zlib.crc32(np.ascontiguousarray(task.photo.pixels).data))
-    likeness_goals = []
-    if task.profile.feature_level is not None:
-        likeness_goals = [likeness_goal(*of, rng) for of in zip(task.surrogates, task.enrollments, strict=True)]
+    goals: list[RankingGoal] = []
+    likeness_goals: list[LikenessGoal] = []
+    if task.profile.exact:
+        goals = [ranking_goal(*of, groups) for of in zip(task.surrogates, task.enrollments, strict=True)]
+        _add_looks(task, chain)
+    else:
+        likeness_goals = _likeness_goals(task, rng)
+    landmarks = [chain.landmarks(row) for row in range(len(chain))]
     return _Run(
         task=task,
         chain=chain,
         clean=clean,
         faces=clean.clone(),
+        visibility=visibility_of(clean, landmarks, features=task.profile.features),
         groups=groups,
         evaluations=torch.zeros(len(clean), dtype=torch.int64, device=clean.device),
         attacks=[()] * len(clean),
@@ -132,6 +132,28 @@ def _begin(task: PhotoTask) -> _Run:
         rng=rng,
         priorities=[frozenset()] * len(clean),
     )
+
+
+def _add_looks(task: PhotoTask, chain: FaceChain) -> None:
+    """As views: where others find the faces, farthest from where this program does."""
+    with task.timing.timed("detect"):
+        looks = looks_at(task.photo.pixels, [found.face for found in task.found], device=str(chain.device))
+    for row, found in enumerate(task.found):
+        for landmarks in extremes(found.face.landmarks, looks[row]).values():
+            chain.add_view(row, View(landmarks, own=False), task.profile.views)
+
+
+def _likeness_goals(task: PhotoTask, rng: np.random.Generator) -> list[LikenessGoal]:
+    """The first surrogate's list is the one that is reported: there every place is as likely, to its end.
+
+    In the others' a face goes on to the lower half, for what carries to recognizers that nobody asked is what is
+    beyond; but not to the end.
+    """
+    first = torch.tensor(task.places)
+    return [
+        likeness_goal(surrogate, enrollments, rng, (1 + first) / 2 if at else first, exactly=not at)
+        for at, (surrogate, enrollments) in enumerate(zip(task.surrogates, task.enrollments, strict=True))
+    ]
 
 
 def batches(rows: Sequence[int], priorities: Sequence[frozenset[int]]) -> list[list[int]]:
@@ -143,24 +165,22 @@ def batches(rows: Sequence[int], priorities: Sequence[frozenset[int]]) -> list[l
 
 
 def _attack(run: _Run, batch: Sequence[int], round_: int) -> None:
-    """Perturb these faces further, by whatever attack this round is of."""
-    rows = torch.tensor(batch, device=run.faces.device)
-    feature_rounds = run.task.profile.feature_level
-    if feature_rounds is not None and round_ < len(feature_rounds.steps):
-        name, attacked = FEATURE_LEVEL, _attack_features(run, rows, round_, run.priorities[batch[0]])
+    """Perturb these faces further."""
+    rows, profile = torch.tensor(batch, device=run.faces.device), run.task.profile.in_round(round_)
+    if profile.exact:
+        attacked = _attack_ranks(run, rows, profile, round_)
     else:
-        name = run.task.protector.options.method
-        attacked = _attack_ranks(run, rows, round_, name)
+        attacked = _attack_features(run, rows, profile, profile.steps[round_])
     run.faces[rows] = attacked.faces
     run.evaluations[rows] += attacked.evaluations
     for row in batch:
-        run.attacks[row] = tuple(dict.fromkeys((*run.attacks[row], name)))
+        run.attacks[row] = (run.task.protector.options.method,)
 
 
-def _attack_ranks(run: _Run, rows: Tensor, round_: int, method: str) -> Attacked:
-    task, profile, chain, clean = run.task, run.task.profile, run.chain, run.clean
-    margin, strict = profile.margin * (1 + GROWTH * round_), profile.is_strict(round_)
-    exact = exact_on_views(run.goals, chain, rows, handled=strict) if profile.exact else None
+def _attack_ranks(run: _Run, rows: Tensor, profile: Profile, round_: int) -> Attacked:
+    task, chain, clean = run.task, run.chain, run.clean
+    margin = profile.margin * (1 + GROWTH * round_)
+    exact = exact_on_views(run.goals, chain, rows)
 
     def on_step(open_: Tensor, scores: Logits) -> None:
         if isinstance(scores, Tensor):
@@ -168,34 +188,30 @@ def _attack_ranks(run: _Run, rows: Tensor, round_: int, method: str) -> Attacked
             ranks = rank_of(scores, 0).amin(1).tolist()
             task.progress.stepped(faces, dict(zip(faces, ranks, strict=True)))
 
-    return ATTACKS[method](
+    return ATTACKS[task.protector.options.method](
         scores_of(chain, clean, run.goals, rows, task.timing, profile.safety),
         clean[rows],
         torch.zeros_like(rows),  # the true identity is a gallery's first column
-        objective=RankingObjective(
-            targets_on_views(run.goals, chain, rows),
-            margin,
-            ceiling=0.0 if profile.unmatched else None,
-            exact=False if exact is None else exact,
-        ),
-        criterion=stop_of(run.groups[rows], margin / 2, profile, exact),
-        steps=profile.steps,
+        objective=RankingObjective(targets_on_views(run.goals, chain, rows), margin, exact=exact),
+        criterion=stop_of(run.groups[rows], margin / 2, exact),
+        steps=profile.steps[round_],
         start=run.faces[rows],
-        limit=profile.limit_in(round_),
+        visibility=run.visibility.of(rows),
+        limit=profile.limit,
         on_step=on_step,
     )
 
 
-def _attack_features(run: _Run, rows: Tensor, round_: int, priority: Collection[int]) -> Attacked:
-    task, settings = run.task, run.task.profile.feature_level
-    if settings is None:
-        raise RuntimeError("the profile has no feature-level rounds")
+def _attack_features(run: _Run, rows: Tensor, profile: Profile, steps: int) -> Attacked:
+    task, priority = run.task, run.priorities[int(rows[0])]
     landmarks = [task.found[row].face.landmarks for row in rows.tolist()]
+    if profile.budget is None:
+        raise RuntimeError("the profile does not say how much may be seen")
 
     def on_step(open_: Tensor, likenesses: Logits) -> None:  # of two networks on one view: no rank can be told
         task.progress.stepped(rows[open_].tolist(), {})
 
-    return feature_level(stride=settings.stride, chroma=settings.chroma)(
+    return feature_level(budget=profile.budget)(
         likeness_on_random_views(
             run.chain, run.clean, run.likeness_goals, rows, landmarks, run.rng, task.timing, priority
         ),
@@ -203,9 +219,10 @@ def _attack_features(run: _Run, rows: Tensor, round_: int, priority: Collection[
         torch.zeros_like(rows),
         objective=likeness,
         criterion=None,
-        steps=settings.steps[round_],
+        steps=steps,
         start=run.faces[rows],
-        limit=task.profile.limit_in(round_),
+        visibility=run.visibility.of(rows),
+        limit=profile.limit,
         on_step=on_step,
     )
 
@@ -220,10 +237,10 @@ def _save_and_verify(run: _Run) -> tuple[Attempt, Photo]:
     return Attempt(data, tuple(checks), evaluations, tuple(run.attacks), run.clean, noise), saved
 
 
-def _failed(task: PhotoTask, checks: Sequence[FaceCheck], *, strict: bool) -> list[list[Observation]]:
+def _failed(task: PhotoTask, checks: Sequence[FaceCheck]) -> list[list[Observation]]:
     """Of each face the observations that do not hold."""
     return [
-        [seen for seen in check.observations if not holds(seen, k, task.profile, strict)]
+        [seen for seen in check.observations if not holds(seen, k, task.profile)]
         for check, k in zip(checks, task.ks, strict=True)
     ]
 

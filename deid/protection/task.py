@@ -1,16 +1,17 @@
 """One photo's work: everything that its rounds, its verification and its fallback share."""
 
+import zlib
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
 from torch import Tensor
 
+from deid.anonymity.groups import secret_rng, seeded_rng
 from deid.faces.chain import FaceChain
 from deid.faces.orientation import LOOKS_UPRIGHT, upright_scores
 from deid.faces.paste import paste
 from deid.images.photo import Photo, decode_photo, encode_photo
-from deid.methods import is_obfuscation
 from deid.protection.enrollment import FoundFace, enrollments_by_surrogate
 from deid.protection.profiles import PROFILES, Profile
 from deid.protection.progress import Progress, Watcher, nobody_watches
@@ -29,6 +30,8 @@ class PhotoTask:
     found: the chosen faces.
     ks: the rank group of each.
     upright: whether each looks like a face the right way up, as it is aligned.
+    places: where in the first surrogate's list each face is to stand, as a share of it in [0, 1], drawn in secret;
+        who asks for exactly k does not look at them.
     enrollments: for each surrogate those of each face, its own one last.
     profile: the one asked for, with the limit asked for.
     file_format: of the output, as Pillow names it.
@@ -41,6 +44,7 @@ class PhotoTask:
     found: tuple[FoundFace, ...]
     ks: tuple[int, ...]
     upright: tuple[bool, ...]
+    places: tuple[float, ...]
     enrollments: Sequence[Sequence[list[Enrollment]]]
     profile: Profile
     file_format: str
@@ -55,10 +59,10 @@ class PhotoTask:
 
     def of_photo(self, photo: Photo) -> "PhotoTask":
         """The same work on another version of the photo; who is in it stays as the clean photo says."""
-        return replace(self, photo=photo, chain=_chain_of(photo, self.found, self.surrogates, self.chain.channels))
+        return replace(self, photo=photo, chain=_chain_of(photo, self.found, self.surrogates))
 
     def paste_into(self, pixels: np.ndarray, noise: Tensor, rows: Sequence[int]) -> np.ndarray:
-        """Lay the perturbations (N, C, S, S) of these faces on a photo's pixels, in place; the pixels."""
+        """Lay the perturbations (N, 1, S, S) of these faces on a photo's pixels, in place; the pixels."""
         for row in rows:
             paste(pixels, noise[row], self.chain.transforms[row], self.chain.patches[row].region)
         return pixels
@@ -86,33 +90,35 @@ def task_of(
 ) -> PhotoTask:
     """ks: of each face; an obfuscation has none."""
     profile, surrogates = profile_of(protector.options), protector.surrogates
-    # Of an obfuscation the chain only serves to compare faces, as is done in luma for one network.
-    channels = 1 if is_obfuscation(protector.options.method) else profile.channels
     landmarks = [f.face.landmarks for f in found]
     return PhotoTask(
         photo=photo,
         found=tuple(found),
         ks=tuple(ks),
         upright=tuple(score >= LOOKS_UPRIGHT for score in upright_scores(photo.pixels, landmarks)),
+        places=_drawn_places(photo, len(found), protector),
         enrollments=enrollments_by_surrogate(photo, found, surrogates),
         profile=profile,
         file_format=file_format,
         protector=protector,
-        chain=_chain_of(photo, found, surrogates, channels),
+        chain=_chain_of(photo, found, surrogates),
         timing=Timing(),
         progress=Progress(len(found), watcher),
     )
 
 
 def profile_of(options: Options) -> Profile:
-    profile, limit = PROFILES[options.profile], options.max_visibility
-    return profile if limit is None else replace(profile, limit=limit, widening=0.0)
+    return PROFILES[options.profile].with_strength(options.strength)
 
 
-def _chain_of(photo: Photo, found: Sequence[FoundFace], surrogates: Sequence[Surrogate], channels: int) -> FaceChain:
+def _drawn_places(photo: Photo, count: int, protector: Protector) -> tuple[float, ...]:
+    """Evenly from behind the first K of the list to its end: no place tells more of who stands there than another."""
+    options = protector.options
+    rng = secret_rng() if options.seed is None else seeded_rng(zlib.crc32(photo.pixels.tobytes()) ^ options.seed)
+    return tuple(rng.uniform(options.k_level / len(protector.gallery), 1) for _ in range(count))
+
+
+def _chain_of(photo: Photo, found: Sequence[FoundFace], surrogates: Sequence[Surrogate]) -> FaceChain:
     landmarks = [f.face.landmarks for f in found]
     first, *others = [surrogate.recognizer.template for surrogate in surrogates]
-    device = surrogates[0].recognizer.device
-    return FaceChain(
-        [photo.pixels] * len(found), landmarks, first, device, others=others, channels=max(channels, first.channels)
-    )
+    return FaceChain([photo.pixels] * len(found), landmarks, first, surrogates[0].recognizer.device, others=others)

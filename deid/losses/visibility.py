@@ -1,0 +1,126 @@
+"""What is seen of a change of a face, pixel by pixel: how an attack changes most for what is seen.
+
+- *Masking.* Structure hides changes as fine as itself (Legge and Foley, JOSA 70, 1980). In a window of variance σ² a
+  small fine change δ lowers SSIM by about δ² / (2σ² + C) (Wang, Bovik, Sheikh, Simoncelli, IEEE TIP 13, 2004). σ is the
+  least of the windows around a pixel: an edge hides nothing on the smooth skin beside it, where lines would be seen.
+- *Contrast sensitivity.* Slow changes are seen far less than fine ones (Campbell and Robson, J. Physiol. 197, 1968); a
+  slow change of brightness reads as light. So smooth skin takes slow changes only.
+- *What a face is read by.* Eyes, mouth and nostrils are looked at first (Yarbus, Eye Movements and Vision, 1967): they
+  change less. Hair and background do not change at all.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+from torch.nn import functional as F
+
+WINDOW = 7
+# SSIM's constant for the variance, for images in [0, 1].
+FLOOR = 0.03**2
+LEVELS, FULL_CONTRAST = 8 / 255, 0.08
+STRUCTURE = 0.12  # contrast from which on a fine change is hidden in full
+SLOW = 4.0  # deviation of the Gaussian that makes changes slow, in pixels of a 128-pixel face
+SLOW_SHARE = 1.0  # of the slow changes, beside the fine ones
+
+# Ellipses around places of a face: half axes and soft edge, in units of the distance from eyes to mouth.
+OVAL, OVAL_EDGE = (0.91, 1.23), 0.25
+EYE, MOUTH_HEIGHT, MOUTH_ROOM, NOSE = (0.27, 0.17), 0.21, 0.1, (0.2, 0.15)
+FEATURE_EDGE = 0.6
+
+
+@dataclass(frozen=True, eq=False)
+class Visibility:
+    """Of N faces, each map (N, 1, S, S).
+
+    room: in [0, 1], how far a place of the face may change at all.
+    fine: how much a fine change is hidden.
+    limit: of a pixel's change, 8 gray levels × (0.9 + σ / 0.08) where there is room.
+    """
+
+    room: Tensor
+    fine: Tensor
+    limit: Tensor
+
+    def least_seen(self, gradients: Tensor, rows: Tensor) -> Tensor:
+        """The changes of faces `rows` that follow gradients (n, 1, S, S) farthest for what is seen of them; any length.
+
+        A symmetric, positive semidefinite operator: steepest descent where lengths are measured by what is seen.
+        """
+        room, fine = self.room[rows], self.fine[rows]
+        inside = room * gradients
+        slow = blurred(blurred(inside, self._deviation), self._deviation)
+        return room * (_unit(fine * inside) + SLOW_SHARE * _unit(slow))
+
+    def of(self, rows: Tensor) -> "Visibility":
+        return Visibility(self.room[rows], self.fine[rows], self.limit[rows])
+
+    @property
+    def _deviation(self) -> float:
+        return SLOW * self.room.shape[-1] / 128
+
+
+@torch.no_grad()
+def visibility_of(faces: Tensor, landmarks: Sequence[Tensor], *, features: float) -> Visibility:
+    """Of aligned faces (N, C, S, S) in [0, 1].
+
+    landmarks: (5, 2) of each, in its pixels: eyes, nose, corners of the mouth.
+    features: in [0, 1], how far eyes, mouth and nostrils may change, in units of what skin may.
+    """
+    contrast = least_contrast(faces)
+    size = faces.shape[-1]
+    room = torch.stack([_room(points.to(faces), size, features) for points in landmarks])[:, None]
+    structure = (contrast / STRUCTURE).clamp(max=1)
+    hidden = (2 * contrast.square() + FLOOR).sqrt()
+    limit = LEVELS * (0.9 + contrast / FULL_CONTRAST) * room
+    return Visibility(room, structure.square() * hidden / hidden.mean((1, 2, 3), keepdim=True), limit)
+
+
+@torch.no_grad()
+def least_contrast(faces: Tensor) -> Tensor:
+    """The least standard deviation among the windows around each pixel of faces (N, C, H, W): (N, 1, H, W)."""
+    variance = (_mean(faces.square()) - _mean(faces).square()).mean(1, keepdim=True).clamp(min=0)
+    return -F.max_pool2d(_mirrored(-variance.sqrt()), WINDOW, 1)
+
+
+def blurred(maps: Tensor, deviation: float) -> Tensor:
+    """Maps (N, C, H, W) through a Gaussian of this many pixels, mirrored at their edges."""
+    reach = int(3 * deviation + 0.5)
+    kernel = torch.exp(-0.5 * (torch.arange(-reach, reach + 1).to(maps) / deviation).square())
+    kernel = (kernel / kernel.sum()).expand(maps.shape[1], 1, 1, -1)
+    maps = F.pad(maps, (reach,) * 4, mode="reflect")
+    maps = F.conv2d(maps, kernel, groups=maps.shape[1])
+    return F.conv2d(maps, kernel.transpose(2, 3), groups=maps.shape[1])
+
+
+def _room(landmarks: Tensor, size: int, features: float) -> Tensor:
+    """(S, S): 1 in the face's oval, less at eyes, mouth and nostrils, 0 outside."""
+    left_eye, right_eye, nose, left_mouth, right_mouth = landmarks
+    eyes, mouth = (left_eye + right_eye) / 2, (left_mouth + right_mouth) / 2
+    unit = (mouth - eyes).norm().clamp(min=1)
+    width = (right_mouth - left_mouth).norm() / (2 * unit) + MOUTH_ROOM
+    places = ((left_eye, EYE), (right_eye, EYE), (mouth, (float(width), MOUTH_HEIGHT)), (nose, NOSE))
+    kept = torch.stack([_ellipse(at, unit, axes, FEATURE_EDGE, size) for at, axes in places]).amax(0)
+    return _ellipse((eyes + mouth) / 2, unit, OVAL, OVAL_EDGE, size) * (1 - (1 - features) * kept)
+
+
+def _ellipse(center: Tensor, unit: Tensor, axes: tuple[float, float], edge: float, size: int) -> Tensor:
+    """(S, S): 1 inside, 0 outside; the edge is soft over this share of the axes."""
+    y, x = torch.meshgrid(*(torch.arange(size).to(center),) * 2, indexing="ij")
+    distance = ((x - center[0]) / (axes[0] * unit)).hypot((y - center[1]) / (axes[1] * unit))
+    return ((1 - distance) / edge + 0.5).clamp(0, 1)
+
+
+def _unit(maps: Tensor) -> Tensor:
+    """Each of the maps (N, C, H, W) at a root mean square of 1."""
+    return maps / maps.square().mean((1, 2, 3), keepdim=True).sqrt().clamp(min=1e-12)
+
+
+def _mean(maps: Tensor) -> Tensor:
+    """Over the window around each pixel."""
+    return F.avg_pool2d(_mirrored(maps), WINDOW, 1)
+
+
+def _mirrored(maps: Tensor) -> Tensor:
+    return F.pad(maps, (WINDOW // 2,) * 4, mode="reflect")
