@@ -10,7 +10,7 @@
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
 from torch import Tensor
@@ -22,7 +22,6 @@ FLOOR = 0.03**2
 LEVELS, FULL_CONTRAST = 8 / 255, 0.08
 STRUCTURE = 0.12  # contrast from which on a fine change is hidden in full
 SLOW = 4.0  # deviation of the Gaussian that makes changes slow, in pixels of a 128-pixel face
-SLOW_SHARE = 1.0  # of the slow changes, beside the fine ones
 
 # Ellipses around places of a face: half axes and soft edge, in units of the distance from eyes to mouth.
 OVAL, OVAL_EDGE = (0.91, 1.23), 0.25
@@ -37,11 +36,13 @@ class Visibility:
     room: in [0, 1], how far a place of the face may change at all.
     fine: how much a fine change is hidden.
     limit: of a pixel's change, 8 gray levels × (0.9 + σ / 0.08) where there is room.
+    slow: how much there is of slow changes, in units of the fine ones.
     """
 
     room: Tensor
     fine: Tensor
     limit: Tensor
+    slow: float
 
     def least_seen(self, gradients: Tensor, rows: Tensor) -> Tensor:
         """The changes of faces `rows` that follow gradients (n, 1, S, S) farthest for what is seen of them; any length.
@@ -50,31 +51,31 @@ class Visibility:
         """
         room, fine = self.room[rows], self.fine[rows]
         inside = room * gradients
-        slow = blurred(blurred(inside, self._deviation), self._deviation)
-        return room * (_unit(fine * inside) + SLOW_SHARE * _unit(slow))
+        fine_change = room * fine * inside
+        if not self.slow:
+            return fine_change
+        deviation = SLOW * room.shape[-1] / 128
+        slow_change = room * blurred(blurred(inside, deviation), deviation)
+        return _unit(fine_change) + self.slow * _unit(slow_change)
 
     def of(self, rows: Tensor) -> "Visibility":
-        return Visibility(self.room[rows], self.fine[rows], self.limit[rows])
-
-    @property
-    def _deviation(self) -> float:
-        return SLOW * self.room.shape[-1] / 128
+        return replace(self, room=self.room[rows], fine=self.fine[rows], limit=self.limit[rows])
 
 
 @torch.no_grad()
-def visibility_of(faces: Tensor, landmarks: Sequence[Tensor], *, features: float) -> Visibility:
+def visibility_of(faces: Tensor, landmarks: Sequence[Tensor], *, features: float, slow: float) -> Visibility:
     """Of aligned faces (N, C, S, S) in [0, 1].
 
     landmarks: (5, 2) of each, in its pixels: eyes, nose, corners of the mouth.
     features: in [0, 1], how far eyes, mouth and nostrils may change, in units of what skin may.
+    slow: see `Visibility`; with slow changes the fine ones keep off smooth skin.
     """
     contrast = least_contrast(faces)
     size = faces.shape[-1]
     room = torch.stack([_room(points.to(faces), size, features) for points in landmarks])[:, None]
-    structure = (contrast / STRUCTURE).clamp(max=1)
     hidden = (2 * contrast.square() + FLOOR).sqrt()
-    limit = LEVELS * (0.9 + contrast / FULL_CONTRAST) * room
-    return Visibility(room, structure.square() * hidden / hidden.mean((1, 2, 3), keepdim=True), limit)
+    fine = hidden * (contrast / STRUCTURE).clamp(max=1).square() if slow else hidden
+    return Visibility(room, fine, LEVELS * (0.9 + contrast / FULL_CONTRAST) * room, slow)
 
 
 @torch.no_grad()

@@ -18,7 +18,7 @@ class Profile:
     unmatched: whether a one-to-one comparison with the clean photo must fail as well, at FAR 1e-2.
     safety: by so much more an attack is to hold where other programs see the face, which moves with every save.
     further_surrogates: by name, for which all of this must hold as well.
-    features: see `visibility_of`.
+    features, slow: see `visibility_of`.
     limit: of every pixel's change in the first round, in units of `Visibility.limit`; None: none.
     budget: by how much SSIM may fall in the first round, where that decides how much is seen; None: an attack on ranks,
         which takes what it needs.
@@ -34,6 +34,7 @@ class Profile:
     safety: float = 0.3
     further_surrogates: tuple[str, ...] = ()
     features: float = 1.0
+    slow: float = 0.0
     limit: float | None = None
     budget: float | None = None
     widening: float = 0.0
@@ -69,6 +70,7 @@ PROFILES = {
         unmatched=True,
         further_surrogates=("dlib-resnet", "mobilenet-vggface2", "mobilefacenet-arcface"),
         features=0.5,
+        slow=1.0,
         limit=2.5,
         budget=0.045,
         widening=0.25,

@@ -123,7 +123,7 @@ def _begin(task: PhotoTask) -> _Run:
         chain=chain,
         clean=clean,
         faces=clean.clone(),
-        visibility=visibility_of(clean, landmarks, features=task.profile.features),
+        visibility=visibility_of(clean, landmarks, features=task.profile.features, slow=task.profile.slow),
         groups=groups,
         evaluations=torch.zeros(len(clean), dtype=torch.int64, device=clean.device),
         attacks=[()] * len(clean),
