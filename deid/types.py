@@ -29,6 +29,7 @@ class Options:
         right, down or left.
     sure: the detector's score, in [0, 1], from which on something is a face and not only a possible one.
     people: a folder with a folder of photos for each known person.
+    mine: a folder of other photos of the person to protect.
     seed: makes the draw of k repeatable; it is secret without.
     quality: of a JPEG, WebP or HEIC output, 1 to 100.
     keep_metadata: camera, dates and exposure.
@@ -48,6 +49,7 @@ class Options:
     boxes: tuple[str, ...] = ()
     sure: float = 0.5
     people: Path | None = None
+    mine: Path | None = None
     seed: int | None = None
     quality: int = 95
     keep_metadata: bool = False

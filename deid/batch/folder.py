@@ -109,6 +109,7 @@ def _configuration(source: Path, options: Options, protector: Protector) -> dict
         "recognizer": f"{protector.recognizer.name} {protector.recognizer.sha256[:16]}",
         "further surrogates": {recognizer.name: recognizer.sha256[:16] for recognizer in further} or None,
         "people": quote(os.fsencode(options.people.resolve())) if options.people else None,
+        "other photos of the person": protector.own_photos.sha256,
         "faces": options.faces,
         "faces left out": options.excluded or None,
         "sure": options.sure,

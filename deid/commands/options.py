@@ -65,6 +65,10 @@ PROTECTION: dict[str, Any] = {
         float | None, typer.Option(metavar="X", help="Of blur (4 by default) or pixelate (10), in 128ths of a face.")
     ],
     "people": Annotated[Path | None, typer.Option(metavar="DIR", help="Known people, a folder of photos each.")],
+    "mine": Annotated[
+        Path | None,
+        typer.Option(metavar="DIR", help="Other photos of you, as others may know you: hide from them, too."),
+    ],
     "seed": Annotated[int | None, typer.Option(metavar="N", help="Repeatable draw; secret without.")],
     "overwrite": Overwrite,
     "keep_metadata": Annotated[

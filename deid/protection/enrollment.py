@@ -12,6 +12,7 @@ from deid.errors import ImageError, UsageError
 from deid.faces.detect import SURE, detect, detect_again
 from deid.faces.face import Face
 from deid.images.photo import Photo, as_seen, read_photo
+from deid.protection.own_photos import OwnPhotos
 from deid.protection.surrogates import Surrogate
 from deid.recognizers.gallery import Enrollment, Gallery, match_person
 from deid.recognizers.recognizer import Recognizer, embed_faces
@@ -68,11 +69,12 @@ def enrollments_of(found: FoundFace, gallery: Gallery) -> list[Enrollment]:
 
 
 def enrollments_by_surrogate(
-    photo: Photo, found: Sequence[FoundFace], surrogates: Sequence[Surrogate]
+    photo: Photo, found: Sequence[FoundFace], surrogates: Sequence[Surrogate], own_photos: OwnPhotos
 ) -> list[list[list[Enrollment]]]:
     """For each surrogate the enrollments of each face, its own one last. Only the first knows people.
 
-    A face of a transparent photo is enrolled as it is found and looks on each background, too.
+    A face that is like those of `own_photos` is enrolled as their mean, too. A face of a transparent photo is enrolled as
+    it is found and looks on each background, too.
     """
     first, *others = surrogates
     landmarks = [f.face.landmarks for f in found]
@@ -81,6 +83,10 @@ def enrollments_by_surrogate(
         for other in others
     ]
     enrollments = [[enrollments_of(f, first.gallery) for f in found], *own]
+    for of_surrogates in zip(*enrollments, strict=True):  # of one face
+        if own_photos.are_of([of_face[-1].prototype for of_face in of_surrogates]):
+            for of_face, mine in zip(of_surrogates, own_photos.enrollments(), strict=True):
+                of_face.insert(-1, replace(mine, excluded=of_face[-1].excluded))
     faces, device = [f.face for f in found], str(first.recognizer.device)
     for pixels in (pixels for background, pixels in as_seen(photo).items() if background):
         again = detect_again(pixels, faces, device=device)

@@ -29,7 +29,7 @@ class LikenessGoal:
     """What one surrogate is to find faces unlike, and like: unit vectors around its strangers' mean.
 
     center: (D,), that mean. An uncentered cosine says little where all embeddings lie on one side, as dlib's do.
-    clean: (N, D), of the clean faces.
+    clean: (N, D), of the clean faces, with other photos of the person where there are any.
     stranger: (N, D), to drift to: of every photo another one, which keeps two photos of a person from becoming alike in
         a new way. It is one of the least like the face, so the way to it is the way from the face.
     enrollments: of each face.
@@ -66,10 +66,11 @@ def likeness_goal(
     """enrollments: of each face, its own one last. rng: draws the strangers. The rest is as in `LikenessGoal`."""
     decoys = surrogate.recognizer.decoys
     center = decoys.mean(0)
-    own = torch.stack([of_face[-1].prototype for of_face in enrollments])
-    clean, strangers = F.normalize(own - center), F.normalize(decoys - center)
+    # A person's other photos weigh as much as this one: what is to go is what they have in common.
+    known = [F.normalize(torch.stack([e.prototype for e in of_face]) - center).mean(0) for of_face in enrollments]
+    clean, strangers = F.normalize(torch.stack(known)), F.normalize(decoys - center)
     least_alike = (clean @ strangers.T).topk(STRANGERS, largest=False).indices
-    drawn = torch.from_numpy(rng.integers(STRANGERS, size=len(own))).to(decoys.device)
+    drawn = torch.from_numpy(rng.integers(STRANGERS, size=len(known))).to(decoys.device)
     stranger = strangers[least_alike.gather(1, drawn[:, None])[:, 0]]
     return LikenessGoal(surrogate, center, clean, stranger, enrollments, places.to(decoys.device), exactly)
 

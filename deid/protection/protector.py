@@ -1,13 +1,14 @@
 """What a run needs, loaded once: the options, and the recognizers with their galleries."""
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from importlib.metadata import version
 
 from deid.errors import UsageError
 from deid.images.photo import Photo
 from deid.protection.enrollment import FoundFaces, enroll_people, find_faces
 from deid.protection.options import check_options
+from deid.protection.own_photos import OwnPhotos, read_own_photos
 from deid.protection.profiles import PROFILES
 from deid.protection.surrogates import Surrogate
 from deid.recognizers.checkpoints import load_recognizer
@@ -26,11 +27,13 @@ class Protector:
 
     device: where networks run, cpu or cuda.
     surrogates: what attacks work against; the first is the one whose ranks are reported, and knows the people.
+    own_photos: other photos of the person to protect, if the options name any.
     """
 
     options: Options
     device: str
     surrogates: tuple[Surrogate, ...]
+    own_photos: OwnPhotos = field(default_factory=OwnPhotos)
 
     @property
     def recognizer(self) -> Recognizer:
@@ -67,6 +70,7 @@ def load_protector(
             Surrogate(recognizer, build_gallery(recognizer.decoys, people)),
             *(Surrogate(other, Gallery(other.decoys)) for other in others),
         ),
+        read_own_photos(options.mine, [recognizer, *others], device) if options.mine else OwnPhotos(),
     )
 
 

@@ -97,7 +97,7 @@ def task_of(
         ks=tuple(ks),
         upright=tuple(score >= LOOKS_UPRIGHT for score in upright_scores(photo.pixels, landmarks)),
         places=_drawn_places(photo, len(found), protector),
-        enrollments=enrollments_by_surrogate(photo, found, surrogates),
+        enrollments=enrollments_by_surrogate(photo, found, surrogates, protector.own_photos),
         profile=profile,
         file_format=file_format,
         protector=protector,
