@@ -73,8 +73,8 @@ def enrollments_by_surrogate(
 ) -> list[list[list[Enrollment]]]:
     """For each surrogate the enrollments of each face, its own one last. Only the first knows people.
 
-    A face that is like those of `own_photos` is enrolled as their mean, too. A face of a transparent photo is enrolled as
-    it is found and looks on each background, too.
+    A face that is like those of `own_photos` is enrolled as their mean, too. A face of a transparent photo is enrolled
+    as it is found and looks on each background, too.
     """
     first, *others = surrogates
     landmarks = [f.face.landmarks for f in found]
