@@ -49,12 +49,6 @@ def holds(seen: Observation, k: int, profile: Profile) -> bool:
     return seen.worst_rank > 1
 
 
-def recognizing(seen: Observation, k: int) -> list[int]:
-    """Which surrogates, by their places, rank a face before k or match it one to one."""
-    of_each = zip(seen.ranks, seen.matching, strict=True)
-    return [at for at, (ranks, matches) in enumerate(of_each) if matches or min(ranks) < k]
-
-
 def stop_of(groups: Tensor, margin: float, exact: Tensor | None) -> Criterion:
     """Where an attack on ranks may stop, on every view of a face.
 

@@ -1,6 +1,6 @@
 """What a feature-level attack follows: perturbed faces → how like the clean ones surrogates find them."""
 
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -17,6 +17,7 @@ from deid.protection.timing import Timing
 from deid.recognizers.gallery import Enrollment
 
 SURROGATES_A_STEP = 2
+UNKNOWN = 4.0  # how much the attack is needed where nobody was asked yet, in units of `Surrogate.scores`
 HANDLED_SHARE = 0.75  # of the random views
 REHEARSED = (JPEG_75, HALF_SIZE, HALF_SIZE_JPEG_75)
 TOWARD_STRANGER = 0.5
@@ -45,11 +46,13 @@ class LikenessGoal:
     places: Tensor
     exactly: bool
 
-    def pull(self, embeddings: Tensor, rows: Tensor) -> Tensor:
-        """Which way faces `rows` with these embeddings (n, D) still have to go: 1 down the list, -1 up, 0 neither."""
-        own = [self.enrollments[row][-1] for row in rows.tolist()]
-        logits = self.surrogate.gallery.logits(embeddings, own)
-        place = (logits[:, 1:] > logits[:, :1]).float().mean(1)
+    def scores(self, embeddings: Tensor, rows: Tensor) -> Tensor:
+        """`Surrogate.scores` (n, 1 + M) of faces `rows` with these embeddings (n, D), under their own enrollment."""
+        return self.surrogate.scores(embeddings, [self.enrollments[row][-1] for row in rows.tolist()])
+
+    def pull(self, scores: Tensor, rows: Tensor) -> Tensor:
+        """Which way faces `rows` with these scores (n, 1 + M) still have to go: 1 down the list, -1 up, 0 neither."""
+        place = (scores[:, 1:] > scores[:, :1]).float().mean(1)
         goal = self.places[rows]
         back = (place > goal + AT_GOAL).float() if self.exactly else 0.0
         return (place < goal - AT_GOAL).float() - back
@@ -83,20 +86,19 @@ def likeness_on_random_views(
     landmarks: Sequence[np.ndarray],
     rng: np.random.Generator,
     timing: Timing,
-    priority: Collection[int] = (),
 ) -> Callable[[Tensor, Tensor], tuple[Tensor, ...]]:
     """logits_fn for the chosen rows of the chain: of two surrogates the cosine to the clean face, less half of that to
     a stranger; 0 where the face is at its goal, and with its sign changed where it is beyond.
 
-    A view and the two are drawn at every call, so that many steps see many of both at the cost of few; half of the
-    views are mirrored.
+    A view and the two are drawn at every call, so that many steps see many of both at the cost of few, a surrogate the
+    likelier the more alike it found the faces last; half of the views are mirrored.
 
     clean: (N, 1, S, S), of every row of the chain.
     goals: of each surrogate, for every row of the chain.
     chosen: (n,), rows of the chain.
     landmarks: (5, 2) of the chosen rows.
-    priority: surrogates, by their places, that are drawn before others.
     """
+    alike_last = [UNKNOWN] * len(goals)
 
     def logits_fn(faces: Tensor, rows: Tensor) -> tuple[Tensor, ...]:
         of_chain = chosen[rows]
@@ -107,15 +109,17 @@ def likeness_on_random_views(
             ]
             aligned, _ = chain.faces_of_all(faces - clean[of_chain], of_chain, drawn)
         passes, likenesses = Passes(timing), []
-        order = rng.permutation(len(goals)).tolist()
-        for at in sorted(order, key=lambda at: at not in priority)[:SURROGATES_A_STEP]:
+        drawn_by = [last + rng.gumbel() for last in alike_last]
+        for at in sorted(range(len(goals)), key=lambda at: -drawn_by[at])[:SURROGATES_A_STEP]:
             goal, views = goals[at], aligned[at]
             mirrored = torch.from_numpy(rng.random(len(views)) < 0.5).to(views.device)
             views = views.flip(3).where(mirrored[:, None, None, None], views)
             embeddings = passes.embed(goal.surrogate, views)
             away = (goal.clean - TOWARD_STRANGER * goal.stranger)[of_chain]
             alike = (F.normalize(embeddings - goal.center) * away).sum(1)
-            likenesses.append(alike * goal.pull(embeddings.detach(), of_chain))
+            scores = goal.scores(embeddings.detach(), of_chain)
+            alike_last[at] = float(scores[:, 0].mean())
+            likenesses.append(alike * goal.pull(scores, of_chain))
         return tuple(likenesses)
 
     return logits_fn

@@ -23,7 +23,7 @@ from deid.faces.looks import extremes, looks_at
 from deid.images.photo import Photo
 from deid.losses.visibility import Visibility, visibility_of
 from deid.protection.attempt import Attempt, score
-from deid.protection.criteria import holds, recognizing, stop_of
+from deid.protection.criteria import holds, stop_of
 from deid.protection.likeness_objective import LikenessGoal, likeness_goal, likeness_on_random_views
 from deid.protection.profiles import Profile
 from deid.protection.rank_objective import (
@@ -50,9 +50,9 @@ def run_rounds(task: PhotoTask, rows: Sequence[int] | None = None) -> Attempt:
     best, unseen, open_rows = None, None, list(rows)  # unseen: the best one's file where only cheap checks were made
     for round_ in range(task.profile.rounds):
         task.progress.begin_round()
-        for batch in batches(open_rows, run.priorities):
+        for at in range(0, len(open_rows), BATCH):
             with task.timing.timed("attack"):
-                _attack(run, batch, round_)
+                _attack(run, open_rows[at : at + BATCH], round_)
         attempt, saved = _save_and_verify(run)
         failed = _failed(task, attempt.checks)
         is_seen = not any(failed[row] for row in rows)
@@ -64,11 +64,8 @@ def run_rounds(task: PhotoTask, rows: Sequence[int] | None = None) -> Attempt:
         open_rows = [row for row in rows if failed[row]]
         if not open_rows:
             return attempt
-        for row in open_rows:
-            if task.profile.exact:
-                _remember(run, row, failed[row])
-            else:
-                run.priorities[row] |= {at for seen in failed[row] for at in recognizing(seen, task.ks[row])}
+        for row in open_rows if task.profile.exact else ():  # otherwise every view is drawn anew
+            _remember(run, row, failed[row])
     if best is None:
         raise RuntimeError("no round was run")
     if unseen is not None:
@@ -88,7 +85,6 @@ class _Run:
     attacks: the names of those that perturbed each face.
     goals, likeness_goals: of each surrogate; the former where ranks are to be exact, the latter where they are not.
     rng: draws views and strangers. It is the photo's: two photos of a person draw others.
-    priorities: of each face the surrogates, by their places, that still recognize it.
     """
 
     task: PhotoTask
@@ -102,7 +98,6 @@ class _Run:
     goals: Sequence[RankingGoal]
     likeness_goals: Sequence[LikenessGoal]
     rng: np.random.Generator
-    priorities: list[frozenset[int]]
 
 
 def _begin(task: PhotoTask) -> _Run:
@@ -130,7 +125,6 @@ def _begin(task: PhotoTask) -> _Run:
         goals=goals,
         likeness_goals=likeness_goals,
         rng=rng,
-        priorities=[frozenset()] * len(clean),
     )
 
 
@@ -154,14 +148,6 @@ def _likeness_goals(task: PhotoTask, rng: np.random.Generator) -> list[LikenessG
         likeness_goal(surrogate, enrollments, rng, (1 + first) / 2 if at else first, exactly=not at)
         for at, (surrogate, enrollments) in enumerate(zip(task.surrogates, task.enrollments, strict=True))
     ]
-
-
-def batches(rows: Sequence[int], priorities: Sequence[frozenset[int]]) -> list[list[int]]:
-    """The faces to attack together: those with the same surrogates to press first, at most BATCH of them."""
-    alike: dict[frozenset[int], list[int]] = {}
-    for row in rows:
-        alike.setdefault(priorities[row], []).append(row)
-    return [group[i : i + BATCH] for group in alike.values() for i in range(0, len(group), BATCH)]
 
 
 def _attack(run: _Run, batch: Sequence[int], round_: int) -> None:
@@ -203,7 +189,7 @@ def _attack_ranks(run: _Run, rows: Tensor, profile: Profile, round_: int) -> Att
 
 
 def _attack_features(run: _Run, rows: Tensor, profile: Profile, steps: int) -> Attacked:
-    task, priority = run.task, run.priorities[int(rows[0])]
+    task = run.task
     landmarks = [task.found[row].face.landmarks for row in rows.tolist()]
     if profile.budget is None:
         raise RuntimeError("the profile does not say how much may be seen")
@@ -212,9 +198,7 @@ def _attack_features(run: _Run, rows: Tensor, profile: Profile, steps: int) -> A
         task.progress.stepped(rows[open_].tolist(), {})
 
     return feature_level(budget=profile.budget)(
-        likeness_on_random_views(
-            run.chain, run.clean, run.likeness_goals, rows, landmarks, run.rng, task.timing, priority
-        ),
+        likeness_on_random_views(run.chain, run.clean, run.likeness_goals, rows, landmarks, run.rng, task.timing),
         run.clean[rows],
         torch.zeros_like(rows),
         objective=likeness,
