@@ -38,9 +38,9 @@ def reproduce_transfer(
     ] = None,
     device: OnDevice = Device.auto,
 ) -> None:
-    """How far `transfer` carries, to other recognizers and through handling, beside blur and mosaic.
+    """How far the default carries, to other recognizers and through handling, beside blur and mosaic.
 
-    Further rows: paper, robust, other limits, and transfer without a network; a name that is none lists them all.
+    Further rows: paper, other strengths, and the default without a network; a name that is none lists them all.
     """
     from deid.experiments import transfer
 

@@ -12,6 +12,9 @@ from functools import cache, partial
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+from scipy.stats import kstest
+
 from deid.anonymity.intervals import Estimate, median_interval, proportion
 from deid.errors import UsageError, how_to_install
 from deid.experiments.kept import kept_arrays, kept_lines, profile_key
@@ -26,7 +29,7 @@ from deid.recognizers.kinship import class_of
 from deid.storage.atomic import write_atomically
 from deid.types import Options
 
-SURROGATES = (Options().recognizer, *PROFILES["transfer"].further_surrogates)
+SURROGATES = (Options().recognizer, *PROFILES["stranger"].further_surrogates)
 # Surrogates left out to see how far the others carry: each, and LightCNN-9's teachers together with it.
 LEFT_OUT = (
     *((name,) for name in SURROGATES),
@@ -35,16 +38,15 @@ LEFT_OUT = (
 )
 # The name of a row → what protects there.
 METHODS: dict[str, dict[str, Any]] = {
+    "stranger": {},
+    **{f"stranger, strength {strength:g}": {"strength": strength} for strength in (0.0, 0.25, 0.75, 1.0)},
+    **{f"stranger without {' and '.join(names)}": {"without": names} for names in LEFT_OUT},
     "paper": {"profile": "paper"},
-    "robust": {"profile": "robust"},
-    "transfer": {"profile": "transfer"},
-    **{f"transfer, limit {limit:g}": {"profile": "transfer", "max_visibility": limit} for limit in (1.1, 1.2, 1.4)},
-    **{f"transfer without {' and '.join(names)}": {"profile": "transfer", "without": names} for names in LEFT_OUT},
-    **{f"blur {s:g}": {"profile": "paper", "method": "blur", "strength": s} for s in (2.0, 4.0, 6.0)},
-    **{f"mosaic {s:g}": {"profile": "paper", "method": "pixelate", "strength": s} for s in (6.0, 10.0)},
+    **{f"blur {size:g}": {"profile": "paper", "method": "blur", "blur_size": size} for size in (2.0, 4.0, 6.0)},
+    **{f"mosaic {size:g}": {"profile": "paper", "method": "pixelate", "blur_size": size} for size in (6.0, 10.0)},
 }
-# Without a choice. 100 people take about an hour on two cores: 8 s each in a row of `transfer`, 3 s in the others.
-USUAL = ("transfer", "transfer, limit 1.2", *(name for name in METHODS if name.startswith(("blur", "mosaic"))))
+# Without a choice.
+USUAL = ("stranger", *(name for name in METHODS if name.startswith(("blur", "mosaic"))))
 GALLERY_SIZE = 1000  # people who are none of those measured, a photo each
 
 
@@ -122,7 +124,31 @@ def _figures(lines: Sequence[Transferred], thresholds: Mapping[str, float]) -> d
                for place, version in enumerate(SEARCHED)}
         for name in thresholds
     }  # fmt: skip
-    return {"n": len(lines), **medians, "matched": matched, "first": first}
+    return {
+        "n": len(lines),
+        "worst_ssim": min(line.ssim for line in lines),
+        "protected": vars(proportion(sum(line.protected for line in lines), len(lines))),
+        "at_once": vars(proportion(sum(line.protected and line.rounds == 1 for line in lines), len(lines))),
+        **medians,
+        "matched": matched,
+        "first": first,
+        "places": {name: _evenness([line.places[name] for line in lines]) for name in thresholds},
+    }
+
+
+def _evenness(places: Sequence[float]) -> dict[str, Any]:
+    """How evenly faces stand over a list: places in (0, 1], as shares of it.
+
+    p_even: of Kolmogorov's test against an even spread over the whole list.
+    """
+    ends = {
+        "first_percent": sum(place <= 0.01 for place in places),
+        "last_percent": sum(place > 0.99 for place in places),
+        "first_tenth": sum(place <= 0.1 for place in places),
+        "last_tenth": sum(place > 0.9 for place in places),
+    }
+    shares = {name: vars(proportion(count, len(places))) for name, count in ends.items()}
+    return {**shares, "median": float(np.median(places)), "p_even": float(kstest(places, "uniform").pvalue)}
 
 
 def _matched_clean(people: Iterable[Person], recognizer: str, threshold: float) -> Estimate:

@@ -3,6 +3,7 @@
 import tempfile
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import accumulate
 from pathlib import Path
 
 import numpy as np
@@ -13,8 +14,8 @@ from deid.faces.detect import detect_again, same_face
 from deid.faces.templates import MOBILEFACENET_TEMPLATE
 from deid.images.handlings import AS_PUBLISHED, HALF_SIZE, HALF_SIZE_JPEG_75, HANDLINGS, JPEG_75
 from deid.images.photo import decode_photo, read_photo
-from deid.losses.local_contrast import visible_limit
 from deid.protection.pipeline import process_photo
+from deid.protection.profiles import PROFILES
 from deid.protection.protector import Protector
 from deid.recognizers.recognizer import Recognizer
 
@@ -26,21 +27,24 @@ SEARCHED = ("protected", "clean")  # the order of `Transferred.ranks`
 class Transferred:
     """How far the protection of one photo's face carries to recognizers, and what it costs the eye.
 
+    protected: whether the photo passed its checks; rounds: of attack and check, until then.
     ssim, psnr: of the aligned face, psnr in dB.
     flip: mean of FLIP (Andersson et al., HPG 2020) over the aligned face.
-    over_limit: the 99.9th percentile of the aligned face's changes, in units of `visible_limit`.
     seconds: of the photo's protection.
     similarity: recognizer → handling → cosine between the handled face and the other photo's.
     ranks: recognizer → place of the other photo, from 1, in a search for the face as published, and for the clean one.
+    places: recognizer → where the very photo stands in a search for the face as published, as a share of the list.
     """
 
+    protected: bool
+    rounds: int
     ssim: float
     psnr: float
     flip: float
-    over_limit: float
     seconds: float
     similarity: Mapping[str, Mapping[str, float]]
     ranks: Mapping[str, Sequence[int]]
+    places: Mapping[str, float]
 
 
 def measure_transfer(
@@ -61,9 +65,10 @@ def measure_transfer(
     faces = [found.face for found in processed.found]
     result = processed.result.faces[faces.index(same_face(person.face, faces) or faces[0])]
     saved = decode_photo(processed.data).pixels
-    flip, over_limit = _visible_change(read_photo(person.photo).pixels, saved, person.face.landmarks)
+    flip = _flip(read_photo(person.photo).pixels, saved, person.face.landmarks)
     similarity: dict[str, dict[str, float]] = {recognizer.name: {} for recognizer in recognizers}
     ranks: dict[str, list[int]] = {}
+    places: dict[str, float] = {}
     for handling in HANDLED:
         pixels = HANDLINGS[handling](saved)
         face = detect_again(pixels, [person.face], device=protector.device)[0] or person.face
@@ -74,8 +79,23 @@ def measure_transfer(
             if handling == AS_PUBLISHED:
                 others = gallery()[recognizer.name]
                 ranks[recognizer.name] = [_rank(query, other_photo, others) for query in (embedding, clean)]
-    seconds = processed.result.seconds
-    return Transferred(result.ssim or 0.0, result.psnr or 0.0, flip, over_limit, seconds, similarity, ranks)
+                places[recognizer.name] = _rank(embedding, clean, others) / (len(others) + 1)
+    return Transferred(
+        protected=processed.result.outcome == "protected",
+        rounds=_rounds(result.gradient_evaluations, protector.options.profile),
+        ssim=result.ssim or 0.0,
+        psnr=result.psnr or 0.0,
+        flip=flip,
+        seconds=processed.result.seconds,
+        similarity=similarity,
+        ranks=ranks,
+        places=places,
+    )
+
+
+def _rounds(evaluations: int, profile: str) -> int:
+    """That so many gradient evaluations came from, where every round takes all of its steps."""
+    return sum(evaluations > done for done in (0, *accumulate(PROFILES[profile].steps)))
 
 
 def _rank(query: np.ndarray, enrolled: np.ndarray, others: np.ndarray) -> int:
@@ -83,12 +103,11 @@ def _rank(query: np.ndarray, enrolled: np.ndarray, others: np.ndarray) -> int:
     return 1 + int((others @ query > query @ enrolled).sum())
 
 
-def _visible_change(clean: np.ndarray, saved: np.ndarray, landmarks: np.ndarray) -> tuple[float, float]:
-    """FLIP's mean, and the 99.9th percentile of the change in units of `visible_limit`, of the aligned face."""
+def _flip(clean: np.ndarray, saved: np.ndarray, landmarks: np.ndarray) -> float:
+    """FLIP's mean over the aligned face."""
     import flip_evaluator
 
     before, after = (align_face(pixels, landmarks, MOBILEFACENET_TEMPLATE) for pixels in (clean, saved))
     pictures = [face.permute(1, 2, 0).contiguous().numpy() for face in (before, after)]
     _, flip, _ = flip_evaluator.evaluate(*pictures, "LDR", applyMagma=False)
-    change = (after - before).abs() / visible_limit(before[None])[0]
-    return float(flip), float(change.quantile(0.999))
+    return float(flip)

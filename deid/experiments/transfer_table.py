@@ -7,20 +7,20 @@ from typing import Any
 from deid.images.handlings import AS_PUBLISHED
 
 # Figures shown as medians, and their formats.
-MEDIANS = {"ssim": ".3f", "psnr": ".1f", "flip": ".3f", "over_limit": ".2f", "seconds": ".1f"}
+MEDIANS = {"ssim": ".3f", "psnr": ".1f", "flip": ".3f", "seconds": ".1f"}
 
 
 def as_table(document: Mapping[str, Any]) -> str:
     """Markdown: who is still matched at FAR 1e-2, with an interval; then after JPEG 75, half size, and both.
 
-    And a second table, who is still first in a search.
+    And who is still first in a search, and how evenly faces stand where the very photo is enrolled.
     """
     names = list(document["thresholds"])
     clean = [f"{100 * document['clean'][name]['value']:.0f} %" for name in names]
     lines = [
-        "| | N | SSIM | PSNR, dB | FLIP | change / limit | s | " + " | ".join(names) + " |",
-        "|" + "---|" * (7 + len(names)),
-        "| clean photo | | 1 | | 0 | 0 | | " + " | ".join(clean) + " |",
+        "| | N | protected; at once | SSIM, worst | SSIM | PSNR, dB | FLIP | s | " + " | ".join(names) + " |",
+        "|" + "---|" * (8 + len(names)),
+        "| clean photo | | | | 1 | | 0 | | " + " | ".join(clean) + " |",
     ]
     for row in document["rows"]:
         cells = []
@@ -28,12 +28,32 @@ def as_table(document: Mapping[str, Any]) -> str:
             published, *rest = row["matched"][name].values()
             after = " / ".join(f"{100 * share['value']:.0f}" for share in rest)
             cells.append(f"{_percent(published)} · {after}, {row['classes'][name]}")
-        head = [row["method"], str(row["n"]), *(format(row[name]["value"], how) for name, how in MEDIANS.items())]
+        passed = f"{_percent(row['protected'])}; {_percent(row['at_once'])}"
+        worst = format(row["worst_ssim"], MEDIANS["ssim"])
+        head = [
+            row["method"],
+            str(row["n"]),
+            passed,
+            worst,
+            *(format(row[name]["value"], how) for name, how in MEDIANS.items()),
+        ]
         lines.append("| " + " | ".join([*head, *cells]) + " |")
     lines += ["", f"| first among {document['gallery']} others: clean, protected | N | " + " | ".join(names) + " |"]
     lines.append("|" + "---|" * (2 + len(names)))
     for row in document["rows"]:
         cells = [", ".join(_percent(row["first"][name][when]) for when in ("clean", "protected")) for name in names]
+        lines.append("| " + " | ".join([row["method"], str(row["n"]), *cells]) + " |")
+    lines += [
+        "",
+        "| the very photo, in a list of others: first percent, last percent; even? | N | " + " | ".join(names) + " |",
+    ]
+    lines.append("|" + "---|" * (2 + len(names)))
+    for row in document["rows"]:
+        of_names = [row["places"][name] for name in names]
+        cells = [
+            f"{_percent(of['first_percent'])}, {_percent(of['last_percent'])}; p = {of['p_even']:.2g}"
+            for of in of_names
+        ]
         lines.append("| " + " | ".join([row["method"], str(row["n"]), *cells]) + " |")
     return "\n".join(lines) + "\n"
 
