@@ -42,12 +42,14 @@ class OwnPhotos:
         return hashlib.sha256(b"".join(of.cpu().numpy().tobytes() for of in self.embeddings)).hexdigest()
 
     def are_of(self, faces: Sequence[Tensor]) -> bool:
-        """Whether a face, (D,) as each surrogate sees it, is this person's: most of those who can tell say so."""
+        """Whether a face, (D,) as each surrogate sees it, is this person's: most of them say so."""
+        if not self.embeddings:
+            return False
         says = [
             float(face @ F.normalize(own.mean(0), dim=0)) >= threshold
             for face, own, threshold in zip(faces, self.embeddings, self.thresholds, strict=True)
         ]
-        return bool(says) and 2 * sum(says) > len(says)
+        return 2 * sum(says) > len(says)
 
     def enrollments(self) -> list[Enrollment]:
         """One for each surrogate: the mean of the person's photos."""
