@@ -10,7 +10,7 @@
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import torch
 from torch import Tensor
@@ -58,21 +58,21 @@ class Visibility:
         slow_change = room * blurred(blurred(inside, deviation), deviation)
         return _unit(fine_change) + self.slow * _unit(slow_change)
 
-    def of(self, rows: Tensor) -> "Visibility":
-        return replace(self, room=self.room[rows], fine=self.fine[rows], limit=self.limit[rows])
-
 
 @torch.no_grad()
-def visibility_of(faces: Tensor, landmarks: Sequence[Tensor], *, features: float, slow: float) -> Visibility:
+def visibility_of(
+    faces: Tensor, landmarks: Sequence[Tensor], *, features: float, slow: float, reach: float = 1.0
+) -> Visibility:
     """Of aligned faces (N, C, S, S) in [0, 1].
 
     landmarks: (5, 2) of each, in its pixels: eyes, nose, corners of the mouth.
     features: in [0, 1], how far eyes, mouth and nostrils may change, in units of what skin may.
+    reach: of the oval outside which nothing changes, in units of a face's usual one.
     slow: see `Visibility`; with slow changes the fine ones keep off smooth skin.
     """
     contrast = least_contrast(faces)
     size = faces.shape[-1]
-    room = torch.stack([_room(points.to(faces), size, features) for points in landmarks])[:, None]
+    room = torch.stack([_room(points.to(faces), size, features, reach) for points in landmarks])[:, None]
     hidden = (2 * contrast.square() + FLOOR).sqrt()
     fine = hidden * (contrast / STRUCTURE).clamp(max=1).square() if slow else hidden
     return Visibility(room, fine, LEVELS * (0.9 + contrast / FULL_CONTRAST) * room, slow)
@@ -95,7 +95,7 @@ def blurred(maps: Tensor, deviation: float) -> Tensor:
     return F.conv2d(maps, kernel.transpose(2, 3), groups=maps.shape[1])
 
 
-def _room(landmarks: Tensor, size: int, features: float) -> Tensor:
+def _room(landmarks: Tensor, size: int, features: float, reach: float) -> Tensor:
     """(S, S): 1 in the face's oval, less at eyes, mouth and nostrils, 0 outside."""
     left_eye, right_eye, nose, left_mouth, right_mouth = landmarks
     eyes, mouth = (left_eye + right_eye) / 2, (left_mouth + right_mouth) / 2
@@ -103,7 +103,8 @@ def _room(landmarks: Tensor, size: int, features: float) -> Tensor:
     width = (right_mouth - left_mouth).norm() / (2 * unit) + MOUTH_ROOM
     places = ((left_eye, EYE), (right_eye, EYE), (mouth, (float(width), MOUTH_HEIGHT)), (nose, NOSE))
     kept = torch.stack([_ellipse(at, unit, axes, FEATURE_EDGE, size) for at, axes in places]).amax(0)
-    return _ellipse((eyes + mouth) / 2, unit, OVAL, OVAL_EDGE, size) * (1 - (1 - features) * kept)
+    oval = _ellipse((eyes + mouth) / 2, reach * unit, OVAL, OVAL_EDGE, size)
+    return oval * (1 - (1 - features) * kept)
 
 
 def _ellipse(center: Tensor, unit: Tensor, axes: tuple[float, float], edge: float, size: int) -> Tensor:

@@ -17,12 +17,12 @@ from deid.protection.timing import Timing
 from deid.recognizers.gallery import Enrollment
 
 SURROGATES_A_STEP = 2
-UNKNOWN = 4.0  # how much the attack is needed where nobody was asked yet, in units of `Surrogate.scores`
+UNKNOWN = 4.0  # how far from its goals a face is where nobody was asked yet, in the same units
 HANDLED_SHARE = 0.75  # of the random views
 REHEARSED = (JPEG_75, HALF_SIZE, HALF_SIZE_JPEG_75)
 TOWARD_STRANGER = 0.5
 STRANGERS = 100  # so many of the decoys, the least like the face, are drawn from
-AT_GOAL = 0.02  # of the list: so near to its goal a face is left alone
+AT_GOAL = 0.1  # so near to its goal a face is left alone, in units of `Surrogate.scores`
 
 
 @dataclass(frozen=True, eq=False)
@@ -46,16 +46,17 @@ class LikenessGoal:
     places: Tensor
     exactly: bool
 
-    def scores(self, embeddings: Tensor, rows: Tensor) -> Tensor:
-        """`Surrogate.scores` (n, 1 + M) of faces `rows` with these embeddings (n, D), under their own enrollment."""
-        return self.surrogate.scores(embeddings, [self.enrollments[row][-1] for row in rows.tolist()])
+    def to_go(self, embeddings: Tensor, rows: Tensor) -> Tensor:
+        """How far faces `rows` with these embeddings (n, D) are from their goals, in units of `Surrogate.scores`.
 
-    def pull(self, scores: Tensor, rows: Tensor) -> Tensor:
-        """Which way faces `rows` with these scores (n, 1 + M) still have to go: 1 down the list, -1 up, 0 neither."""
-        place = (scores[:, 1:] > scores[:, :1]).float().mean(1)
-        goal = self.places[rows]
-        back = (place > goal + AT_GOAL).float() if self.exactly else 0.0
-        return (place < goal - AT_GOAL).float() - back
+        Above 0: still too alike; below: not alike enough, which may only be where the goal is to be met exactly.
+        """
+        scores = self.surrogate.scores(embeddings, [self.enrollments[row][-1] for row in rows.tolist()])
+        down = scores[:, 1:].sort(1, descending=True).values
+        at = (self.places[rows] * (down.shape[1] - 1)).round().long()
+        far = scores[:, 0] - down.gather(1, at[:, None])[:, 0]
+        far = far if self.exactly else far.clamp(min=0)
+        return far.where(far.abs() > AT_GOAL, 0.0)
 
 
 def likeness_goal(
@@ -91,14 +92,14 @@ def likeness_on_random_views(
     a stranger; 0 where the face is at its goal, and with its sign changed where it is beyond.
 
     A view and the two are drawn at every call, so that many steps see many of both at the cost of few, a surrogate the
-    likelier the more alike it found the faces last; half of the views are mirrored.
+    likelier the farther from their goals it found the faces last; half of the views are mirrored.
 
     clean: (N, 1, S, S), of every row of the chain.
     goals: of each surrogate, for every row of the chain.
     chosen: (n,), rows of the chain.
     landmarks: (5, 2) of the chosen rows.
     """
-    alike_last = [UNKNOWN] * len(goals)
+    to_go = [UNKNOWN] * len(goals)
 
     def logits_fn(faces: Tensor, rows: Tensor) -> tuple[Tensor, ...]:
         of_chain = chosen[rows]
@@ -109,7 +110,7 @@ def likeness_on_random_views(
             ]
             aligned, _ = chain.faces_of_all(faces - clean[of_chain], of_chain, drawn)
         passes, likenesses = Passes(timing), []
-        drawn_by = [last + rng.gumbel() for last in alike_last]
+        drawn_by = [far + rng.gumbel() for far in to_go]
         for at in sorted(range(len(goals)), key=lambda at: -drawn_by[at])[:SURROGATES_A_STEP]:
             goal, views = goals[at], aligned[at]
             mirrored = torch.from_numpy(rng.random(len(views)) < 0.5).to(views.device)
@@ -117,9 +118,9 @@ def likeness_on_random_views(
             embeddings = passes.embed(goal.surrogate, views)
             away = (goal.clean - TOWARD_STRANGER * goal.stranger)[of_chain]
             alike = (F.normalize(embeddings - goal.center) * away).sum(1)
-            scores = goal.scores(embeddings.detach(), of_chain)
-            alike_last[at] = float(scores[:, 0].mean())
-            likenesses.append(alike * goal.pull(scores, of_chain))
+            far = goal.to_go(embeddings.detach(), of_chain)
+            to_go[at] = float(far.abs().mean())
+            likenesses.append(alike * far.sign())
         return tuple(likenesses)
 
     return logits_fn

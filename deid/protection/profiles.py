@@ -18,11 +18,11 @@ class Profile:
     unmatched: whether a one-to-one comparison with the clean photo must fail as well, at FAR 1e-2.
     safety: by so much more an attack is to hold where other programs see the face, which moves with every save.
     further_surrogates: by name, for which all of this must hold as well.
-    features, slow: see `visibility_of`.
+    features, slow, reach: see `visibility_of`.
     limit: of every pixel's change in the first round, in units of `Visibility.limit`; None: none.
     budget: by how much SSIM may fall in the first round, where that decides how much is seen; None: an attack on ranks,
         which takes what it needs.
-    widening: by which share of these they grow a round, so that only faces that need it show more.
+    widening: by which share the last five grow a round, so that only faces that need it show more.
     margin: of an attack on ranks in the first round, in units of the strangers' spread.
     views: of one face that an attack on ranks has in mind at a time.
     """
@@ -35,6 +35,7 @@ class Profile:
     further_surrogates: tuple[str, ...] = ()
     features: float = 1.0
     slow: float = 0.0
+    reach: float = 1.0
     limit: float | None = None
     budget: float | None = None
     widening: float = 0.0
@@ -52,10 +53,15 @@ class Profile:
         return replace(self, limit=limit, budget=None if self.budget is None else self.budget * factor)
 
     def in_round(self, round_: int) -> "Profile":
-        """With the limit and the budget of a round, counted from 0."""
+        """With what may change and be seen in a round, counted from 0."""
         wider = 1 + self.widening * round_
-        limit = None if self.limit is None else self.limit * wider
-        return replace(self, limit=limit, budget=None if self.budget is None else self.budget * wider)
+        return replace(
+            self,
+            features=min(1.0, self.features * wider),
+            reach=self.reach * wider,
+            limit=None if self.limit is None else self.limit * wider,
+            budget=None if self.budget is None else self.budget * wider,
+        )
 
 
 _AS_PUBLISHED = {AS_PUBLISHED: HANDLINGS[AS_PUBLISHED]}

@@ -79,7 +79,6 @@ class _Run:
 
     chain: the task's, with the views on which the attack must hold so far.
     clean, faces: luma (N, 1, S, S), the latter as perturbed so far.
-    visibility: what is seen of a change of these faces.
     groups: (N,), k of each face.
     evaluations: int64 (N,).
     attacks: the names of those that perturbed each face.
@@ -91,7 +90,6 @@ class _Run:
     chain: FaceChain
     clean: Tensor
     faces: Tensor
-    visibility: Visibility
     groups: Tensor
     evaluations: Tensor
     attacks: list[tuple[str, ...]]
@@ -112,13 +110,11 @@ def _begin(task: PhotoTask) -> _Run:
         _add_looks(task, chain)
     else:
         likeness_goals = _likeness_goals(task, rng)
-    landmarks = [chain.landmarks(row) for row in range(len(chain))]
     return _Run(
         task=task,
         chain=chain,
         clean=clean,
         faces=clean.clone(),
-        visibility=visibility_of(clean, landmarks, features=task.profile.features, slow=task.profile.slow),
         groups=groups,
         evaluations=torch.zeros(len(clean), dtype=torch.int64, device=clean.device),
         attacks=[()] * len(clean),
@@ -182,7 +178,7 @@ def _attack_ranks(run: _Run, rows: Tensor, profile: Profile, round_: int) -> Att
         criterion=stop_of(run.groups[rows], margin / 2, exact),
         steps=profile.steps[round_],
         start=run.faces[rows],
-        visibility=run.visibility.of(rows),
+        visibility=_visibility(run, rows, profile),
         limit=profile.limit,
         on_step=on_step,
     )
@@ -205,10 +201,15 @@ def _attack_features(run: _Run, rows: Tensor, profile: Profile, steps: int) -> A
         criterion=None,
         steps=steps,
         start=run.faces[rows],
-        visibility=run.visibility.of(rows),
+        visibility=_visibility(run, rows, profile),
         limit=profile.limit,
         on_step=on_step,
     )
+
+
+def _visibility(run: _Run, rows: Tensor, profile: Profile) -> Visibility:
+    landmarks = [run.chain.landmarks(row) for row in rows.tolist()]
+    return visibility_of(run.clean[rows], landmarks, features=profile.features, slow=profile.slow, reach=profile.reach)
 
 
 def _save_and_verify(run: _Run) -> tuple[Attempt, Photo]:
