@@ -49,6 +49,17 @@ def reproduce_transfer(
     output.show(table.rstrip())
 
 
+@reproduce.command("own-photos")
+def reproduce_own_photos(
+    people: Annotated[Path, typer.Option(metavar="DIR", help="A folder of photos for each person (LFW).")],
+    device: OnDevice = Device.auto,
+) -> None:
+    """What --mine helps where others have enrolled yet other photos, and whether protected photos link up."""
+    from deid.experiments import own_photos
+
+    output.show(own_photos.reproduce_own_photos(people, device=device.value))
+
+
 @reproduce.command("detection")
 def reproduce_detection(
     people: Annotated[Path, typer.Option(metavar="DIR", help="A folder of photos for each person (LFW).")],

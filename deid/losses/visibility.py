@@ -19,8 +19,9 @@ from torch.nn import functional as F
 WINDOW = 7
 # SSIM's constant for the variance, for images in [0, 1].
 FLOOR = 0.03**2
-LEVELS, FULL_CONTRAST = 8 / 255, 0.08
+LEVELS, BASE, FULL_CONTRAST = 8 / 255, 0.9, 0.08
 STRUCTURE = 0.12  # contrast from which on a fine change is hidden in full
+FINEST = 0.0
 SLOW = 4.0  # deviation of the Gaussian that makes changes slow, in pixels of a 128-pixel face
 
 # Ellipses around places of a face: half axes and soft edge, in units of the distance from eyes to mouth.
@@ -54,6 +55,8 @@ class Visibility:
         fine_change = room * fine * inside
         if not self.slow:
             return fine_change
+        if FINEST:
+            fine_change = room * fine.sqrt() * blurred(blurred(fine.sqrt() * inside, FINEST), FINEST)
         deviation = SLOW * room.shape[-1] / 128
         slow_change = room * blurred(blurred(inside, deviation), deviation)
         return _unit(fine_change) + self.slow * _unit(slow_change)
@@ -75,7 +78,7 @@ def visibility_of(
     room = torch.stack([_room(points.to(faces), size, features, reach) for points in landmarks])[:, None]
     hidden = (2 * contrast.square() + FLOOR).sqrt()
     fine = hidden * (contrast / STRUCTURE).clamp(max=1).square() if slow else hidden
-    return Visibility(room, fine, LEVELS * (0.9 + contrast / FULL_CONTRAST) * room, slow)
+    return Visibility(room, fine, LEVELS * (BASE + contrast / FULL_CONTRAST) * room, slow)
 
 
 @torch.no_grad()

@@ -20,7 +20,6 @@ SURROGATES_A_STEP = 2
 UNKNOWN = 4.0  # how far from its goals a face is where nobody was asked yet, in the same units
 HANDLED_SHARE = 0.75  # of the random views
 REHEARSED = (JPEG_75, HALF_SIZE, HALF_SIZE_JPEG_75)
-TOWARD_STRANGER = 0.5
 STRANGERS = 100  # so many of the decoys, the least like the face, are drawn from
 AT_GOAL = 0.1  # so near to its goal a face is left alone, in units of `Surrogate.scores`
 
@@ -36,6 +35,7 @@ class LikenessGoal:
     enrollments: of each face.
     places: (N,), where in the surrogate's list each face is to stand, as a share of it in [0, 1].
     exactly: whether a face that is farther down comes back up; else it is left there.
+    toward_stranger: see `Profile`.
     """
 
     surrogate: Surrogate
@@ -45,6 +45,7 @@ class LikenessGoal:
     enrollments: Sequence[list[Enrollment]]
     places: Tensor
     exactly: bool
+    toward_stranger: float
 
     def to_go(self, embeddings: Tensor, rows: Tensor) -> Tensor:
         """How far faces `rows` with these embeddings (n, D) are from their goals, in units of `Surrogate.scores`.
@@ -66,6 +67,7 @@ def likeness_goal(
     places: Tensor,
     *,
     exactly: bool,
+    toward_stranger: float,
 ) -> LikenessGoal:
     """enrollments: of each face, its own one last. rng: draws the strangers. The rest is as in `LikenessGoal`."""
     decoys = surrogate.recognizer.decoys
@@ -76,7 +78,9 @@ def likeness_goal(
     least_alike = (clean @ strangers.T).topk(STRANGERS, largest=False).indices
     drawn = torch.from_numpy(rng.integers(STRANGERS, size=len(known))).to(decoys.device)
     stranger = strangers[least_alike.gather(1, drawn[:, None])[:, 0]]
-    return LikenessGoal(surrogate, center, clean, stranger, enrollments, places.to(decoys.device), exactly)
+    return LikenessGoal(
+        surrogate, center, clean, stranger, enrollments, places.to(decoys.device), exactly, toward_stranger
+    )
 
 
 def likeness_on_random_views(
@@ -88,7 +92,7 @@ def likeness_on_random_views(
     rng: np.random.Generator,
     timing: Timing,
 ) -> Callable[[Tensor, Tensor], tuple[Tensor, ...]]:
-    """logits_fn for the chosen rows of the chain: of two surrogates the cosine to the clean face, less half of that to
+    """logits_fn for the chosen rows of the chain: of two surrogates the cosine to the clean face, less some of that to
     a stranger; 0 where the face is at its goal, and with its sign changed where it is beyond.
 
     A view and the two are drawn at every call, so that many steps see many of both at the cost of few, a surrogate the
@@ -116,7 +120,7 @@ def likeness_on_random_views(
             mirrored = torch.from_numpy(rng.random(len(views)) < 0.5).to(views.device)
             views = views.flip(3).where(mirrored[:, None, None, None], views)
             embeddings = passes.embed(goal.surrogate, views)
-            away = (goal.clean - TOWARD_STRANGER * goal.stranger)[of_chain]
+            away = (goal.clean - goal.toward_stranger * goal.stranger)[of_chain]
             alike = (F.normalize(embeddings - goal.center) * away).sum(1)
             far = goal.to_go(embeddings.detach(), of_chain)
             to_go[at] = float(far.abs().mean())

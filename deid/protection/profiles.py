@@ -22,6 +22,8 @@ class Profile:
     limit: of every pixel's change in the first round, in units of `Visibility.limit`; None: none.
     budget: by how much SSIM may fall in the first round, where that decides how much is seen; None: an attack on ranks,
         which takes what it needs.
+    toward_stranger: how much a face is to become like a stranger drawn for it, in units of becoming unlike itself: two
+        photos of a person that only became unlike one picture could be alike in a new way.
     widening: by which share the last five grow a round, so that only faces that need it show more.
     margin: of an attack on ranks in the first round, in units of the strangers' spread.
     views: of one face that an attack on ranks has in mind at a time.
@@ -38,6 +40,7 @@ class Profile:
     reach: float = 1.0
     limit: float | None = None
     budget: float | None = None
+    toward_stranger: float = 0.5
     widening: float = 0.0
     margin: float = 0.15
     views: int = 8
@@ -54,7 +57,7 @@ class Profile:
 
     def in_round(self, round_: int) -> "Profile":
         """With what may change and be seen in a round, counted from 0."""
-        wider = 1 + self.widening * round_
+        wider = (1 + self.widening) ** round_
         return replace(
             self,
             features=min(1.0, self.features * wider),
@@ -79,7 +82,7 @@ PROFILES = {
         slow=1.0,
         limit=2.5,
         budget=0.045,
-        widening=0.25,
+        widening=0.3,
     ),
     "paper": Profile(
         _AS_PUBLISHED,
@@ -87,6 +90,6 @@ PROFILES = {
         exact=True,
         safety=0.8,
         limit=1.0,
-        widening=0.5,
+        widening=0.3,
     ),
 }

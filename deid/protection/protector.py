@@ -9,7 +9,7 @@ from deid.images.photo import Photo
 from deid.protection.enrollment import FoundFaces, enroll_people, find_faces
 from deid.protection.options import check_options
 from deid.protection.own_photos import OwnPhotos, read_own_photos
-from deid.protection.profiles import PROFILES
+from deid.protection.profiles import PROFILES, Profile
 from deid.protection.surrogates import Surrogate
 from deid.recognizers.checkpoints import load_recognizer
 from deid.recognizers.device import device_for
@@ -25,12 +25,14 @@ Load = Callable[[str, str], Recognizer]
 class Protector:
     """Made by `load_protector`.
 
+    profile: the one asked for, as strong as asked for.
     device: where networks run, cpu or cuda.
     surrogates: what attacks work against; the first is the one whose ranks are reported, and knows the people.
     own_photos: other photos of the person to protect, if the options name any.
     """
 
     options: Options
+    profile: Profile
     device: str
     surrogates: tuple[Surrogate, ...]
     own_photos: OwnPhotos = field(default_factory=OwnPhotos)
@@ -65,6 +67,7 @@ def load_protector(
     others = [load(name, device) for name in further if name != options.recognizer]
     return Protector(
         options,
+        PROFILES[options.profile].with_strength(options.strength),
         device,
         (
             Surrogate(recognizer, build_gallery(recognizer.decoys, people)),

@@ -141,7 +141,14 @@ def _likeness_goals(task: PhotoTask, rng: np.random.Generator) -> list[LikenessG
     """
     first = torch.tensor(task.places)
     return [
-        likeness_goal(surrogate, enrollments, rng, (1 + first) / 2 if at else first, exactly=not at)
+        likeness_goal(
+            surrogate,
+            enrollments,
+            rng,
+            (1 + first) / 2 if at else first,
+            exactly=not at,
+            toward_stranger=task.profile.toward_stranger,
+        )
         for at, (surrogate, enrollments) in enumerate(zip(task.surrogates, task.enrollments, strict=True))
     ]
 

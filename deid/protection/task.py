@@ -13,13 +13,12 @@ from deid.faces.orientation import LOOKS_UPRIGHT, upright_scores
 from deid.faces.paste import paste
 from deid.images.photo import Photo, decode_photo, encode_photo
 from deid.protection.enrollment import FoundFace, enrollments_by_surrogate
-from deid.protection.profiles import PROFILES, Profile
+from deid.protection.profiles import Profile
 from deid.protection.progress import Progress, Watcher, nobody_watches
 from deid.protection.protector import Protector
 from deid.protection.surrogates import Surrogate
 from deid.protection.timing import Timing
 from deid.recognizers.gallery import Enrollment
-from deid.types import Options
 
 
 @dataclass(frozen=True, eq=False)
@@ -33,7 +32,7 @@ class PhotoTask:
     places: where in the first surrogate's list each face is to stand, as a share of it in [0, 1], drawn in secret;
         who asks for exactly k does not look at them.
     enrollments: for each surrogate those of each face, its own one last.
-    profile: the one asked for, with the limit asked for.
+    profile: the protector's, unless a fallback asks for less.
     file_format: of the output, as Pillow names it.
     protector: options and networks.
     chain: of the chosen faces of this photo, each with its own alignment as its only view.
@@ -89,7 +88,7 @@ def task_of(
     watcher: Watcher = nobody_watches,
 ) -> PhotoTask:
     """ks: of each face; an obfuscation has none."""
-    profile, surrogates = profile_of(protector.options), protector.surrogates
+    surrogates = protector.surrogates
     landmarks = [f.face.landmarks for f in found]
     return PhotoTask(
         photo=photo,
@@ -98,17 +97,13 @@ def task_of(
         upright=tuple(score >= LOOKS_UPRIGHT for score in upright_scores(photo.pixels, landmarks)),
         places=_drawn_places(photo, len(found), protector),
         enrollments=enrollments_by_surrogate(photo, found, surrogates, protector.own_photos),
-        profile=profile,
+        profile=protector.profile,
         file_format=file_format,
         protector=protector,
         chain=_chain_of(photo, found, surrogates),
         timing=Timing(),
         progress=Progress(len(found), watcher),
     )
-
-
-def profile_of(options: Options) -> Profile:
-    return PROFILES[options.profile].with_strength(options.strength)
 
 
 def _drawn_places(photo: Photo, count: int, protector: Protector) -> tuple[float, ...]:
