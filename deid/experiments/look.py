@@ -25,10 +25,14 @@ FIGURES: Mapping[str, tuple[str, str, Callable[[Iterable[float]], float]]] = {
     "ssim": ("SSIM", ".3f", min),
     "skin_delta_e": ("skin ΔE", ".1f", max),
     "lines": ("lines", ".1f", max),
+    "all_lines": ("all lines", ".1f", max),
     "iris_delta_e": ("iris ΔE", ".1f", max),
     "outside": ("outside", ".0f", max),
 }
-CAPTION = "SSIM {ssim:.3f}, skin dE {skin_delta_e:.1f}, lines {lines:.1f}, iris dE {iris_delta_e:.1f}"  # no Greek there
+# Without Greek, which the font lacks.
+CAPTION = (
+    "SSIM {ssim:.3f}, skin dE {skin_delta_e:.1f}, lines {lines:.1f}, all {all_lines:.1f}, iris dE {iris_delta_e:.1f}"
+)
 
 
 def reproduce_look(

@@ -19,8 +19,10 @@ FRAME = Template(size=LIGHTCNN_TEMPLATE.size, channels=3)
 WINDOW, SMOOTH = 7, 0.03  # pixels; the largest standard deviation in such a window that is smooth
 SMOOTHEST = 0.25  # at least this share of the skin counts as smooth, however rough it is
 IRIS = 0.09  # radius in distances of the eyes: 11.7 mm across, 63 mm from one to the other
-# Centers and half axes in distances of the eyes (across) and of the eyes from the mouth (down).
+# Half axes of ellipses, in distances of the eyes (across) and of the eyes from the mouth (down).
 FACE, EYE_AND_BROW, MOUTH = (1.0, 1.15), (0.45, 0.36), (0.55, 0.27)
+FACE_MIDDLE, EYE_AND_BROW_RISE = 0.4, 0.14  # their centers: so far from the eyes to the mouth, and above an eye
+HIDING = 0.04  # the standard deviation in a window that hides half of a line there
 ORIENTATIONS, WIDTHS, ELONGATION = 8, (1.2, 2.4), 3.0  # of lines; WIDTHS: σ across in pixels
 
 
@@ -30,12 +32,14 @@ class Figures:
 
     skin_delta_e: 95th percentile of CIEDE2000 over smooth skin, 0 for none.
     lines: contrast in gray levels, root mean square, of what lines the change draws on smooth skin; 0 for none.
+    all_lines: the same all over the face, but its irises, the less the more structure hides them.
     iris_delta_e: mean CIEDE2000 over both irises.
     outside: the largest change, in gray levels, of a pixel where no perturbation may be.
     """
 
     skin_delta_e: float
     lines: float
+    all_lines: float
     iris_delta_e: float
     outside: int
 
@@ -48,11 +52,13 @@ def figures_of(clean: np.ndarray, saved: np.ndarray, landmarks: np.ndarray) -> F
     return Figures(*figures_in(before, after, points), outside_change(clean, saved, landmarks))
 
 
-def figures_in(before: Tensor, after: Tensor, points: np.ndarray) -> tuple[float, float, float]:
-    """The first three of Figures, of an aligned face (3, S, S) in [0, 1]; points: (5, 2), its landmarks there."""
-    skin, change = smooth_skin(before, points), delta_e(before, after)
-    skin_delta_e = float(np.percentile(change[skin], 95))
-    return skin_delta_e, drawn_lines(before, after, skin), float(change[irises(points)].mean())
+def figures_in(before: Tensor, after: Tensor, points: np.ndarray) -> tuple[float, float, float, float]:
+    """All of Figures but the last, of an aligned face (3, S, S) in [0, 1]; points: (5, 2), its landmarks there."""
+    skin, iris = smooth_skin(before, points), irises(points)
+    change, lines = delta_e(before, after), drawn_lines(before, after)
+    seen = (lines / (1 + roughness(before) / HIDING))[_face(points) & ~iris]
+    on_skin, all_over = (float(np.sqrt((part**2).mean())) for part in (lines[skin], seen))
+    return float(np.percentile(change[skin], 95)), on_skin, all_over, float(change[iris].mean())
 
 
 def delta_e(before: Tensor, after: Tensor) -> np.ndarray:
@@ -68,11 +74,15 @@ def delta_e(before: Tensor, after: Tensor) -> np.ndarray:
 
 def smooth_skin(face: Tensor, points: np.ndarray) -> np.ndarray:
     """Of a clean face (3, S, S): bool (S, S), inside its oval, off eyes, brows and mouth, where its luma is smooth."""
+    rough, skin = roughness(face), _skin(points)
+    return np.asarray(skin & (rough <= max(SMOOTH, np.quantile(rough[skin], SMOOTHEST))))
+
+
+def roughness(face: Tensor) -> np.ndarray:
+    """Of a face (3, S, S): the standard deviation (S, S) of its luma in the window around each pixel."""
     luma = _luma(face)
     mean, square = (_mean(maps) for maps in (luma, luma.square()))
-    rough = (square - mean.square()).clamp(min=0).sqrt()[0, 0].numpy()
-    skin = _skin(points, luma.shape[-1])
-    return np.asarray(skin & (rough <= max(SMOOTH, np.quantile(rough[skin], SMOOTHEST))))
+    return np.asarray((square - mean.square()).clamp(min=0).sqrt()[0, 0].numpy())
 
 
 def irises(points: np.ndarray, size: int = FRAME.size) -> np.ndarray:
@@ -81,16 +91,15 @@ def irises(points: np.ndarray, size: int = FRAME.size) -> np.ndarray:
     return np.asarray(np.logical_or(*(_ellipse(eye, radius, radius, size) for eye in points[:2])))
 
 
-def drawn_lines(before: Tensor, after: Tensor, skin: np.ndarray) -> float:
-    """Contrast, in gray levels, of the lines that are drawn on the skin (S, S) of a face (3, S, S): root mean square.
+def drawn_lines(before: Tensor, after: Tensor) -> np.ndarray:
+    """Contrast (S, S), in gray levels, of the lines that a change of a face (3, S, S) draws.
 
     The filters are linear: their response to the change is that after less that before. A ratio of the two energies
     would be of hair and jaw, whose edges they feel from afar. For the same reason no line counts for more at a pixel
     than the pixel itself changed.
     """
     change = _luma(after) - _luma(before)
-    contrast = torch.minimum(line_contrast(change), change[:, 0].abs())[0].numpy()
-    return 255 * float(np.sqrt((contrast[skin] ** 2).mean()))
+    return np.asarray(255 * torch.minimum(line_contrast(change), change[:, 0].abs())[0].numpy())
 
 
 def line_contrast(luma: Tensor) -> Tensor:
@@ -134,20 +143,30 @@ def outside_change(clean: np.ndarray, saved: np.ndarray, landmarks: np.ndarray) 
     return int(change.max())
 
 
-def _skin(points: np.ndarray, size: int) -> np.ndarray:
+def _face(points: np.ndarray, size: int = FRAME.size) -> np.ndarray:
+    """bool (size, size): inside the face's oval."""
+    eyes, across, down = points[:2].mean(0), _across(points), _down(points)
+    middle = eyes + FACE_MIDDLE * (points[3:].mean(0) - eyes)
+    return _ellipse(middle, FACE[0] * across, FACE[1] * down, size)
+
+
+def _skin(points: np.ndarray, size: int = FRAME.size) -> np.ndarray:
     """bool (size, size): inside the face's oval, off eyes, brows and mouth."""
-    eyes, mouth = points[:2].mean(0), points[3:].mean(0)
-    across, down = _across(points), float(np.linalg.norm(mouth - eyes))
-    middle = eyes + (mouth - eyes) * 0.4
-    inside = _ellipse(middle, FACE[0] * across, FACE[1] * down, size)
+    across, down, inside = _across(points), _down(points), _face(points, size)
     for eye in points[:2]:
-        inside &= ~_ellipse(eye - (0, 0.14 * down), EYE_AND_BROW[0] * across, EYE_AND_BROW[1] * down, size)
-    return np.asarray(inside & ~_ellipse(mouth, MOUTH[0] * across, MOUTH[1] * down, size))
+        place = eye - (0, EYE_AND_BROW_RISE * down)
+        inside &= ~_ellipse(place, EYE_AND_BROW[0] * across, EYE_AND_BROW[1] * down, size)
+    return np.asarray(inside & ~_ellipse(points[3:].mean(0), MOUTH[0] * across, MOUTH[1] * down, size))
 
 
 def _across(points: np.ndarray) -> float:
     """The distance of the eyes."""
     return float(np.linalg.norm(points[1] - points[0]))
+
+
+def _down(points: np.ndarray) -> float:
+    """The distance of the eyes from the mouth."""
+    return float(np.linalg.norm(points[3:].mean(0) - points[:2].mean(0)))
 
 
 def _ellipse(center: np.ndarray, half_width: float, half_height: float, size: int) -> np.ndarray:

@@ -15,7 +15,6 @@ from deid.experiments import look, look_faces
 from deid.experiments.look_figures import (
     FRAME,
     delta_e,
-    drawn_lines,
     figures_in,
     irises,
     line_contrast,
@@ -61,7 +60,7 @@ def darker(where: Tensor) -> Tensor:
 
 
 def test_nothing_changed_is_no_figure() -> None:
-    assert figures_in(plain_face(), plain_face(), POINTS) == (0, 0, 0)
+    assert figures_in(plain_face(), plain_face(), POINTS) == (0, 0, 0, 0)
 
 
 def test_skin_is_off_eyes_mouth_and_what_is_rough() -> None:
@@ -88,17 +87,28 @@ def test_a_long_line_has_its_own_contrast() -> None:
         assert torch.allclose(contrast, line_contrast(1 - 0.1 * line), atol=1e-4)
 
 
-@pytest.mark.parametrize(("drawing", "factor"), [(line_across_a_cheek, 4), (spectacles, 7)])
-def test_lines_count_many_times_what_shading_of_the_same_depth_does(drawing: Callable[[], Tensor], factor: int) -> None:
-    skin = smooth_skin(plain_face(), POINTS)
-    shaded = drawn_lines(plain_face(), darker(blob(CHEEK, 15)), skin)
-    assert drawn_lines(plain_face(), darker(drawing()), skin) > factor * shaded
-    assert shaded < 0.5
+@pytest.mark.parametrize(("drawing", "factor"), [(line_across_a_cheek, 3.5), (spectacles, 7)])
+def test_lines_count_many_times_what_shading_of_the_same_depth_does(
+    drawing: Callable[[], Tensor], factor: float
+) -> None:
+    shaded = figures_in(plain_face(), darker(blob(CHEEK, 15)), POINTS)
+    drawn = figures_in(plain_face(), darker(drawing()), POINTS)
+    for figure in (1, 2):
+        assert drawn[figure] > factor * shaded[figure]
+    assert shaded[1] < 0.5
+
+
+def test_lines_on_the_mouth_count_less_the_rougher_it_is() -> None:
+    lips = (16 / 255) * blob((64, 88), 2)
+    assert figures_in(plain_face(), plain_face() - lips, POINTS)[1] == 0
+    plain = figures_in(plain_face(), plain_face() - lips, POINTS)[2]
+    rough = plain_face() + 0.04 * (2 * (torch.arange(SIZE) % 2) - 1)
+    assert figures_in(rough, rough - lips, POINTS)[2] == pytest.approx(plain / 2, rel=0.03)
 
 
 def test_a_blotch_is_seen_in_the_color_of_the_skin_alone() -> None:
     blotch = plain_face() + torch.tensor([0.0, -0.1, 0.0])[:, None, None] * blob(CHEEK, 12)
-    skin, lines, iris = figures_in(plain_face(), blotch, POINTS)
+    skin, lines, _, iris = figures_in(plain_face(), blotch, POINTS)
     assert skin > 5
     assert lines < 0.5
     assert iris < 0.2
@@ -106,8 +116,8 @@ def test_a_blotch_is_seen_in_the_color_of_the_skin_alone() -> None:
 
 def test_another_iris_is_seen_in_the_eyes_alone() -> None:
     eyes = torch.from_numpy(irises(POINTS))
-    skin, lines, iris = figures_in(plain_face(), torch.where(eyes, torch.tensor(0.3), plain_face()), POINTS)
-    assert (skin, lines) == (0, 0)
+    skin, lines, all_lines, iris = figures_in(plain_face(), torch.where(eyes, torch.tensor(0.3), plain_face()), POINTS)
+    assert (skin, lines, all_lines) == (0, 0, 0)
     assert iris > 20
 
 
