@@ -11,9 +11,10 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from deid.faces.align import LUMA, align_face, compose, region_around, transform_to
+from deid.faces.align import LUMA, align_face, compose, region_around, transform_to, warp
 from deid.faces.paste import deposit
 from deid.faces.templates import LIGHTCNN_TEMPLATE, Template
+from deid.losses.visibility import visibility_of
 
 FRAME = Template(size=LIGHTCNN_TEMPLATE.size, channels=3)
 WINDOW, SMOOTH = 7, 0.03  # pixels; the largest standard deviation in such a window that is smooth
@@ -133,13 +134,17 @@ def _banks() -> list[Tensor]:
 
 
 def outside_change(clean: np.ndarray, saved: np.ndarray, landmarks: np.ndarray) -> int:
-    """The largest change of any sample beyond the mask in which a perturbation is laid on the photo."""
+    """The largest change of any sample where a perturbation has no room: beyond the face's oval, and the frame."""
     change = np.abs(clean.astype(np.int16) - saved.astype(np.int16)).reshape(*clean.shape[:2], -1).max(-1)
     transform = transform_to(LIGHTCNN_TEMPLATE, landmarks)
     x0, y0, x1, y1 = region_around(clean.shape[:2], transform, LIGHTCNN_TEMPLATE.size)
     shifted = compose(transform, np.array([[1.0, 0, x0], [0, 1, y0]]))
-    _, mask = deposit(shifted, (y1 - y0, x1 - x0), LIGHTCNN_TEMPLATE.size)
-    change[y0:y1, x0:x1][mask[0].numpy() > 0] = 0
+    grid, mask = deposit(shifted, (y1 - y0, x1 - x0), LIGHTCNN_TEMPLATE.size)
+    points = torch.from_numpy(landmarks @ transform[:, :2].T + transform[:, 2])
+    face = align_face(clean, landmarks, LIGHTCNN_TEMPLATE)[None]
+    room = visibility_of(face, [points], features=1, slow=0).room
+    reached = warp(room, grid[None], padding="zeros")[0] * mask
+    change[y0:y1, x0:x1][reached[0].numpy() > 0] = 0
     return int(change.max())
 
 

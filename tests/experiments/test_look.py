@@ -22,9 +22,10 @@ from deid.experiments.look_figures import (
     smooth_skin,
 )  # fmt: skip
 from deid.experiments.look_sheet import CAPTION_HEIGHT, FACES, GAP, page_of, pages_of, panel_of
-from deid.faces.align import region_around, transform_to
+from deid.faces.align import align_face, region_around, transform_to
 from deid.faces.paste import paste
 from deid.faces.templates import LIGHTCNN_TEMPLATE
+from deid.losses.visibility import visibility_of
 from deid.protection.profiles import PROFILES
 from deid.types import FaceResult, Options, PhotoResult
 
@@ -125,14 +126,19 @@ def test_from_black_to_white_are_a_hundred_steps() -> None:
     assert delta_e(torch.zeros(3, 4, 5), torch.ones(3, 4, 5)) == pytest.approx(np.full((4, 5), 100.0), abs=0.01)
 
 
-def test_outside_is_where_no_perturbation_is_laid() -> None:
+def test_outside_is_where_a_perturbation_has_no_room() -> None:
     clean = np.full((200, 180, 3), 128, np.uint8)
     landmarks = POINTS * 0.8 + (30, 40)
     transform = transform_to(LIGHTCNN_TEMPLATE, landmarks)
-    saved = clean.copy()
-    paste(saved, torch.full((1, SIZE, SIZE), 0.2), transform, region_around((200, 180), transform, SIZE))
+    region = region_around((200, 180), transform, SIZE)
+    face = align_face(clean, landmarks, LIGHTCNN_TEMPLATE)[None]
+    room = visibility_of(face, [torch.from_numpy(POINTS)], features=0.5, slow=1).room[0]
+    saved, beside = clean.copy(), clean.copy()
+    paste(saved, 0.2 * room, transform, region)
     assert (saved != clean).any()
     assert outside_change(clean, saved, landmarks) == 0
+    paste(beside, 0.2 * (1 - room), transform, region)
+    assert outside_change(clean, beside, landmarks) > 20
     saved[3, 5, 1] += 7
     assert outside_change(clean, saved, landmarks) == 7
     assert outside_change(clean[:, :, 0], saved[:, :, 1], landmarks) == 7
