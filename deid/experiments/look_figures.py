@@ -24,7 +24,8 @@ IRIS = 0.09  # radius in distances of the eyes: 11.7 mm across, 63 mm from one t
 FACE, EYE_AND_BROW, MOUTH = (1.0, 1.15), (0.45, 0.36), (0.55, 0.27)
 FACE_MIDDLE, EYE_AND_BROW_RISE = 0.4, 0.14  # their centers: so far from the eyes to the mouth, and above an eye
 HIDING = 0.04  # the standard deviation in a window that hides half of a line there
-ORIENTATIONS, WIDTHS, ELONGATION = 8, (1.2, 2.4), 3.0  # of lines; WIDTHS: σ across in pixels
+# Of lines. WIDTHS: σ across in pixels; wider ones would be in the edges of slow shading as well, with σ of 4.
+ORIENTATIONS, WIDTHS, ELONGATION = 8, (0.7, 1.0), 3.0
 
 
 @dataclass(frozen=True)
