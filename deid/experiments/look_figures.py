@@ -36,7 +36,7 @@ class Figures:
     lines: contrast in gray levels, root mean square, of what lines the change draws on smooth skin; 0 for none.
     all_lines: the same all over the face, but its irises, the less the more structure hides them.
     iris_delta_e: mean CIEDE2000 over both irises.
-    outside: the largest change, in gray levels, of a pixel where no perturbation may be.
+    outside: the largest change, in gray levels, beyond the usual oval of a face; 0 but for hard faces.
     """
 
     skin_delta_e: float
@@ -135,7 +135,7 @@ def _banks() -> list[Tensor]:
 
 
 def outside_change(clean: np.ndarray, saved: np.ndarray, landmarks: np.ndarray) -> int:
-    """The largest change of any sample where a perturbation has no room: beyond the face's oval, and the frame."""
+    """The largest change of any sample where a perturbation has no room: beyond the usual oval of a face."""
     change = np.abs(clean.astype(np.int16) - saved.astype(np.int16)).reshape(*clean.shape[:2], -1).max(-1)
     transform = transform_to(LIGHTCNN_TEMPLATE, landmarks)
     x0, y0, x1, y1 = region_around(clean.shape[:2], transform, LIGHTCNN_TEMPLATE.size)
