@@ -1,5 +1,6 @@
 """The command `deid reproduce`: the tables of the papers, and ours."""
 
+import tempfile
 from pathlib import Path
 from typing import Annotated
 
@@ -73,3 +74,24 @@ def reproduce_detection(
     from deid.experiments import detection
 
     output.show(detection.reproduce_detection(people, count=count, faceless=faceless or [], protected=protected))
+
+
+@reproduce.command("look")
+def reproduce_look(
+    people: Annotated[Path, typer.Argument(metavar="PEOPLE", help="A folder of photos for each person (LFW).")],
+    out: Annotated[Path, typer.Argument(metavar="OUT", help="Where the pages, the table and its JSON go.")],
+    profiles: Annotated[str, typer.Option(metavar="A,B", help="These alone. Default: all.")] = "",
+    device: OnDevice = Device.auto,
+) -> None:
+    """Faces to look at, clean beside protected, and figures of what SSIM does not see.
+
+    Pages are JPEG pictures. Run again, it goes on where it was.
+    """
+    from deid.commands.demo import write_samples
+    from deid.experiments import look
+
+    chosen = [name.strip() for name in profiles.split(",") if name.strip()]
+    with tempfile.TemporaryDirectory() as folder:
+        samples = write_samples(Path(folder))
+        table = look.reproduce_look(people, samples, out, profiles=chosen, device=device.value)
+    output.show(table.rstrip())
