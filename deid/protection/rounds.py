@@ -34,7 +34,7 @@ from deid.protection.rank_objective import (
     targets_on_views,
 )
 from deid.protection.task import PhotoTask
-from deid.protection.verification import FaceCheck, Observation, verify
+from deid.protection.verification import FaceCheck, FacesSeen, Observation, verify
 
 BATCH = 16  # faces attacked at a time: more are slower on a CPU, and memory does not grow with the crowd
 GROWTH = 0.15  # of the margin, a round
@@ -47,18 +47,15 @@ def run_rounds(task: PhotoTask, rows: Sequence[int] | None = None) -> Attempt:
     """
     rows = range(len(task.found)) if rows is None else rows
     run = _begin(task)
-    best, unseen, open_rows = None, None, list(rows)  # unseen: the best one's file where only cheap checks were made
+    best, unseen, open_rows = None, None, list(rows)  # unseen: the best one's file where not all was looked at
     for round_ in range(task.profile.rounds):
         task.progress.begin_round()
         for at in range(0, len(open_rows), BATCH):
             with task.timing.timed("attack"):
                 _attack(run, open_rows[at : at + BATCH], round_)
-        attempt, saved = _save_and_verify(run)
-        failed = _failed(task, attempt.checks)
-        is_seen = not any(failed[row] for row in rows)
-        if is_seen:  # the dear check comes last, of what holds at the cheap one
-            attempt = replace(attempt, checks=tuple(verify(task, saved)))
-            failed = _failed(task, attempt.checks)
+        attempt, saved = _saved(run)
+        checks, is_seen = _look_at(task, saved, rows, open_rows)
+        attempt, failed = replace(attempt, checks=tuple(checks)), _failed(task, checks)
         if best is None or score(attempt, task.ks, task.profile) > score(best, task.ks, task.profile):
             best, unseen = attempt, None if is_seen else saved
         open_rows = [row for row in rows if failed[row]]
@@ -219,14 +216,36 @@ def _visibility(run: _Run, rows: Tensor, profile: Profile) -> Visibility:
     return visibility_of(run.clean[rows], landmarks, features=profile.features, slow=profile.slow, reach=profile.reach)
 
 
-def _save_and_verify(run: _Run) -> tuple[Attempt, Photo]:
-    """Save the faces as they are now, and look at the file, not thoroughly; what was saved as well."""
+def _saved(run: _Run) -> tuple[Attempt, Photo]:
+    """The faces as they are now, in a file that nobody has looked at yet, and what is read from it."""
     task, noise = run.task, run.faces - run.clean
     with task.timing.timed("codec"):
         data, saved = task.encoded(task.paste_into(task.photo.pixels.copy(), noise, range(len(noise))))
-    checks = verify(task, saved, thorough=False)
     evaluations = tuple(run.evaluations.tolist())
-    return Attempt(data, tuple(checks), evaluations, tuple(run.attacks), run.clean, noise), saved
+    return Attempt(data, (), evaluations, tuple(run.attacks), run.clean, noise), saved
+
+
+def _look_at(
+    task: PhotoTask, saved: Photo, rows: Sequence[int], open_rows: Sequence[int]
+) -> tuple[list[FaceCheck], bool]:
+    """The checks of a file, and whether they are all of them: no more is looked at than it takes to go on attacking.
+
+    open_rows: of the attacked `rows` those that did not hold the last time.
+    """
+
+    def failed(seen: FacesSeen, which: Sequence[int]) -> list[bool]:
+        return [any(not holds(one, task.ks[row], task.profile) for one in seen[row]) for row in which]
+
+    def all_failed(seen: FacesSeen) -> bool:
+        return all(failed(seen, open_rows))
+
+    if not task.profile.exact:
+        checks = verify(task, saved, given_up=all_failed)
+        return checks, not all_failed([check.observations for check in checks])
+    checks = verify(task, saved, thorough=False)
+    if any(failed([check.observations for check in checks], rows)):
+        return checks, False
+    return verify(task, saved), True
 
 
 def _failed(task: PhotoTask, checks: Sequence[FaceCheck]) -> list[list[Observation]]:

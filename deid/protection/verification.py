@@ -5,7 +5,7 @@ black. A few pixels of alignment may decide, so a face is looked at as other pro
 detector, in the photo's own size and in others, cut out of it, and where it was found before.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -77,10 +77,17 @@ class FaceCheck:
         return self.observations[0]
 
 
-def verify(task: PhotoTask, saved: Photo, *, thorough: bool = True) -> list[FaceCheck]:
+FacesSeen = Sequence[Sequence[Observation]]
+"""Of each chosen face what was observed."""
+
+
+def verify(
+    task: PhotoTask, saved: Photo, *, thorough: bool = True, given_up: Callable[[FacesSeen], bool] = lambda seen: False
+) -> list[FaceCheck]:
     """A check of each chosen face. saved: the encoded file, read again.
 
     thorough: at every look that another program may have; else only, as published, at those that differ most.
+    given_up: of what each face has shown so far, asked after each handling: whether the others need not be looked at.
     """
     faces, chain = [f.face for f in task.found], task.chain
     observed: list[list[Observation]] = [[] for _ in faces]
@@ -100,6 +107,8 @@ def verify(task: PhotoTask, saved: Photo, *, thorough: bool = True) -> list[Face
                 of_look = [embedded[at] for embedded in embeddings]
                 observed[row].append(_observe(task, row, name, background, look, landmarks, patches[row], of_look))
         task.progress.looked({row: min(of_face[0].ranks[0]) for row, of_face in enumerate(observed)})
+        if given_up(observed):
+            break
     return [
         FaceCheck(tuple(of_face), chain.aligned(row, _patch(task, row, saved.pixels)), task.upright[row])
         for row, of_face in enumerate(observed)
