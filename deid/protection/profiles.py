@@ -88,6 +88,7 @@ PROFILES = {
         _AS_PUBLISHED,
         steps=(40,) * 8,
         exact=True,
+        slow=0.5,
         safety=0.8,
         limit=1.0,
         widening=0.3,
