@@ -20,7 +20,6 @@ from deid.losses.visibility import Visibility
 
 # How often a change's length is set anew, and by how much at most: SSIM falls with about its square.
 FITS, MOST = 3, 4.0
-GROW = 0.0
 
 
 def likeness(likenesses: tuple[Tensor, ...], labels: Tensor, rows: Tensor) -> tuple[Tensor, ...]:
@@ -41,7 +40,7 @@ def feature_level(*, budget: float) -> Attack:
 
         def rule(at: Iterate) -> Tensor:
             for gradient in at.gradients:
-                asked_for[at.rows] -= (1 + GROW * at.step) * gradient / _length(gradient).clamp(min=1e-12)
+                asked_for[at.rows] -= gradient / _length(gradient).clamp(min=1e-12)
             change = asked_for[at.rows]
             if visibility is not None:
                 change = visibility.least_seen(change, at.rows)

@@ -19,10 +19,10 @@ from torch.nn import functional as F
 WINDOW = 7
 # SSIM's constant for the variance, for images in [0, 1].
 FLOOR = 0.03**2
-LEVELS, BASE, FULL_CONTRAST = 8 / 255, 0.9, 0.08
-STRUCTURE = 0.12  # contrast from which on a fine change is hidden in full
-FINEST = 0.0
+LEVELS, SMOOTH, FULL_CONTRAST = 8 / 255, 0.9, 0.05
+STRUCTURE = 0.12  # contrast from which on more hides no more: nostrils and teeth would be dotted
 SLOW = 4.0  # deviation of the Gaussian that makes changes slow, in pixels of a 128-pixel face
+SLOW_SHARE = 0.5  # of the slow changes, in units of the fine ones
 
 # Ellipses around places of a face: half axes and soft edge, in units of the distance from eyes to mouth.
 OVAL, OVAL_EDGE = (0.91, 1.23), 0.25
@@ -36,14 +36,12 @@ class Visibility:
 
     room: in [0, 1], how far a place of the face may change at all.
     fine: how much a fine change is hidden.
-    limit: of a pixel's change, 8 gray levels × (0.9 + σ / 0.08) where there is room.
-    slow: how much there is of slow changes, in units of the fine ones.
+    limit: of a pixel's change, 8 gray levels × (0.9 + σ / 0.05) where there is room.
     """
 
     room: Tensor
     fine: Tensor
     limit: Tensor
-    slow: float
 
     def least_seen(self, gradients: Tensor, rows: Tensor) -> Tensor:
         """The changes of faces `rows` that follow gradients (n, 1, S, S) farthest for what is seen of them; any length.
@@ -53,32 +51,25 @@ class Visibility:
         room, fine = self.room[rows], self.fine[rows]
         inside = room * gradients
         fine_change = room * fine * inside
-        if not self.slow:
-            return fine_change
-        if FINEST:
-            fine_change = room * fine.sqrt() * blurred(blurred(fine.sqrt() * inside, FINEST), FINEST)
         deviation = SLOW * room.shape[-1] / 128
         slow_change = room * blurred(blurred(inside, deviation), deviation)
-        return _unit(fine_change) + self.slow * _unit(slow_change)
+        return _unit(fine_change) + SLOW_SHARE * _unit(slow_change)
 
 
 @torch.no_grad()
-def visibility_of(
-    faces: Tensor, landmarks: Sequence[Tensor], *, features: float, slow: float, reach: float = 1.0
-) -> Visibility:
+def visibility_of(faces: Tensor, landmarks: Sequence[Tensor], *, features: float, reach: float = 1.0) -> Visibility:
     """Of aligned faces (N, C, S, S) in [0, 1].
 
     landmarks: (5, 2) of each, in its pixels: eyes, nose, corners of the mouth.
     features: in [0, 1], how far eyes, mouth and nostrils may change, in units of what skin may.
     reach: of the oval outside which nothing changes, in units of a face's usual one.
-    slow: see `Visibility`; with slow changes the fine ones keep off smooth skin.
     """
-    contrast = least_contrast(faces)
+    contrast = least_contrast(faces).clamp(max=STRUCTURE)
     size = faces.shape[-1]
     room = torch.stack([_room(points.to(faces), size, features, reach) for points in landmarks])[:, None]
     hidden = (2 * contrast.square() + FLOOR).sqrt()
-    fine = hidden * (contrast / STRUCTURE).clamp(max=1).square() if slow else hidden
-    return Visibility(room, fine, LEVELS * (BASE + contrast / FULL_CONTRAST) * room, slow)
+    fine = hidden * (contrast / STRUCTURE).square()  # on smooth skin slow changes alone
+    return Visibility(room, fine, LEVELS * (SMOOTH + contrast / FULL_CONTRAST) * room)
 
 
 @torch.no_grad()

@@ -18,7 +18,7 @@ class Profile:
     unmatched: whether a one-to-one comparison with the clean photo must fail as well, at FAR 1e-2.
     safety: by so much more an attack is to hold where other programs see the face, which moves with every save.
     further_surrogates: by name, for which all of this must hold as well.
-    features, slow, reach: see `visibility_of`.
+    features, reach: see `visibility_of`.
     limit: of every pixel's change in the first round, in units of `Visibility.limit`; None: none.
     budget: by how much SSIM may fall in the first round, where that decides how much is seen; None: an attack on ranks,
         which takes what it needs.
@@ -36,7 +36,6 @@ class Profile:
     safety: float = 0.3
     further_surrogates: tuple[str, ...] = ()
     features: float = 1.0
-    slow: float = 0.0
     reach: float = 1.0
     limit: float | None = None
     budget: float | None = None
@@ -74,21 +73,19 @@ _HANDLED["cropped by 3 %"] = cropped
 PROFILES = {
     "stranger": Profile(
         _HANDLED,
-        steps=(40, 20, 20, 20, 20, 20),
+        steps=(32, 16, 16, 16, 16, 16),
         exact=False,
         unmatched=True,
         further_surrogates=("dlib-resnet", "mobilenet-vggface2", "mobilefacenet-arcface"),
-        features=0.5,
-        slow=1.0,
-        limit=2.5,
-        budget=0.045,
+        features=0.6,
+        limit=1.6,
+        budget=0.055,
         widening=0.3,
     ),
     "paper": Profile(
         _AS_PUBLISHED,
         steps=(40,) * 8,
         exact=True,
-        slow=0.5,
         safety=0.8,
         limit=1.0,
         widening=0.3,

@@ -213,7 +213,7 @@ def _attack_features(run: _Run, rows: Tensor, profile: Profile, steps: int) -> A
 
 def _visibility(run: _Run, rows: Tensor, profile: Profile) -> Visibility:
     landmarks = [run.chain.landmarks(row) for row in rows.tolist()]
-    return visibility_of(run.clean[rows], landmarks, features=profile.features, slow=profile.slow, reach=profile.reach)
+    return visibility_of(run.clean[rows], landmarks, features=profile.features, reach=profile.reach)
 
 
 def _saved(run: _Run) -> tuple[Attempt, Photo]:
