@@ -143,7 +143,7 @@ def outside_change(clean: np.ndarray, saved: np.ndarray, landmarks: np.ndarray) 
     grid, mask = deposit(shifted, (y1 - y0, x1 - x0), LIGHTCNN_TEMPLATE.size)
     points = torch.from_numpy(landmarks @ transform[:, :2].T + transform[:, 2])
     face = align_face(clean, landmarks, LIGHTCNN_TEMPLATE)[None]
-    room = visibility_of(face, [points], features=1, slow=0).room
+    room = visibility_of(face, [points], features=1).room
     reached = warp(room, grid[None], padding="zeros")[0] * mask
     change[y0:y1, x0:x1][reached[0].numpy() > 0] = 0
     return int(change.max())
