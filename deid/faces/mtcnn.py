@@ -32,6 +32,8 @@ def mtcnn(pictures: np.ndarray, *, device: str = "cpu", smallest: float = SMALLE
 
     Raises CheckpointError where the package that keeps the weights is not installed.
     """
+    if min(pictures.shape[1:3]) < smallest:
+        return [[] for _ in pictures]
     boxes, landmarks = faces_in(
         _networks(device), pictures, smallest=smallest, factor=FACTOR, device=torch.device(device)
     )
@@ -53,9 +55,7 @@ def refined(rgb: np.ndarray, faces: Sequence[Face], *, device: str = "cpu") -> l
         batch = torch.stack(crops[start : start + BATCH]).to(device)
         with torch.no_grad():
             scores, _, points = _networks(device).output((batch * 255 - 127.5) / 128)
-        for face, of_face, score in zip(
-            faces[start:], points.cpu().double().numpy(), scores.tolist(), strict=False
-        ):
+        for face, of_face, score in zip(faces[start:], points.cpu().double().numpy(), scores.tolist(), strict=False):
             if score < MIN_PROBABILITY:
                 better.append(face)
                 continue

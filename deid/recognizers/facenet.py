@@ -2,8 +2,8 @@
 
 (Schroff, Kalenichenko, Philbin, CVPR 2015; the network is by Szegedy, Ioffe, Vanhoucke, Alemi, AAAI 2017; networks
 trained by D. Sandberg, github.com/davidsandberg/facenet, and ported by T. Esler, github.com/timesler/facenet-pytorch,
-MIT.) The one of CASIA-WebFace ships; `deid weights fetch` or `deid weights import` brings facenet-pytorch's files, which
-carry the training classes' layer `logits`, too. Layers are called as there, and `conv` and `bn` lie side by side.
+MIT.) The one of CASIA-WebFace ships; `deid weights fetch` or `deid weights import` brings facenet-pytorch's files,
+which carry the training classes' layer `logits`, too. Layers are called as there.
 """
 
 import torch
@@ -15,7 +15,13 @@ EPSILON = 0.001  # of TensorFlow's batch normalization
 
 class _Convolution(nn.Module):
     def __init__(
-        self, channels_in: int, channels_out: int, kernel: int | tuple[int, int], stride: int = 1, *, padded: bool = True
+        self,
+        channels_in: int,
+        channels_out: int,
+        kernel: int | tuple[int, int],
+        stride: int = 1,
+        *,
+        padded: bool = True,
     ) -> None:
         """padded: so that a stride of 1 keeps height and width."""
         super().__init__()
