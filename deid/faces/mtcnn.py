@@ -3,17 +3,15 @@
 from collections.abc import Sequence
 from dataclasses import replace
 from functools import cache
-from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
 
 from deid.faces.align import align_face, inverse, transform_to
 from deid.faces.face import Face, left_to_right
+from deid.faces.mtcnn_cascade import faces_in
+from deid.faces.mtcnn_networks import Networks, load_networks
 from deid.faces.templates import ONET_TEMPLATE
-
-if TYPE_CHECKING:
-    from facenet_pytorch import MTCNN
 
 FACTOR = 0.709  # from one size of its pyramid to the next
 SMALLEST = 20  # pixels: its usual smallest face
@@ -23,41 +21,28 @@ BATCH = 64  # faces refined at a time
 
 
 @cache
-def _network(device: str, smallest: float) -> "MTCNN":
-    from facenet_pytorch import MTCNN  # brings torchvision, seconds for who mistyped a photo's name
-
-    network = MTCNN(keep_all=True, min_face_size=smallest, factor=FACTOR, device=torch.device(device)).eval()
-    # A CPU pools such maps several times faster.
-    return network.to(memory_format=torch.channels_last)
+def _networks(device: str) -> Networks:
+    return load_networks(torch.device(device))
 
 
 def mtcnn(pictures: np.ndarray, *, device: str = "cpu", smallest: float = SMALLEST) -> list[list[Face]]:
     """The faces of each of several pictures of one size, uint8 (N, H, W, 3) RGB, left to right.
 
     smallest: pixels of the smallest face that is looked for.
+
+    Raises CheckpointError where the package that keeps the weights is not installed.
     """
-    if min(pictures.shape[1:3]) < smallest:  # it crashes on these
+    if min(pictures.shape[1:3]) < smallest:
         return [[] for _ in pictures]
-    try:
-        found = _network(device, smallest).detect(pictures, landmarks=True)
-    except (RuntimeError, ValueError) as error:
-        # With no candidate at all in its first stage, MTCNN concatenates an empty list; anything else is a defect.
-        if "expected a non-empty list" not in str(error):
-            raise
-        return [[] for _ in pictures]
-    return [[] if of_picture[0] is None else _faces(*of_picture) for of_picture in zip(*found, strict=True)]
-
-
-def _faces(boxes: np.ndarray, probabilities: np.ndarray, landmarks: np.ndarray) -> list[Face]:
-    return left_to_right(
-        Face(
-            (float(box[0]), float(box[1]), float(box[2]), float(box[3])),
-            np.asarray(points, np.float64),
-            float(probability),
-        )
-        for box, probability, points in zip(boxes, probabilities, landmarks, strict=True)
-        if probability >= MIN_PROBABILITY
+    boxes, landmarks = faces_in(
+        _networks(device), pictures, smallest=smallest, factor=FACTOR, device=torch.device(device)
     )
+    found: list[list[Face]] = [[] for _ in pictures]
+    for edges, score, picture, points in zip(boxes.edges, boxes.scores, boxes.pictures, landmarks, strict=True):
+        if score >= MIN_PROBABILITY:
+            x0, y0, x1, y1 = edges.tolist()
+            found[picture].append(Face((x0, y0, x1, y1), points.astype(np.float64), float(score)))
+    return [left_to_right(faces) for faces in found]
 
 
 def refined(rgb: np.ndarray, faces: Sequence[Face], *, device: str = "cpu") -> list[Face]:
@@ -69,10 +54,8 @@ def refined(rgb: np.ndarray, faces: Sequence[Face], *, device: str = "cpu") -> l
     for start in range(0, len(faces), BATCH):
         batch = torch.stack(crops[start : start + BATCH]).to(device)
         with torch.no_grad():
-            _, points, scores = _network(device, SMALLEST).onet((batch * 255 - 127.5) / 128)
-        for face, of_face, score in zip(
-            faces[start:], points.cpu().double().numpy(), scores[:, 1].tolist(), strict=False
-        ):
+            scores, _, points = _networks(device).output((batch * 255 - 127.5) / 128)
+        for face, of_face, score in zip(faces[start:], points.cpu().double().numpy(), scores.tolist(), strict=False):
             if score < MIN_PROBABILITY:
                 better.append(face)
                 continue

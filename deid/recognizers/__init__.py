@@ -4,6 +4,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
+import torch
 from safetensors.torch import load_file
 from torch import nn
 
@@ -16,6 +17,7 @@ from deid.faces.templates import (
     Template,
 )
 from deid.recognizers import dlib_resnet
+from deid.recognizers.facenet import FaceNet
 from deid.recognizers.lightcnn import LightCNN9, LightCNN29, LightCNN29V2
 from deid.recognizers.margin_mobilefacenet import MarginMobileFaceNet
 from deid.recognizers.mobilefacenet import MobileFaceNet
@@ -26,7 +28,8 @@ from deid.recognizers.mobilenet import MobileNet
 class Architecture:
     """How to build a network, how to read its weights, and how its faces are aligned.
 
-    build: the network, untrained.
+    build: the network, untrained; what it does not keep in its state dict lies on the CPU, also under another
+        `torch.device`.
     template: where its aligned faces have their landmarks.
     classifier: keys of the training classes' layer, which a checkpoint may hold and the network has not.
     reader: reads weights in a format of their own; None: safetensors with the parameters of `build`.
@@ -46,17 +49,16 @@ class Architecture:
         """The network with the weights of this file, loaded strictly."""
         if self.reader is not None:
             return self.reader(path)
-        network = self.build()
-        # A file may hold float16; counters (of a batch normalization) are integers and stay so.
-        state = load_file(path)
-        network.load_state_dict({k: v.float() if v.is_floating_point() else v for k, v in state.items()})
+        with torch.device("meta"):  # its own initial weights would be drawn for nothing
+            network = self.build()
+        # A file may hold float16; counters (of a batch normalization) are integers and stay so. Copies: what is loaded
+        # does not change with the file.
+        state = {
+            key: value.to(torch.float32 if value.is_floating_point() else value.dtype, copy=True)
+            for key, value in load_file(path).items()
+        }
+        network.load_state_dict(state, assign=True)
         return network
-
-
-def _facenet() -> nn.Module:
-    from deid.recognizers.facenet import FaceNet  # brings torchvision, seconds for who uses another network
-
-    return FaceNet()
 
 
 _CLASSIFIER = ("fc2.weight", "fc2.bias")
@@ -71,5 +73,5 @@ RECOGNIZERS: dict[str, Architecture] = {
     "mobilefacenet": Architecture(MobileFaceNet, MOBILEFACENET_TEMPLATE, bfloat16=False),
     "margin-mobilefacenet": Architecture(MarginMobileFaceNet, MOBILEFACENET_TEMPLATE, bfloat16=False),
     "mobilenet": Architecture(MobileNet, MOBILENET_TEMPLATE, bfloat16=False),
-    "facenet": Architecture(_facenet, FACENET_TEMPLATE, ("logits.weight", "logits.bias")),
+    "facenet": Architecture(FaceNet, FACENET_TEMPLATE, ("logits.weight", "logits.bias")),
 }

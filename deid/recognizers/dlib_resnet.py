@@ -141,13 +141,10 @@ def _fill(values: np.ndarray, *parameters: Tensor | None) -> None:
 
 def _tensors(data: bytes) -> Iterator[np.ndarray]:
     """The parameter vectors of all `con_`, `affine_` and `fc_` layers, in file order (input to output), float32."""
-    at = 0
-    while True:
-        starts = [(found, name) for name in (b"con_4", b"affine_", b"fc_2") if (found := data.find(name, at)) >= 0]
-        if not starts:
-            return
-        found, name = min(starts)
-        at = found + len(name)
+    ahead = {name: data.find(name) for name in (b"con_4", b"affine_", b"fc_2")}  # where the next of each begins
+    while found := {name: start for name, start in ahead.items() if start >= 0}:
+        name = min(found, key=found.__getitem__)
+        at = found[name] + len(name)
         if name == b"fc_2":  # its outputs and inputs stand before its tensor
             for _ in range(2):
                 _, at = _integer(data, at)
@@ -160,6 +157,7 @@ def _tensors(data: bytes) -> Iterator[np.ndarray]:
             size *= extent
         yield np.frombuffer(data, "<f4", size, at).copy()
         at += 4 * size
+        ahead |= {name: data.find(name, at) for name, start in found.items() if start < at}
 
 
 def _input_means(data: bytes) -> list[float]:

@@ -77,8 +77,8 @@ class MobileFaceNet(nn.Module):
 
     def __init__(self) -> None:
         super().__init__()
-        self.register_buffer("mean", torch.tensor(MEAN)[:, None, None], persistent=False)
-        self.register_buffer("deviation", torch.tensor(DEVIATION)[:, None, None], persistent=False)
+        self.register_buffer("mean", torch.tensor(MEAN, device="cpu")[:, None, None], persistent=False)
+        self.register_buffer("deviation", torch.tensor(DEVIATION, device="cpu")[:, None, None], persistent=False)
         self.conv1 = _convolution(3, 64, 3, stride=2)
         self.dw_conv = _Separable(64)
         blocks, channels = [], 64

@@ -42,7 +42,7 @@ class MobileNet(nn.Module):
 
     def __init__(self) -> None:
         super().__init__()
-        self.register_buffer("mean", torch.tensor(MEAN_BGR)[:, None, None], persistent=False)
+        self.register_buffer("mean", torch.tensor(MEAN_BGR, device="cpu")[:, None, None], persistent=False)
         self.stem = nn.Conv2d(3, 32, 3, 2)
         blocks, channels = [], 32
         for width, stride in STAGES:

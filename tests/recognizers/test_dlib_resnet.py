@@ -1,3 +1,4 @@
+import hashlib
 from pathlib import Path
 
 import numpy as np
@@ -46,3 +47,11 @@ def test_another_file_is_refused(tmp_path: Path) -> None:
     other.write_bytes(data)
     with pytest.raises(ValueError, match="SHA-256"):
         load(other)
+
+
+def test_every_weight_is_read_as_it_is(network: torch.nn.Module) -> None:
+    """As the parser read them that searched the whole file for each layer."""
+    digest = hashlib.sha256()
+    for values in network.state_dict().values():
+        digest.update(values.numpy().tobytes())
+    assert digest.hexdigest() == "58c8187ed18a12c127e88a5ade737163324f855c03932ecdd7f7a21f5b321bdf"
