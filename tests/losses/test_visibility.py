@@ -38,8 +38,10 @@ def striped() -> Tensor:
     return face
 
 
-def seen(faces: Tensor, *, features: float = 1.0, slow: float = 1.0, points: Tensor = POINTS) -> Visibility:
-    return visibility_of(faces, [points] * len(faces), features=features, slow=slow)
+def seen(
+    faces: Tensor, *, features: float = 1.0, slow: float = 1.0, reach: float = 1.0, points: Tensor = POINTS
+) -> Visibility:
+    return visibility_of(faces, [points] * len(faces), features=features, slow=slow, reach=reach)
 
 
 def inner(a: Tensor, b: Tensor) -> float:
@@ -116,6 +118,15 @@ def test_nothing_outside_the_oval_changes(slow: float) -> None:
     assert outside.float().mean() > 0.3
     assert bool((visibility.room[0, 0][distance < 1.12] > 0).all()), "and its edge is soft"
     assert 0 < float(visibility.room[0, 0, 64, 64 + round(0.91 * 48)]) < 1
+
+
+def test_the_oval_may_reach_farther() -> None:
+    for reach in (0.8, 1.0, 1.4):
+        room, distance = seen(textured(), features=0.5, reach=reach).room[0, 0], distance_from_center() / reach
+        assert not room[distance > 1.13].any()
+        assert bool((room[distance < 0.87] > 0).all())
+        for x, y in POINTS[:3].int().tolist():
+            assert float(room[y, x]) == pytest.approx(0.5), "eyes and nose do not grow with it"
 
 
 def test_the_oval_goes_with_the_face() -> None:
@@ -203,19 +214,15 @@ def test_every_face_has_maps_of_its_own(channels: int, size: int) -> None:
         assert getattr(visibility, name).shape == (3, 1, size, size)
         assert bool((getattr(visibility, name) >= 0).all())
     assert float(visibility.room.max()) <= 1
-    rows = torch.tensor([2, 0])
-    chosen = visibility.of(rows)
-    assert chosen.slow == visibility.slow
-    for at, row in enumerate(rows.tolist()):
+    gradients = torch.randn(2, 1, size, size, generator=generator)
+    changes = visibility.least_seen(gradients, torch.tensor([2, 0]))
+    assert changes.shape == gradients.shape
+    for at, row in enumerate((2, 0)):
         alone = visibility_of(faces[row : row + 1], [points[row]], features=0.5, slow=1.0)
         for name in ("room", "fine", "limit"):
-            assert torch.equal(getattr(chosen, name)[at], getattr(alone, name)[0])
-    gradients = torch.randn(2, 1, size, size, generator=generator)
-    changes = visibility.least_seen(gradients, rows)
-    assert changes.shape == gradients.shape
-    assert torch.allclose(chosen.least_seen(gradients, torch.arange(2)), changes)
-    alone = visibility.least_seen(gradients[1:], rows[1:])
-    assert torch.allclose(changes[1:], alone, atol=1e-5), "no face's change depends on another's"
+            assert torch.equal(getattr(visibility, name)[row], getattr(alone, name)[0])
+        change = alone.least_seen(gradients[at : at + 1], ONE)
+        assert torch.allclose(changes[at], change[0], atol=1e-5), "no face's change depends on another's"
 
 
 def test_what_follows_a_gradient_by_it_goes_farther_for_the_same_loss_of_ssim(face: Tensor) -> None:
