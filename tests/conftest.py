@@ -56,6 +56,12 @@ def astronaut() -> np.ndarray:
     return np.asarray(astronaut())
 
 
+@pytest.fixture(scope="session")
+def astronaut_landmarks() -> np.ndarray:
+    """Where MTCNN finds her eyes, nose and corners of the mouth: (5, 2)."""
+    return np.array([[205.01, 101.73], [246.76, 103.71], [224.67, 128.96], [201.72, 139.25], [245.27, 141.86]])
+
+
 @pytest.fixture(autouse=True)
 def private_folders(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """No test reads or writes the user's own state, cache or imported weights."""

@@ -88,19 +88,6 @@ def rank_is_at_least(k: Tensor, margin: float, label: int = 0) -> Criterion:
     return criterion
 
 
-def at_most(ceiling: float, label: int = 0) -> Criterion:
-    """Criterion «the true identity's own logit is at most `ceiling`», on every view; one not finite fails.
-
-    What a one-to-one comparison asks, which knows of no other identities.
-    """
-
-    def criterion(faces: Tensor, logits: Tensor) -> Tensor:
-        _check_logits(logits, len(logits))
-        return _on_all_views(_finite_true(logits, label)[..., 0] <= ceiling)
-
-    return criterion
-
-
 def outranked_by(targets: Tensor, margin: float = 0.0, label: int = 0) -> Criterion:
     """Criterion of the paper's stop: each target r(2..k) outranks the true identity, on every view.
 

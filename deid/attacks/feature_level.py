@@ -20,6 +20,7 @@ from deid.losses.visibility import Visibility
 
 # How often a change's length is set anew, and by how much at most: SSIM falls with about its square.
 FITS, MOST = 3, 4.0
+SHORTEST, LONGEST = 1e-4, 10.0  # where limit or budget leave no other choice: nothing and everything, but no overflow
 
 
 def likeness(likenesses: tuple[Tensor, ...], labels: Tensor, rows: Tensor) -> tuple[Tensor, ...]:
@@ -36,7 +37,7 @@ def feature_level(*, budget: float) -> Attack:
 
     def rule_for(faces: Tensor, start: Tensor | None, visibility: Visibility | None) -> StepRule:
         asked_for, lengths = torch.zeros_like(faces), faces.new_full((len(faces),), 0.01)
-        before = asked_for if start is None else start - faces
+        before = torch.zeros_like(faces) if start is None else start - faces
 
         def rule(at: Iterate) -> Tensor:
             for gradient in at.gradients:
@@ -44,11 +45,13 @@ def feature_level(*, budget: float) -> Attack:
             change = asked_for[at.rows]
             if visibility is not None:
                 change = visibility.least_seen(change, at.rows)
-            change = change / _length(change).clamp(min=1e-12)
+            length = _length(change)
+            change, is_asked = change / length.clamp(min=1e-12), length.flatten() > 0
             for _ in range(FITS):
                 noise = at.within(before[at.rows] + lengths[at.rows][:, None, None, None] * change)
                 fallen = 1 - ssim(at.clean, at.clean + noise, data_range=1, win_size=7, size_average=False)
-                lengths[at.rows] *= (budget / fallen.clamp(min=1e-6)).sqrt().clamp(1 / MOST, MOST)
+                fit = (budget / fallen.clamp(min=1e-6)).sqrt().clamp(1 / MOST, MOST).where(is_asked, 1.0)
+                lengths[at.rows] = (lengths[at.rows] * fit).clamp(SHORTEST, LONGEST)
             return before[at.rows] + lengths[at.rows][:, None, None, None] * change
 
         return rule

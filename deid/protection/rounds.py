@@ -61,7 +61,7 @@ def run_rounds(task: PhotoTask, rows: Sequence[int] | None = None) -> Attempt:
         open_rows = [row for row in rows if failed[row]]
         if not open_rows:
             return attempt
-        for row in open_rows if task.profile.exact else ():  # otherwise every view is drawn anew
+        for row in open_rows if task.profile.budget is None else ():  # otherwise every view is drawn anew
             _remember(run, row, failed[row])
     if best is None:
         raise RuntimeError("no round was run")
@@ -79,7 +79,7 @@ class _Run:
     groups: (N,), k of each face.
     evaluations: int64 (N,).
     attacks: the names of those that perturbed each face.
-    goals, likeness_goals: of each surrogate; the former where ranks are to be exact, the latter where they are not.
+    goals, likeness_goals: of each surrogate; the former for an attack on ranks, the latter for one on features.
     rng: draws views and strangers. It is the photo's: two photos of a person draw others.
     """
 
@@ -102,7 +102,7 @@ def _begin(task: PhotoTask) -> _Run:
     rng = np.random.default_rng(zlib.crc32(np.ascontiguousarray(task.photo.pixels).data))
     goals: list[RankingGoal] = []
     likeness_goals: list[LikenessGoal] = []
-    if task.profile.exact:
+    if task.profile.budget is None:
         goals = [ranking_goal(*of, groups) for of in zip(task.surrogates, task.enrollments, strict=True)]
         _add_looks(task, chain)
     else:
@@ -153,10 +153,10 @@ def _likeness_goals(task: PhotoTask, rng: np.random.Generator) -> list[LikenessG
 def _attack(run: _Run, batch: Sequence[int], round_: int) -> None:
     """Perturb these faces further."""
     rows, profile = torch.tensor(batch, device=run.faces.device), run.task.profile.in_round(round_)
-    if profile.exact:
+    if profile.budget is None:
         attacked = _attack_ranks(run, rows, profile, round_)
     else:
-        attacked = _attack_features(run, rows, profile, profile.steps[round_])
+        attacked = _attack_features(run, rows, profile, round_, profile.budget)
     run.faces[rows] = attacked.faces
     run.evaluations[rows] += attacked.evaluations
     for row in batch:
@@ -166,7 +166,7 @@ def _attack(run: _Run, batch: Sequence[int], round_: int) -> None:
 def _attack_ranks(run: _Run, rows: Tensor, profile: Profile, round_: int) -> Attacked:
     task, chain, clean = run.task, run.chain, run.clean
     margin = profile.margin * (1 + GROWTH * round_)
-    exact = exact_on_views(run.goals, chain, rows)
+    exact = exact_on_views(run.goals, chain, rows) if profile.exact else None
 
     def on_step(open_: Tensor, scores: Logits) -> None:
         if isinstance(scores, Tensor):
@@ -178,7 +178,9 @@ def _attack_ranks(run: _Run, rows: Tensor, profile: Profile, round_: int) -> Att
         scores_of(chain, clean, run.goals, rows, task.timing, profile.safety),
         clean[rows],
         torch.zeros_like(rows),  # the true identity is a gallery's first column
-        objective=RankingObjective(targets_on_views(run.goals, chain, rows), margin, exact=exact),
+        objective=RankingObjective(
+            targets_on_views(run.goals, chain, rows), margin, exact=False if exact is None else exact
+        ),
         criterion=stop_of(run.groups[rows], margin / 2, exact),
         steps=profile.steps[round_],
         start=run.faces[rows],
@@ -188,22 +190,20 @@ def _attack_ranks(run: _Run, rows: Tensor, profile: Profile, round_: int) -> Att
     )
 
 
-def _attack_features(run: _Run, rows: Tensor, profile: Profile, steps: int) -> Attacked:
+def _attack_features(run: _Run, rows: Tensor, profile: Profile, round_: int, budget: float) -> Attacked:
     task = run.task
     landmarks = [task.found[row].face.landmarks for row in rows.tolist()]
-    if profile.budget is None:
-        raise RuntimeError("the profile does not say how much may be seen")
 
     def on_step(open_: Tensor, likenesses: Logits) -> None:  # of two networks on one view: no rank can be told
         task.progress.stepped(rows[open_].tolist(), {})
 
-    return feature_level(budget=profile.budget)(
+    return feature_level(budget=budget)(
         likeness_on_random_views(run.chain, run.clean, run.likeness_goals, rows, landmarks, run.rng, task.timing),
         run.clean[rows],
         torch.zeros_like(rows),
         objective=likeness,
         criterion=None,
-        steps=steps,
+        steps=profile.steps[round_],
         start=run.faces[rows],
         visibility=_visibility(run, rows, profile),
         limit=profile.limit,

@@ -5,7 +5,6 @@ from hypothesis import strategies as st
 from torch import Tensor, inf, nan, tensor
 
 from deid.anonymity.conditions import (
-    at_most,
     condition_5,
     condition_6,
     outranked_by,
@@ -185,12 +184,6 @@ class TestRankIsAtLeast:
     def test_it_must_hold_on_every_view_and_broken_logits_do_not(self):
         views = torch.tensor([[[0.5, 0.9], [0.5, 0.4]], [[0.5, 0.9], [0.1, 0.4]], [[nan, 0.9], [0.1, 0.4]]])
         assert rank_is_at_least(torch.tensor([2, 2, 2]), 0.0)(None, views).tolist() == [False, True, False]
-
-
-class TestAtMost:
-    def test_by_hand_on_every_view(self):
-        views = torch.tensor([[[0.5, 0.9], [0.3, 0.4]], [[0.5, 0.9], [0.51, 0.4]], [[nan, 0.9], [0.1, 0.4]]])
-        assert at_most(0.5)(None, views).tolist() == [True, False, False]
 
 
 class TestTargets:

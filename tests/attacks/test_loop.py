@@ -8,7 +8,7 @@ from torch import Tensor
 
 from deid.attacks.contract import Attacked, Logits
 from deid.attacks.loop import Iterate, StepRule, gradient_attack
-from deid.losses.local_contrast import visible_limit
+from deid.losses.visibility import Visibility
 
 FACES = torch.full((3, 1, 16, 16), 0.5)
 LABELS = torch.zeros(3, dtype=torch.int64)
@@ -30,7 +30,7 @@ def darker(at: Iterate) -> Tensor:
 
 def attack(rule: StepRule, logits_fn: Any = brightness, faces: Tensor = FACES, **settings: Any) -> Attacked:
     settings = {"objective": first_logit, "criterion": None, **settings}
-    return gradient_attack(lambda clean, start: rule)(logits_fn, faces, LABELS, **settings)
+    return gradient_attack(lambda clean, start, visibility: rule)(logits_fn, faces, LABELS, **settings)
 
 
 def below(levels: Tensor):
@@ -81,11 +81,42 @@ def test_rules_get_the_gradients_of_the_faces_that_are_open_term_by_term() -> No
 
 @pytest.mark.parametrize("limit", [0.1, 0.5])
 def test_no_pixel_passes_the_limit_nor_the_range(limit: float) -> None:
-    faces = torch.rand(3, 1, 16, 16, generator=torch.Generator().manual_seed(0))
-    attacked = attack(lambda at: at.clean - 2, faces=faces, steps=2, limit=limit)
-    assert torch.allclose(attacked.faces, (faces - limit * visible_limit(faces)).clamp(0, 1))
-    free = attack(lambda at: at.clean - 2, faces=faces, steps=1)
-    assert torch.equal(free.faces, torch.zeros_like(faces))
+    generator = torch.Generator().manual_seed(0)
+    faces, limits = (torch.rand(3, 1, 16, 16, generator=generator) for _ in range(2))
+    shown = Visibility(torch.ones_like(faces), torch.ones_like(faces), limits, slow=0.0)
+    attacked = attack(lambda at: at.clean - 2, faces=faces, steps=2, visibility=shown, limit=limit)
+    assert torch.allclose(attacked.faces, (faces - limit * limits).clamp(0, 1))
+    for free in ({"visibility": shown}, {"limit": limit}, {}):
+        assert torch.equal(attack(lambda at: at.clean - 2, faces=faces, steps=1, **free).faces, torch.zeros_like(faces))
+
+
+def test_rules_can_tell_beforehand_what_the_limit_and_the_range_leave_of_a_change() -> None:
+    told: list[tuple[Tensor, Tensor, Tensor]] = []
+    limits = torch.rand(3, 1, 16, 16, generator=torch.Generator().manual_seed(0))
+    shown = Visibility(torch.ones_like(FACES), torch.ones_like(FACES), limits, slow=0.0)
+
+    def rule(at: Iterate) -> Tensor:
+        told.append((at.rows, at.within(torch.full_like(at.clean, 0.7)), at.within(torch.full_like(at.clean, -0.1))))
+        return torch.full_like(at.clean, 0.7)
+
+    levels = torch.tensor([0.0, 0.6, 0.0])
+    attacked = attack(rule, criterion=below(levels), steps=1, visibility=shown, limit=0.8)
+    ((rows, up, down),) = told
+    assert rows.tolist() == [0, 2], "of the faces that are open"
+    assert torch.allclose(up, (0.8 * limits[rows]).clamp(max=0.5), atol=1e-6)
+    assert torch.allclose(down, -(0.8 * limits[rows]).clamp(max=0.1), atol=1e-6)
+    assert torch.allclose(attacked.faces[rows], FACES[rows] + up)
+
+
+def test_a_rule_is_made_of_the_clean_faces_their_start_and_what_is_seen_of_them() -> None:
+    made: list[tuple[Any, ...]] = []
+    start, shown = FACES - 0.1, Visibility(FACES, FACES, FACES, slow=0.0)
+    attacked = gradient_attack(lambda *given: made.append(given) or darker)
+    settings = {"objective": first_logit, "criterion": None, "steps": 1}
+    attacked(brightness, FACES, LABELS, start=start, visibility=shown, **settings)
+    attacked(brightness, FACES, LABELS, **settings)
+    for given, expected in zip(made, [(FACES, start, shown), (FACES, None, None)], strict=True):
+        assert all(one is other for one, other in zip(given, expected, strict=True))
 
 
 def test_a_run_goes_on_from_its_start() -> None:

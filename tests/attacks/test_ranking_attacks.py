@@ -7,14 +7,17 @@ import pytest
 import torch
 from torch import Tensor
 
-from deid.anonymity.conditions import at_most, rank_is, rank_of, ranked_others, targets_of
+from deid.anonymity.conditions import rank_is, rank_of, ranked_others, targets_of
 from deid.attacks import ATTACKS
 from deid.attacks.contract import Attacked
-from deid.attacks.ranking import RankingObjective, ranking_loss
-from deid.losses.local_contrast import visible_limit
+from deid.attacks.loop import Iterate
+from deid.attacks.ranking import RankingObjective, polyak_step, ranking_loss
+from deid.losses.visibility import Visibility, visibility_of
 
 SIDE = 112  # CW-SSIM needs faces of more than 96 pixels
 GRAY = 0.5
+# Eyes, nose and corners of the mouth.
+POINTS = torch.tensor([[41.0, 35.0], [71.0, 35.0], [56.0, 56.0], [44.0, 77.0], [68.0, 77.0]])
 
 
 def linear(identities: int, seed: int = 0) -> Tensor:
@@ -24,9 +27,7 @@ def linear(identities: int, seed: int = 0) -> Tensor:
     return weights.T
 
 
-def attack(
-    method: str, weights: Tensor, clean: Tensor, k: Tensor, margin: float, ceiling: float | None = None, **more: Any
-) -> Attacked:
+def attack(method: str, weights: Tensor, clean: Tensor, k: Tensor, margin: float, **more: Any) -> Attacked:
     logits_fn = lambda faces, rows: (faces - GRAY).flatten(1) @ weights.T  # noqa: E731
     logits = logits_fn(clean, None)
     targets = targets_of(ranked_others(logits, int(k.max()) - 1), k)
@@ -34,7 +35,7 @@ def attack(
         logits_fn,
         clean,
         torch.zeros(len(clean), dtype=torch.int64),
-        objective=RankingObjective(targets, margin, ceiling),
+        objective=RankingObjective(targets, margin),
         steps=60,
         **{"criterion": rank_is(k, 0.0), **more},
     )
@@ -138,21 +139,6 @@ def test_the_loss_is_zero_exactly_when_the_order_is_reached() -> None:
     assert float(ranking_loss(torch.stack([short, reached], 1), labels, targets, 0.1)) == pytest.approx(0.1)
 
 
-def test_a_ceiling_holds_the_true_identity_down_whoever_is_above() -> None:
-    labels, targets = torch.zeros(1, dtype=torch.int64), torch.tensor([[1]])
-    reached = torch.tensor([[0.5, 0.9, 0.3]])
-    assert float(ranking_loss(reached, labels, targets, 0.1, ceiling=0.6)) == 0
-    assert float(ranking_loss(reached, labels, targets, 0.1, ceiling=0.2)) == pytest.approx(0.4)
-    weights = linear(8)
-    logits = torch.tensor([[2.0, 1.2, 1.0, 0.7, 0.2, 0.1, 0.0, -0.3]])
-    clean, k = faces_with_logits(weights, logits), torch.tensor([2])
-    criterion = lambda faces, scores: rank_is(k, 0.0)(faces, scores) & at_most(0.5)(faces, scores)  # noqa: E731
-    attacked = attack("k-a3", weights, clean, k, margin=0.02, ceiling=0.5, criterion=criterion).faces
-    reached = (attacked - GRAY).flatten(1) @ weights.T
-    assert int(rank_of(reached, 0)) == 2
-    assert float(reached[0, 0]) <= 0.5
-
-
 def test_each_view_may_have_its_own_targets() -> None:
     labels = torch.zeros(1, dtype=torch.int64)
     logits = torch.tensor([[[0.5, 0.9, 0.1], [0.5, 0.1, 0.9]]])
@@ -167,14 +153,48 @@ def test_without_exactness_others_may_lie_above_too() -> None:
     assert float(ranking_loss(logits, labels, targets, 0.1, exact=False)) == 0
 
 
-def test_no_pixel_changes_by_more_than_the_limit() -> None:
+@pytest.mark.parametrize("method", ATTACKS)
+def test_no_pixel_changes_by_more_than_the_limit(method: str) -> None:
     weights, generator = linear(8), torch.Generator().manual_seed(3)
     clean = faces_with_logits(weights, torch.tensor([[2.0, 1.2, 1.0, 0.7, 0.2, 0.1, 0.0, -0.3]]))
     clean = (clean + 0.02 * torch.randn(clean.shape, generator=generator)).clamp(0, 1)
-    attacked = attack("k-a3", weights, clean, torch.tensor([4]), margin=0.02, limit=0.05).faces
-    allowed = 0.05 * visible_limit(clean)
-    assert bool(((attacked - clean).abs() <= allowed + 1e-6).all())
+    seen = visibility_of(clean, [POINTS], features=1.0, slow=0.0)
+    attacked = attack(method, weights, clean, torch.tensor([4]), margin=0.02, visibility=seen, limit=0.05).faces
+    assert bool(((attacked - clean).abs() <= 0.05 * seen.limit + 1e-6).all())
     assert not torch.equal(attacked, clean)
+
+
+def masked(room: Tensor) -> Visibility:
+    """All that is seen is the same, but only some places may change."""
+    return Visibility(room, torch.ones_like(room), torch.ones_like(room), slow=0.0)
+
+
+def test_k_a3_moves_where_little_is_seen_and_as_far_as_the_hinge_asks_for() -> None:
+    weights, logits = linear(8), torch.tensor([[2.0, 1.2, 1.0, 0.7, 0.2, 0.1, 0.0, -0.3]])
+    clean, room = faces_with_logits(weights, logits), torch.zeros(1, 1, SIDE, SIDE)
+    room[..., : SIDE // 2] = 1
+    for method, keeps_off in (("k-a3", True), ("i-fgvm", False)):
+        attacked = attack(method, weights, clean, torch.tensor([3]), margin=0.02, visibility=masked(room))
+        change = attacked.faces - clean
+        assert bool(attacked.met)
+        assert int(rank_of((attacked.faces - GRAY).flatten(1) @ weights.T, 0)) == 3
+        assert bool(change[..., SIDE // 2 :].any()) == (not keeps_off), "its paper follows the gradient's value"
+    even = attack("k-a3", weights, clean, torch.tensor([3]), margin=0.02).faces
+    alike = attack("k-a3", weights, clean, torch.tensor([3]), margin=0.02, visibility=masked(torch.ones_like(room)))
+    assert torch.allclose(alike.faces, even, atol=1e-6), "where all is seen alike, nothing is different"
+
+
+def test_a_step_along_any_descent_takes_its_share_of_what_the_linearized_hinge_lacks() -> None:
+    gradient = torch.randn(2, 1, 8, 8, generator=torch.Generator().manual_seed(0))
+    room = torch.rand(2, 1, 8, 8, generator=torch.Generator().manual_seed(1))
+    zero, losses = torch.zeros(2, 1, 8, 8), torch.tensor([0.3, 0.02])
+    for step, share in ((0, 0.8), (1, 0.8 * 1.06), (99, 1.6)):
+        at = Iterate(step, torch.arange(2), zero, zero, (losses,), (gradient,))
+        for direction in (gradient, room * gradient):
+            move = polyak_step(at, direction)
+            assert torch.allclose((move * gradient).sum((1, 2, 3)), share * losses, rtol=1e-4)
+            units = [maps.flatten(1) / maps.flatten(1).norm(dim=1, keepdim=True) for maps in (move, direction)]
+            assert torch.allclose(*units, atol=1e-5)
 
 
 def test_the_gradient_of_the_loss_is_right() -> None:

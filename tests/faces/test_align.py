@@ -10,6 +10,7 @@ from deid.faces.align import (
     align_face,
     compose,
     inverse,
+    jittered,
     least_squares_similarity,
     lightcnn_transform,
     patch_around,
@@ -88,3 +89,15 @@ def test_gray_photos_align_for_both_kinds_of_recognizer(astronaut: np.ndarray) -
     gray = astronaut[:, :, 0]
     assert align_face(gray, FACE, LIGHTCNN_TEMPLATE).shape == (1, 128, 128)
     assert align_face(gray, FACE, DLIB_TEMPLATE).shape == (3, 150, 150)
+
+
+def test_jittered_landmarks_are_a_similarity_nearby() -> None:
+    landmarks = np.array([[40.0, 40], [60, 40], [50, 50], [42, 60], [58, 60]])
+    rng = np.random.default_rng(0)
+    for _ in range(20):
+        aside = jittered(landmarks, rng)
+        distances = [np.linalg.norm(points[:, None] - points[None], axis=-1) for points in (landmarks, aside)]
+        ratio = distances[1][0, 1] / distances[0][0, 1]
+        assert np.allclose(distances[1], ratio * distances[0])
+        assert 0.87 < ratio < 1.13
+        assert np.abs(aside.mean(0) - landmarks.mean(0)).max() <= 0.12 * 20 + 1e-9

@@ -172,7 +172,7 @@ def test_the_saved_file_and_its_record(photo: Path, method: str) -> None:
 @pytest.mark.parametrize("method", METHODS)
 def test_too_weak_fails_and_writes_nothing_unless_asked(photo: Path, capsys, method: str) -> None:
     output = photo.with_name("out.png")
-    command = ["photo", str(photo), "-o", str(output), "--method", method, "--strength", "1"]
+    command = ["photo", str(photo), "-o", str(output), "--method", method, "--profile", "paper", "--blur-size", "1"]
     assert cli.run(command) == 4
     assert not output.exists()
     out, err = capsys.readouterr()
@@ -192,7 +192,7 @@ def test_too_weak_fails_and_writes_nothing_unless_asked(photo: Path, capsys, met
 def test_strong_enough_protects_a_gray_photo(photo: Path, method: str) -> None:
     gray, output = photo.with_name("gray.png"), photo.with_name("out.png")
     Image.open(photo).convert("L").save(gray)
-    result = protect(gray, output, Options(method=method, profile="paper", strength=40.0))
+    result = protect(gray, output, Options(method=method, profile="paper", blur_size=40.0))
     assert result.outcome == "protected"
     assert result.faces[0].rank_after > 1
     assert Image.open(output).mode == "L"
@@ -202,33 +202,39 @@ def test_a_folder_goes_on_and_counts_ranks(photo: Path, capsys, tmp_path: Path) 
     photos, out = tmp_path / "photos", tmp_path / "published"
     photos.mkdir()
     photo.rename(photos / "one.png")
-    options = Options(method="blur", profile="paper", strength=1.0, write_unverified=True)
+    options = Options(method="blur", profile="paper", blur_size=1.0, write_unverified=True)
     first = protect_folder(photos, out, options)
     assert first.counts == {"failed": 1}
     assert first.pmf == {"1": 1.0}
-    arguments = ["folder", str(photos), str(out), "--method", "blur", "--strength", "1", "--profile", "paper"]
+    arguments = ["folder", str(photos), str(out), "--method", "blur", "--blur-size", "1", "--profile", "paper"]
     assert cli.run([*arguments, "--write-unverified"]) == 4
     shown = capsys.readouterr().out
     assert "share of the faces at each rank: 1: 100%" in shown
     assert "Ranks are not controlled by blur" in shown
 
 
-@pytest.mark.parametrize("method", ["k-a3", "i-fgvm"])
-def test_attacks_take_no_strength(photo: Path, capsys, method: str) -> None:
-    assert cli.run(["photo", str(photo), "--method", method, "--strength", "4"]) == 2
-    assert capsys.readouterr().err.splitlines()[-1] == f"deid: strength is for blur and pixelate, not for {method}"
+@pytest.mark.parametrize("method", ["feature-level", "k-a3", "i-fgvm"])
+def test_attacks_take_no_blur_size(photo: Path, capsys, method: str) -> None:
+    assert cli.run(["photo", str(photo), "--method", method, "--blur-size", "4"]) == 2
+    assert capsys.readouterr().err.splitlines()[-1] == f"deid: blur-size is for blur and pixelate, not for {method}"
 
 
-@pytest.mark.parametrize("strength", [0.0, -1.0, 0.4, 65.0, float("nan"), float("inf")])
-def test_strengths_that_make_no_sense_are_refused(strength: float) -> None:
-    with pytest.raises(UsageError, match=r"between 0\.5 and 64"):
-        load_protector(Options(method="blur", strength=strength))
+@pytest.mark.parametrize("size", [0.0, -1.0, 0.4, 65.0, float("nan"), float("inf")])
+def test_sizes_that_make_no_sense_are_refused(size: float) -> None:
+    with pytest.raises(UsageError, match=r"blur-size must be between 0\.5 and 64"):
+        load_protector(Options(method="blur", blur_size=size))
 
 
-def test_the_help_knows_the_methods_and_their_strengths(capsys) -> None:
+def test_who_gives_a_blur_s_size_as_its_strength_is_told(photo: Path, capsys) -> None:
+    assert cli.run(["photo", str(photo), "--method", "blur", "--strength", "8"]) == 2
+    said = capsys.readouterr().err.splitlines()[-1]
+    assert said == "deid: strength must be between 0 and 1, not 8: blur-size is what blurs"
+
+
+def test_the_help_knows_the_methods_and_their_sizes(capsys) -> None:
     cli.run(["photo", "--help"])
     words = " ".join(capsys.readouterr().out.split())
-    assert "k-a3, i-fgvm, blur or pixelate" in words
+    assert "feature-level; k-a3 or i-fgvm (paper's); blur or pixelate" in words
     assert "blur ({blur:g} by default) or pixelate ({pixelate:g})".format(**STRENGTHS) in words
 
 

@@ -26,7 +26,7 @@ def detected(lying: Photo) -> Detected:
 
 @pytest.fixture(scope="module")
 def protector() -> Protector:
-    return load_protector(Options(sure=0.99, device="cpu"))
+    return load_protector(Options(sure=0.99, device="cpu"), further=())
 
 
 def asked(protector: Protector, **options: Any) -> Protector:

@@ -52,7 +52,7 @@ def two(tmp_path_factory: pytest.TempPathFactory, astronaut: np.ndarray) -> Two:
 @pytest.fixture
 def hopeless(monkeypatch: pytest.MonkeyPatch) -> None:
     """No attack gets anywhere."""
-    monkeypatch.setitem(PROFILES, "paper", replace(PROFILES["paper"], rounds=1, steps=0))
+    monkeypatch.setitem(PROFILES, "paper", replace(PROFILES["paper"], steps=(0,)))
 
 
 @pytest.fixture
@@ -108,7 +108,7 @@ def test_the_blur_of_a_face_cut_off_by_the_edge_is_attacked(tmp_path: Path, astr
     face = Face(box, landmarks, whole.probability)
     found = [FoundFace(face, embed_faces(protector.recognizer, photo.pixels, [landmarks])[0], None)]
     task = task_of(photo, found, [3], protector, "PNG")
-    failed = run_rounds(replace(task, profile=replace(task.profile, rounds=1, steps=0)))
+    failed = run_rounds(replace(task, profile=replace(task.profile, steps=(0,))))
     assert (failed.checks[0].published.ranks, failed.evaluations) == (((1,),), (0,))
     hidden = fall_back(task, failed, "blur")
     assert hidden.hidden == {0: STRONGEST}
@@ -210,7 +210,10 @@ def test_a_folder_run_again_with_a_fallback_repairs_what_failed(
     ("options", "why"),
     [
         (Options(fallback="paint"), "no fallback called paint: there are blur, pixelate"),
-        (Options(method="blur", fallback="pixelate"), "a fallback is for k-a3 and i-fgvm, not for blur"),
+        (
+            Options(method="blur", fallback="pixelate"),
+            "a fallback is for feature-level and k-a3 and i-fgvm, not for blur",
+        ),
     ],
 )
 def test_fallbacks_that_make_no_sense_are_refused(options: Options, why: str) -> None:
@@ -225,6 +228,6 @@ def test_what_was_tried_is_not_suggested_again() -> None:
         FaceResult(box, "itself", "failed", k, False, 1, 1, fallback=by) for k, by in ((4, None), (None, "blur"))
     )
     for second, hinted in ((failed, True), (hidden, False)):
-        result = PhotoResult("in", None, "failed", "robust", "k-a3", 5, (fine, second), message="in: face 2")
+        result = PhotoResult("in", None, "failed", "stranger", "feature-level", 5, (fine, second), message="in: face 2")
         assert ("--fallback" in photo_summary(result, None)[-1]) == hinted
         assert ("be blurred" in words.why_not(result)) == hinted

@@ -12,7 +12,7 @@ from deid.protection.pipeline import protect
 from deid.protection.protector import load_protector
 from deid.types import Options
 
-BLUR = Options(method="blur", write_unverified=True)
+BLUR = Options(method="blur", profile="paper", write_unverified=True)
 
 
 @pytest.mark.parametrize(

@@ -101,6 +101,19 @@ def test_how_sure_nobody_can_be(sure: float) -> None:
         check_options(Options(sure=sure))
 
 
+@pytest.mark.parametrize("strength", [-0.01, 1.01, 4, float("nan"), float("inf")])
+def test_a_strength_that_is_not_on_the_dial(strength: float) -> None:
+    for method in (None, "blur"):
+        with pytest.raises(UsageError, match=f"strength must be between 0 and 1, not {strength:g}: blur-size is what"):
+            check_options(Options(strength=strength, method=method))
+
+
+@pytest.mark.parametrize("strength", [0, 0.0, 0.5, 1])
+def test_a_strength_on_the_dial(strength: float) -> None:
+    for profile in ("stranger", "paper"):
+        check_options(Options(strength=strength, profile=profile))
+
+
 def problem_of(options: Options) -> str:
     try:
         check_options(options)

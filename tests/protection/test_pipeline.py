@@ -131,7 +131,7 @@ def test_a_face_under_forty_pixels_is_tried_and_its_outcome_told(
 def test_a_failure_writes_nothing_unless_asked(
     photo: Path, protector: Protector, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setitem(PROFILES, "paper", replace(PROFILES["paper"], steps=0))
+    monkeypatch.setitem(PROFILES, "paper", replace(PROFILES["paper"], steps=(0, 0)))
     output = photo.with_name("out.png")
     failed = run(photo, protector, output)
     assert failed.outcome == "failed"
@@ -181,7 +181,15 @@ def test_an_unwritable_folder_is_one_clear_error(photo: Path, protector: Protect
 
 @pytest.mark.parametrize(
     "wrong",
-    [{"k_level": 0}, {"method": "magic"}, {"profile": "strong"}, {"faces": "first"}, {"faces": "0"}, {"device": "tpu"}],
+    [
+        {"k_level": 0},
+        {"method": "magic"},
+        {"profile": "strong"},
+        {"strength": 2},
+        {"faces": "first"},
+        {"faces": "0"},
+        {"device": "tpu"},
+    ],
 )
 def test_options_that_make_no_sense_are_refused(wrong: dict) -> None:
     with pytest.raises(UsageError):
@@ -232,7 +240,7 @@ def test_no_network_is_touched(photo: Path, protector: Protector, monkeypatch: p
 
 
 def test_the_same_seed_draws_the_same_k(photo: Path, protector: Protector, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setitem(PROFILES, "paper", replace(PROFILES["paper"], rounds=1, steps=1))
+    monkeypatch.setitem(PROFILES, "paper", replace(PROFILES["paper"], steps=(1,)))
     draws = []
     process_photo(photo, Path("x.png"), protector, lambda found: draws.append(len(found)) or [4] * len(found))
     first, second = (protect(photo, photo.with_name(f"{i}.png"), SEEDED).faces[0].k for i in range(2))

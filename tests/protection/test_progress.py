@@ -19,8 +19,8 @@ def protector() -> Protector:
 
 
 @pytest.fixture(scope="module")
-def transfer() -> Protector:
-    return load_protector(Options(profile="transfer"))
+def stranger() -> Protector:
+    return load_protector(Options())
 
 
 @pytest.fixture
@@ -60,16 +60,16 @@ class StopAt:
             raise Cancelled
 
 
-@pytest.mark.parametrize("profile", ["paper", "transfer"])
+@pytest.mark.parametrize("profile", ["paper", "stranger"])
 def test_a_run_ends_at_the_very_step_at_which_its_watcher_says_so(
-    two_faces: Path, protector: Protector, transfer: Protector, profile: str
+    two_faces: Path, protector: Protector, stranger: Protector, profile: str
 ) -> None:
     stop = StopAt(3)
     with pytest.raises(Cancelled):
         process_photo(
             two_faces,
             two_faces,
-            {"paper": protector, "transfer": transfer}[profile],
+            {"paper": protector, "stranger": stranger}[profile],
             lambda faces: [2, 4],
             watcher=stop,
         )

@@ -18,7 +18,7 @@ from deid.types import Options
 
 @pytest.fixture(scope="module")
 def protector() -> Protector:
-    return load_protector(Options())
+    return load_protector(Options(), further=())
 
 
 def check_of(pixels: np.ndarray, saved: np.ndarray, names: Sequence[str], protector: Protector) -> FaceCheck:

@@ -1,0 +1,251 @@
+"""Where a change of a face is seen least: on faces whose structure is written down here, and on a real one."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import torch
+from pytorch_msssim import ssim
+from torch import Tensor
+
+from deid.faces.align import align_face
+from deid.faces.templates import LIGHTCNN_TEMPLATE
+from deid.losses.visibility import WINDOW, Visibility, blurred, least_contrast, visibility_of
+
+# Eyes, nose and corners of the mouth in LightCNN's frame; eyes and mouth are 48 pixels apart.
+POINTS = torch.tensor([[47.0, 40.0], [81.0, 40.0], [64.0, 64.0], [50.0, 88.0], [78.0, 88.0]])
+CENTER, UNIT = (64, 64), 48
+SKIN, HALF_AXES = (64, 52), (0.91, 1.23)  # between the eyes; of the oval, in units of 48 pixels
+ONE = torch.tensor([0])
+
+
+def random(seed: int, count: int = 1, size: int = 128) -> Tensor:
+    return torch.randn(count, 1, size, size, generator=torch.Generator().manual_seed(seed))
+
+
+def flat() -> Tensor:
+    return torch.full((1, 1, 128, 128), 0.5)
+
+
+def textured() -> Tensor:
+    return (0.5 + 0.08 * random(9)).clamp(0, 1)
+
+
+def striped() -> Tensor:
+    """Smooth on the left, stripes of two pixels on the right."""
+    face = flat()
+    face[..., 64:] += 0.4 * ((torch.arange(64) // 2 % 2) - 0.5)
+    return face
+
+
+def seen(
+    faces: Tensor, *, features: float = 1.0, slow: float = 1.0, reach: float = 1.0, points: Tensor = POINTS
+) -> Visibility:
+    return visibility_of(faces, [points] * len(faces), features=features, slow=slow, reach=reach)
+
+
+def inner(a: Tensor, b: Tensor) -> float:
+    return float((a.double() * b.double()).sum())
+
+
+def distance_from_center() -> Tensor:
+    """In units of the oval's half axes."""
+    y, x = torch.meshgrid(torch.arange(128.0), torch.arange(128.0), indexing="ij")
+    return ((x - CENTER[0]) / (HALF_AXES[0] * UNIT)).hypot((y - CENTER[1]) / (HALF_AXES[1] * UNIT))
+
+
+def fine_share(change: Tensor) -> float:
+    """Of a change's energy, what is of waves shorter than ten pixels."""
+    spectrum = torch.fft.fft2(change[0, 0].double()).abs().square()
+    frequency = torch.fft.fftfreq(128).double()
+    return float(spectrum[frequency[:, None].hypot(frequency[None]) > 0.1].sum() / spectrum.sum())
+
+
+@pytest.fixture(scope="module")
+def face(astronaut: np.ndarray, astronaut_landmarks: np.ndarray) -> Tensor:
+    return align_face(astronaut, astronaut_landmarks, LIGHTCNN_TEMPLATE)[None]
+
+
+@pytest.mark.parametrize("picture", [flat, textured, striped])
+@pytest.mark.parametrize("features", [0.0, 0.5, 1.0])
+def test_fine_changes_follow_by_a_symmetric_positive_semidefinite_operator(picture, features: float) -> None:
+    visibility = seen(picture(), features=features, slow=0.0)
+    for seed in range(5):
+        a, b = random(seed), random(seed + 50)
+        of_a, of_b = (visibility.least_seen(gradient, ONE) for gradient in (a, b))
+        assert inner(a, of_b) == pytest.approx(inner(of_a, b), rel=1e-4, abs=1e-3)
+        assert inner(a, of_a) > 0
+        assert torch.allclose(visibility.least_seen(a + 2 * b, ONE), of_a + 2 * of_b, atol=1e-4), "and linear"
+
+
+@pytest.mark.parametrize("picture", [flat, textured, striped])
+@pytest.mark.parametrize("slow", [0.3, 1.0, 2.0])
+def test_with_slow_changes_a_change_goes_the_gradient_s_way_however_long_it_is(picture, slow: float) -> None:
+    visibility = seen(picture(), features=0.5, slow=slow)
+    for seed in range(5):
+        gradient = random(seed)
+        change = visibility.least_seen(gradient, ONE)
+        assert inner(gradient, change) > 0
+        assert torch.allclose(visibility.least_seen(1000 * gradient, ONE), change, atol=1e-4)
+
+
+def test_slow_changes_are_a_symmetric_positive_semidefinite_operator_up_to_their_length() -> None:
+    """Without fine changes nothing else is left: a blur there and back, each as wide."""
+    visibility = replace(seen(flat(), features=0.5), fine=torch.zeros(1, 1, 128, 128))
+    a, b = random(1), random(2)
+    of_a, of_b = (visibility.least_seen(gradient, ONE).double() for gradient in (a, b))
+
+    def by_hand(gradient: Tensor) -> Tensor:
+        inside = visibility.room * gradient
+        return visibility.room * blurred(blurred(inside, 4.0), 4.0)
+
+    for gradient, change in ((a, of_a), (b, of_b)):
+        expected = by_hand(gradient)
+        assert torch.allclose(change.float(), expected / expected.square().mean().sqrt(), atol=1e-4)
+        assert inner(gradient, expected) > 0
+    assert inner(a, by_hand(b)) == pytest.approx(inner(by_hand(a), b), rel=1e-2)
+
+
+@pytest.mark.parametrize("slow", [0.0, 1.0])
+def test_nothing_outside_the_oval_changes(slow: float) -> None:
+    visibility = seen(textured(), features=0.5, slow=slow)
+    distance = distance_from_center()
+    outside, inside = distance > 1.13, distance < 0.87
+    change = visibility.least_seen(random(3), ONE)
+    for of_face in (change, visibility.room, visibility.limit):
+        assert not of_face[0, 0][outside].any()
+        assert of_face[0, 0][inside].abs().gt(0).float().mean() > 0.99
+    assert outside.float().mean() > 0.3
+    assert bool((visibility.room[0, 0][distance < 1.12] > 0).all()), "and its edge is soft"
+    assert 0 < float(visibility.room[0, 0, 64, 64 + round(0.91 * 48)]) < 1
+
+
+def test_the_oval_may_reach_farther() -> None:
+    for reach in (0.8, 1.0, 1.4):
+        room, distance = seen(textured(), features=0.5, reach=reach).room[0, 0], distance_from_center() / reach
+        assert not room[distance > 1.13].any()
+        assert bool((room[distance < 0.87] > 0).all())
+        for x, y in POINTS[:3].int().tolist():
+            assert float(room[y, x]) == pytest.approx(0.5), "eyes and nose do not grow with it"
+
+
+def test_the_oval_goes_with_the_face() -> None:
+    turned = torch.stack([POINTS[:, 1], 128 - POINTS[:, 0]], 1) / 2 + 30  # on its side, half as large
+    room = seen(textured(), points=turned).room[0, 0]
+    center = ((turned[0] + turned[1]) / 2 + (turned[3] + turned[4]) / 2) / 2
+    y, x = torch.meshgrid(torch.arange(128.0), torch.arange(128.0), indexing="ij")
+    assert not room[(x - center[0]).hypot(y - center[1]) > 1.13 * 1.23 * 24].any()
+    assert float(room[int(center[1]), int(center[0])]) == 1
+
+
+def test_smooth_skin_takes_slow_changes_only() -> None:
+    gradient = random(4)
+    smooth, rough = (seen(picture, slow=1.0).least_seen(gradient, ONE) for picture in (flat(), textured()))
+    assert float(smooth.abs().max()) > 0
+    assert fine_share(smooth) < 0.01
+    assert fine_share(rough) > 0.2, "which structure hides"
+    assert fine_share(seen(flat(), slow=0.0).least_seen(gradient, ONE)) > 0.8, "where there are no slow ones"
+    half = seen(striped(), slow=1.0).least_seen(gradient, ONE)
+    left, right = half.clone(), half.clone()
+    left[..., 60:], right[..., :64] = 0, 0
+    assert fine_share(left) < 0.1, "what is cut off by hand"
+    assert fine_share(right) > 0.4
+
+
+def test_how_much_is_slow_is_told_in_units_of_what_is_fine() -> None:
+    gradient = random(5)
+    shares = [fine_share(seen(textured(), slow=slow).least_seen(gradient, ONE)) for slow in (0.5, 1.0, 2.0)]
+    assert shares == sorted(shares, reverse=True)
+    # Fine ones of a root mean square of 1, slow ones of `slow`: nearly all of the former is of short waves.
+    assert shares == pytest.approx([0.97 / 1.25, 0.97 / 2, 0.97 / 5], rel=0.12)
+
+
+def test_an_edge_hides_nothing_on_the_smooth_skin_beside_it() -> None:
+    edged = flat()
+    edged[..., :64], edged[..., 64:] = 0.3, 0.7
+    visibility, smooth = seen(edged), seen(flat())
+    window = torch.nn.functional.unfold(edged, WINDOW, padding=WINDOW // 2).std(1).reshape(128, 128)
+    assert float(window[64, 61:67].min()) > 0.1, "in every window there is much contrast"
+    for name in ("limit", "fine", "room"):
+        of_edged, of_smooth = (getattr(each, name)[0, 0, 3:-3] for each in (visibility, smooth))
+        assert torch.allclose(of_edged, of_smooth, atol=1e-5), name
+
+
+def test_structure_that_goes_on_has_more_room_than_smooth_skin() -> None:
+    visibility = seen(striped())
+    # 8 gray levels × (0.9 + σ / 0.08); the stripes' σ is 0.2 in a window of whole periods, and a little less here.
+    assert float(visibility.limit[0, 0, SKIN[1], 50]) == pytest.approx(0.9 * 8 / 255, rel=1e-3)
+    assert float(visibility.limit[0, 0, SKIN[1], 78]) == pytest.approx((0.9 + 0.2 / 0.08) * 8 / 255, rel=0.03)
+    assert float(visibility.fine[0, 0, SKIN[1], 50]) == pytest.approx(0, abs=1e-6)
+    assert float(visibility.fine[0, 0, SKIN[1], 78]) == pytest.approx((2 * 0.2**2 + 0.03**2) ** 0.5, rel=0.03)
+
+
+def test_the_least_contrast_is_that_of_the_smoothest_window_around_a_pixel() -> None:
+    face = textured()
+    contrast = least_contrast(face)
+    for y, x in ((20, 30), (64, 64), (100, 41)):
+        windows = [
+            float(face[0, 0, v - 3 : v + 4, u - 3 : u + 4].std(correction=0))
+            for v in range(y - 3, y + 4)
+            for u in range(x - 3, x + 4)
+        ]
+        assert float(contrast[0, 0, y, x]) == pytest.approx(min(windows), rel=1e-3)
+
+
+@pytest.mark.parametrize("features", [0.0, 0.5, 1.0])
+def test_eyes_mouth_and_nostrils_change_less(features: float) -> None:
+    visibility, all_alike = (seen(textured(), features=each) for each in (features, 1.0))
+    for x, y in (*POINTS[:3].int().tolist(), [64, 88]):  # eyes, nose, the mouth's middle
+        assert float(visibility.room[0, 0, y, x]) == pytest.approx(features)
+        assert float(visibility.limit[0, 0, y, x]) == pytest.approx(features * float(all_alike.limit[0, 0, y, x]))
+    for x, y in (SKIN, (40, 66), (88, 66), (64, 110)):  # between the eyes, cheeks, chin
+        assert float(visibility.room[0, 0, y, x]) == 1
+    assert bool((visibility.room <= all_alike.room).all())
+
+
+@pytest.mark.parametrize("channels", [1, 3])
+@pytest.mark.parametrize("size", [112, 128, 150])
+def test_every_face_has_maps_of_its_own(channels: int, size: int) -> None:
+    generator = torch.Generator().manual_seed(1)
+    faces = torch.rand(3, channels, size, size, generator=generator)
+    points = [POINTS * size / 128 + shift for shift in (0, 3, -4)]
+    visibility = visibility_of(faces, points, features=0.5, slow=1.0)
+    for name in ("room", "fine", "limit"):
+        assert getattr(visibility, name).shape == (3, 1, size, size)
+        assert bool((getattr(visibility, name) >= 0).all())
+    assert float(visibility.room.max()) <= 1
+    gradients = torch.randn(2, 1, size, size, generator=generator)
+    changes = visibility.least_seen(gradients, torch.tensor([2, 0]))
+    assert changes.shape == gradients.shape
+    for at, row in enumerate((2, 0)):
+        alone = visibility_of(faces[row : row + 1], [points[row]], features=0.5, slow=1.0)
+        for name in ("room", "fine", "limit"):
+            assert torch.equal(getattr(visibility, name)[row], getattr(alone, name)[0])
+        change = alone.least_seen(gradients[at : at + 1], ONE)
+        assert torch.allclose(changes[at], change[0], atol=1e-5), "no face's change depends on another's"
+
+
+def test_what_follows_a_gradient_by_it_goes_farther_for_the_same_loss_of_ssim(face: Tensor) -> None:
+    gradient = random(6)
+    visibility, gained = seen(face, slow=0.0), []
+    inside = visibility.room * gradient
+    for change in (inside, visibility.least_seen(gradient, ONE)):
+        change = change / change.square().mean().sqrt()
+        scale = 0.02
+        for _ in range(6):
+            fallen = 1 - ssim(face, (face + scale * change), data_range=1, win_size=7).item()
+            scale *= (0.05 / fallen) ** 0.5
+        gained.append(scale * inner(gradient, change))
+    assert gained[1] > 1.1 * gained[0]
+
+
+def test_a_blur_keeps_what_is_even_and_spreads_a_point_as_a_gaussian_does() -> None:
+    assert torch.allclose(blurred(torch.full((2, 3, 40, 40), 0.3), 4.0), torch.full((2, 3, 40, 40), 0.3), atol=1e-6)
+    point = torch.zeros(1, 1, 81, 81)
+    point[0, 0, 40, 40] = 1
+    spread = blurred(point, 4.0)[0, 0]
+    assert float(spread.sum()) == pytest.approx(1, abs=1e-5)
+    around = torch.arange(81.0) - 40
+    for of_axis in (spread.sum(0), spread.sum(1)):
+        assert float((of_axis * around).sum()) == pytest.approx(0, abs=1e-4)
+        assert float((of_axis * around.square()).sum()) == pytest.approx(16, rel=0.05)
