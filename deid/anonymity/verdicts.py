@@ -33,7 +33,8 @@ def process_verdict(counts: Mapping[int, int], n: int, K: int, delta: float = 0.
         raise ValueError(f"the counts sum to {sum(counts.values())} faces, not to {n}")
     if n == 0:
         return "inconclusive"
-    faces_at = [counts.get(rank, 0) for rank in set(range(1, K + 2)) | set(counts)]
+    # Over a long list most ranks hold as many faces as others.
+    faces_at = {counts.get(rank, 0) for rank in set(range(1, K + 2)) | set(counts)}
     if any(lower_bound(faces, n, 1 - 0.05 / K) > 1 / K for faces in faces_at):
         return "violated"
     if all(upper_bound(faces, n, 0.95) <= 1 / K + delta for faces in faces_at):
@@ -42,14 +43,16 @@ def process_verdict(counts: Mapping[int, int], n: int, K: int, delta: float = 0.
 
 
 @cache
-def deciding_number(K: int, delta: float = 0.1) -> int:
-    """The number of faces, spread evenly over 2..K+1, from which on `process_verdict` says `met`.
+def deciding_number(K: int, delta: float = 0.1, ranks: int | None = None) -> int:
+    """The number of faces, spread evenly over so many ranks from 2 on, from which on `process_verdict` says `met`.
 
-    Not the least number: it says so a little earlier wherever K divides the number.
+    ranks: at least K; None: 2..K+1. Not the least number: it says so a little earlier wherever K divides the number.
     """
+    spread = ranks or K
 
     def met(n: int) -> bool:
-        return process_verdict({k: n // K + (k - 2 < n % K) for k in range(2, K + 2)}, n, K, delta) == "met"
+        counts = {2 + at: n // spread + (at < n % spread) for at in range(min(n, spread))}
+        return process_verdict(counts, n, K, delta) == "met"
 
     n = K
     while not all(met(m) for m in range(n, n + K)):

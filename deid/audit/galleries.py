@@ -44,6 +44,11 @@ class Gallery:
             cosines[:, len(self.prototypes) - len(columns) :][same] = -2
         return cosines
 
+    def sizes(self, persons: Sequence[str]) -> np.ndarray:
+        """How many identities a face of each person is looked up among, its own one counted (n,)."""
+        own = [self.persons.count(person) for person in persons]
+        return len(self.prototypes) + 1 - np.array(own, int)
+
 
 def galleries_of(
     entry: Entry,

@@ -12,6 +12,7 @@ from deid.batch.journal import journal_path, of_another_version
 from deid.batch.photo_tree import path_of
 from deid.errors import UsageError
 from deid.methods import METHODS, is_obfuscation
+from deid.protection.profiles import PROFILES
 from deid.recognizers.checkpoints import Entry
 
 
@@ -41,6 +42,11 @@ class RecordedRun:
         """What ran, as a report names it."""
         names = " and ".join(self.ran or (self.method,))
         return f"{names}, profile {self.profile}" if self.profile else names
+
+    @property
+    def among_the_first(self) -> bool:
+        """Whether each face was to stand at its own rank of 2..K+1, and not anywhere in the list."""
+        return self.profile in PROFILES and PROFILES[self.profile].exact
 
 
 def made_by(published: Path, journal: Path | None = None) -> RecordedRun | None:

@@ -17,6 +17,7 @@ from deid.images.handlings import HANDLINGS
 
 Json = dict[str, Any]
 LABELS = "ABCDEFGHIJKLMNOPQRSTUVWXYZ"  # of published sets, in the order given
+FIRST_CANDIDATES, WHOLE_LIST = "first candidates", "whole list"  # where a set's faces were to stand
 QUALITY_DIGITS = {"ssim": 3, "cw_ssim": 3, "ms_ssim": 3, "psnr": 1}
 
 
@@ -77,9 +78,11 @@ def count_published(
 ) -> CountedSet:
     """Counts one set by every recognizer, one after another.
 
-    run: that made the set, None where nobody knows; references: by recognizer.
+    run: that made the set, None where nobody knows: then a face may stand anywhere in a list.
+    references: by recognizer.
     """
     label = published_set.label
+    among_the_first = run is not None and run.among_the_first
     originals, published = dict(store.records(ORIGINALS)), dict(store.records(label))
     extra = dict(store.records(extra_of(label)))
     ids = _ids(label, originals, published, extra)
@@ -92,7 +95,9 @@ def count_published(
     recognizers = {}
     for name, reference in references.items():
         embeddings = store.embeddings(label, name, len(HANDLINGS))
-        recognizers[name], face_values = count_set(reference, embeddings, K, seed, store.looks(label, name))
+        recognizers[name], face_values = count_set(
+            reference, embeddings, K if among_the_first else None, seed, store.looks(label, name)
+        )
         for key, values in face_values.items():
             persons[key] = reference.persons[reference.row_of[key]]
             line = lines.setdefault(key, dict(published[key[0]]["quality"][key[1]]))
@@ -110,6 +115,7 @@ def count_published(
             "audited": len({path for path, _ in lines}),
         },
         "faces": len(lines),
+        "spread_over": FIRST_CANDIDATES if among_the_first else WHOLE_LIST,
         "further_looks": sum(published[path]["looks"][number] for path, number in lines),
         "first_elsewhere": _faces_and_photos(by_looks),
         "second_look": _faces_and_photos(by_second_look),

@@ -4,20 +4,24 @@ A count is a number of faces, pairs or photos; what is derived is a share with i
 Nothing here looks at a photo.
 """
 
-from collections.abc import Mapping
+from collections.abc import Sequence
 from typing import Any
 
 from deid.anonymity.conditions import condition_5, condition_6
 from deid.anonymity.even_spread import even_spread_p_value, holm
-from deid.anonymity.intervals import Estimate, median_interval, proportion, upper_bound
-from deid.anonymity.rank_pmf import RankPmf, rank_pmf
+from deid.anonymity.intervals import upper_bound
+from deid.anonymity.rank_pmf import RankPmf
 from deid.anonymity.verdicts import deciding_number, process_verdict
 from deid.audit.galleries import FPIR
+from deid.audit.report.shares import median, ranks_of, share, standing
+from deid.audit.report.whole_list import whole_list
+from deid.audit.sets import FIRST_CANDIDATES
 from deid.images.handlings import AS_PUBLISHED
 
 DELTA = 0.1  # tolerance δ of the verdict on the process
 MIN_PERSONS = 30  # fewer decide nothing about a process
 CMC_RANKS = (1, 5, 50)
+CMC_LAST = (1, 10)  # a list can be read from its end as well
 # Below this share of clean faces known from another photo, a recognizer's failure on protected ones proves nothing.
 CONTROL_FLOOR = 0.5
 CONTROL_FAR = "1e-2"  # of the one-to-one comparison that counts there
@@ -27,10 +31,11 @@ Json = dict[str, Any]
 
 
 def figures_of(counts: Json, K: int) -> Json:
-    """All figures of one published set. counts: what `counts.count_set` makes; K: the anonymity level."""
+    """All figures of one published set. counts: what `sets.count_published` makes; K: the anonymity level."""
+    over_all = counts["spread_over"] != FIRST_CANDIDATES
     return {
-        "recognizers": {name: _recognizer(recognizer, K) for name, recognizer in counts["recognizers"].items()},
-        "quality": {name: _median(histogram) for name, histogram in counts["quality"].items()},
+        "recognizers": {name: _recognizer(found, K, over_all) for name, found in counts["recognizers"].items()},
+        "quality": {name: median(histogram) for name, histogram in counts["quality"].items()},
         "findings": {"photos_with_findings": len({finding["id"] for finding in counts["findings"]})},
         "first_elsewhere": share(counts["first_elsewhere"]["faces"], counts["faces"]),
         "second_look": share(counts["second_look"]["faces"], counts["faces"]),
@@ -38,8 +43,9 @@ def figures_of(counts: Json, K: int) -> Json:
     }
 
 
-def _recognizer(counts: Json, K: int) -> Json:
-    galleries = {name: _gallery(gallery, K) for name, gallery in counts["galleries"].items()}
+def _recognizer(counts: Json, K: int, over_all: bool) -> Json:
+    """over_all: whether faces may stand anywhere in the list, and not only among its first K+1."""
+    galleries = {name: _gallery(gallery, K, over_all) for name, gallery in counts["galleries"].items()}
     one_to_one = {far: _one_to_one(comparison) for far, comparison in counts["one_to_one"].items()}
     return {
         "galleries": galleries,
@@ -49,43 +55,50 @@ def _recognizer(counts: Json, K: int) -> Json:
     }
 
 
-def _gallery(counts: Json, K: int) -> Json:
+def _gallery(counts: Json, K: int, over_all: bool) -> Json:
     any_look = share(counts["any_look"]["first"], counts["any_look"]["n"])
     if "withheld" in counts:
         handlings = {
             name: {"first": share(handled["first"], handled["n"])} for name, handled in counts["handlings"].items()
         }
         return {"withheld": counts["withheld"], "handlings": handlings, "any_look": any_look}
-    published = counts["handlings"][AS_PUBLISHED]
-    ranks = _ranks(published["ranks"])
+    published, control, end = counts["handlings"][AS_PUBLISHED], counts["control"], counts["from_the_end"]
+    size = counts["size"]
+    first = [ranks_of(tally) for tally in (published["ranks"], published["ranks_other"], control["ranks"])]
+    last = [ranks_of(end[name]) for name in ("places", "places_other", "control")]
+    ranks, independent = first[0], ranks_of(counts["one_per_person"])
     figures: Json = {
-        "handlings": {name: _handling(handled, K, counts["size"]) for name, handled in counts["handlings"].items()},
-        "cumulative_match": {
-            str(rank): {
-                "main": share(within(ranks, rank), ranks.n),
-                "another_photo": share(within(_ranks(published["ranks_other"]), rank), _n(published["ranks_other"])),
-                "control": share(within(_ranks(counts["control"]["ranks"]), rank), _n(counts["control"]["ranks"])),
-                "baseline": rank / counts["size"],
-            }
-            for rank in CMC_RANKS
-        },
+        "handlings": {name: _handling(handled, K, size) for name, handled in counts["handlings"].items()},
+        "cumulative_match": {str(places): _matched(first, places, size) for places in CMC_RANKS},
+        "from_the_end": {str(places): _matched(last, places, size) for places in CMC_LAST},
         "open_set": {
             "main": share(published["missed"], ranks.n),
-            "control": share(counts["control"]["missed"], _n(counts["control"]["ranks"])),
-            "baseline": 1 - FPIR / counts["size"],
+            "control": share(control["missed"], first[2].n),
+            "baseline": 1 - FPIR / size,
         },
+        "any_look": any_look,
+        "whole_list": whole_list(ranks, last[0], independent, size) if over_all else None,
+        "within_person": None if over_all else _within_person(counts["within_person"]),
     }
-    figures["any_look"] = any_look
-    figures |= _anonymity(ranks, _ranks(counts["one_per_person"]), counts["any_look"]["first"], K)
-    figures["within_person"] = _within_person(counts["within_person"])
-    return figures
+    if ranks.n:
+        figures["candidates"] = share(standing(ranks, K + 1), ranks.n)
+        figures["last_candidates"] = share(standing(last[0], K + 1), ranks.n)
+    # The draw leaves out the first K of the list.
+    return figures | _anonymity(ranks, independent, counts["any_look"]["first"], K, max(K, size - K) if over_all else K)
 
 
-def _anonymity(ranks: RankPmf, independent: RankPmf, first_at_any: int, K: int) -> Json:
+def _matched(placed: Sequence[RankPmf], places: int, size: int) -> Json:
+    """How many stand at the first so many places. placed: of the faces, from another photo, and of clean ones."""
+    main, another_photo, control = (share(standing(found, places), found.n) for found in placed)
+    return {"main": main, "another_photo": another_photo, "control": control, "baseline": min(1, places / size)}
+
+
+def _anonymity(ranks: RankPmf, independent: RankPmf, first_at_any: int, K: int, places: int) -> Json:
     """pmf and both kinds of verdict on conditions (5) and (6), all of the audit's own look at each face but one: this
     set meets condition (5) only if no face is at rank 1 at any look.
 
-    independent: one random photo a person; first_at_any: faces at rank 1 at any look.
+    independent: one random photo a person; first_at_any: faces at rank 1 at any look; places: over so many ranks
+    faces were to be spread.
     """
     if not ranks.n:
         return {"n": 0, "pmf": {}, "this_set": None, "process": None, "effective_k": None, "entropy_bits": None}
@@ -96,7 +109,6 @@ def _anonymity(ranks: RankPmf, independent: RankPmf, first_at_any: int, K: int) 
         "n": ranks.n,
         "pmf": {str(rank): share(ranks.counts.get(rank, 0), ranks.n) for rank in shown},
         "attack_success": share(ranks.n - ranks.counts.get(1, 0), ranks.n),
-        "candidates": share(within(ranks, K + 1), ranks.n),
         "effective_k": ranks.effective_k,
         "entropy_bits": ranks.entropy,
         "this_set": {
@@ -109,7 +121,7 @@ def _anonymity(ranks: RankPmf, independent: RankPmf, first_at_any: int, K: int) 
             "rank_1_at_most": upper_bound(independent.counts.get(1, 0), persons, 0.95),
             "condition_6": verdict,
             "delta": DELTA,
-            "deciding_persons": max(MIN_PERSONS, deciding_number(K, DELTA)),
+            "deciding_persons": max(MIN_PERSONS, deciding_number(K, DELTA, places)),
         },
     }
 
@@ -122,11 +134,11 @@ def _process_condition_5(independent: RankPmf) -> str:
 
 
 def _handling(counts: Json, K: int, size: int) -> Json:
-    ranks = _ranks(counts["ranks"])
+    ranks, other = ranks_of(counts["ranks"]), ranks_of(counts["ranks_other"])
     return {
         "n": ranks.n,
         "first": share(ranks.counts.get(1, 0), ranks.n),
-        "first_from_another_photo": share(_ranks(counts["ranks_other"]).counts.get(1, 0), _n(counts["ranks_other"])),
+        "first_from_another_photo": share(other.counts.get(1, 0), other.n),
         "effective_k": ranks.effective_k if ranks.n else None,
         "condition_5": None if not ranks.n else "met" if condition_5(ranks.counts) else "violated",
         "condition_6": None if not ranks.n else "met" if condition_6(ranks.counts, K) else "violated",
@@ -180,35 +192,3 @@ def _control(galleries: Json, one_to_one: Json) -> Json:
     if not recognized:
         return {"state": "unavailable", "known": None}
     return {"state": "failed" if max(recognized) < CONTROL_FLOOR else "passed", "known": max(recognized)}
-
-
-def _ranks(counts: Mapping[str, int]) -> RankPmf:
-    return rank_pmf(rank for text, n in counts.items() for rank in [int(text)] * n)
-
-
-def _n(counts: Mapping[str, int]) -> int:
-    return sum(counts.values())
-
-
-def within(ranks: RankPmf, rank: int) -> int:
-    """Faces at this rank or before it."""
-    return sum(n for counted, n in ranks.counts.items() if counted <= rank)
-
-
-def share(successes: int, n: int) -> Json:
-    """A share with its 95 % Clopper-Pearson interval; values are None where n is 0."""
-    return _estimate(proportion(successes, n))
-
-
-def _median(histogram: Mapping[str, int]) -> Json:
-    """histogram: value as text → number of faces."""
-    values = [value for text, n in histogram.items() for value in [float(text)] * n]
-    return _estimate(median_interval(values)) | {"worst": min(values, default=None)}
-
-
-def _estimate(estimate: Estimate) -> Json:
-    if not estimate.n:
-        return {"value": None, "low": None, "high": None, "n": 0}
-    finite = (None if abs(bound) == float("inf") else bound for bound in (estimate.low, estimate.high))
-    low, high = finite
-    return {"value": estimate.value, "low": low, "high": high, "n": estimate.n}

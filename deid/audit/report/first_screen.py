@@ -1,11 +1,12 @@
 """The first screen of a report: a question, its answer in one sentence, and what it rests on, in plain words."""
 
-from collections.abc import Iterator
 from typing import Any
 
+from deid.audit.report.answers import answered, counted, none_of, percent, some
+from deid.audit.report.list_answers import at_the_ends, over_the_whole_list, spread
 from deid.audit.report.numbers import formatted
-from deid.audit.report.photo_answers import answered, complete, cost, counted, every_face
-from deid.audit.report.summary import gallery_verdicts, worst_at_any_look, worst_first, worst_share
+from deid.audit.report.photo_answers import complete, cost, every_face
+from deid.audit.report.summary import worst_at_any_look, worst_first, worst_share
 from deid.images.handlings import AS_PUBLISHED
 
 Json = dict[str, Any]
@@ -21,8 +22,9 @@ def first_screen(published_set: Json, recognizers: Json, K: int) -> list[Json]:
         _put_first(figures, titles),
         _found_elsewhere(figures, titles, published_set),
         _handled(figures, titles),
-        _spread(figures, titles, K),
-        _among_the_first(figures, titles, K),
+        spread(figures, titles, K),
+        over_the_whole_list(figures, titles, published_set["counts"]["spread_over"], K),
+        at_the_ends(figures, titles, K),
         _match(figures, titles),
         _independent(figures, recognizers),
         complete(published_set["counts"]),
@@ -38,7 +40,7 @@ def _put_first(figures: Json, titles: Json) -> Json:
         if name not in shares:
             evidence.append(f"{titles[name]} could not be asked: it has no gallery to look faces up in")
             continue
-        line = f"{titles[name]} puts {_percent(shares[name])} of the faces first{_where(figures[name], shares[name])}"
+        line = f"{titles[name]} puts {percent(shares[name])} of the faces first{_where(figures[name], shares[name])}"
         evidence.append(line + _DOUBT.get(figures[name]["control"]["state"], ""))
     first = [name for name, share in shares.items() if share["value"]]
     elsewhere = {name: share for name in shares if (share := worst_at_any_look(figures[name])) and share["value"]}
@@ -47,17 +49,17 @@ def _put_first(figures: Json, titles: Json) -> Json:
         answer = "It is not known: there is no recognizer here that could be asked."
     elif first:
         most = max(shares[name]["value"] for name in first)
-        answer = f"Yes: {_some(first, shares)}, up to {formatted(most, 'percent')} of the faces."
+        answer = f"Yes: {some(first, shares)}, up to {formatted(most, 'percent')} of the faces."
     elif elsewhere:
         most = max(share["value"] for share in elsewhere.values())
-        answer = f"Not where this audit's own search finds the faces, but elsewhere: {_some(list(elsewhere), shares)}, "
+        answer = f"Not where this audit's own search finds the faces, but elsewhere: {some(list(elsewhere), shares)}, "
         answer += f"up to {formatted(most, 'percent')} of the faces."
     elif states == {"failed"}:
         answer = "It is not known: no recognizer that was asked knows these people even in clean photos."
     elif "passed" not in states:
         answer = "No, but whether the recognizers that were asked know these people at all was not measured."
     else:
-        answer = f"No: {_none(shares)}."
+        answer = f"No: {none_of(shares)}."
     return answered("Do recognizers still put the person first?", answer, evidence)
 
 
@@ -68,7 +70,7 @@ def _found_elsewhere(figures: Json, titles: Json, published_set: Json) -> Json:
     for name, share in shares.items():
         own = worst_share(figures[name])
         beside = f", {formatted(own['value'], 'percent')} where this audit finds them" if own else ""
-        evidence.append(f"{titles[name]} puts {_percent(share)} of the faces first at one look at least{beside}")
+        evidence.append(f"{titles[name]} puts {percent(share)} of the faces first at one look at least{beside}")
     counts, looks = published_set["counts"], published_set["figures"]["looks_a_face"]
     if looks is not None:
         evidence.append(f"every face was looked at in {looks:.1f} further ways on average, the file as published alone")
@@ -77,9 +79,9 @@ def _found_elsewhere(figures: Json, titles: Json, published_set: Json) -> Json:
         answer = "It is not known: there is no recognizer here that could be asked."
     elif first:
         most = max(shares[name]["value"] for name in first)
-        answer = f"Yes: {_some(first, shares)}, up to {formatted(most, 'percent')} of the faces."
+        answer = f"Yes: {some(first, shares)}, up to {formatted(most, 'percent')} of the faces."
     else:
-        answer = f"No: {_none(shares)}."
+        answer = f"No: {none_of(shares)}."
     if only := counts["first_elsewhere"]["faces"]:
         answer += f" {counted(only, 'face')} in {counted(counts['first_elsewhere']['photos'], 'photo')}, of "
         answer += f"{counts['faces']} faces, so only where another program finds them: the private part names them."
@@ -97,7 +99,7 @@ def _where(figures: Json, share: Json) -> str:
     """In which gallery that is, where there are several that differ."""
     shares = {name: gallery["handlings"][AS_PUBLISHED]["first"] for name, gallery in figures["galleries"].items()}
     worst = [name for name, in_gallery in shares.items() if in_gallery == share]
-    others = [f"{_percent(in_gallery)} among {name}" for name, in_gallery in shares.items() if in_gallery != share]
+    others = [f"{percent(in_gallery)} among {name}" for name, in_gallery in shares.items() if in_gallery != share]
     return f" among {', '.join(worst)}; {', '.join(others)}" if others else ""
 
 
@@ -113,7 +115,7 @@ def _handled(figures: Json, titles: Json) -> Json:
         if shares:
             worst[name] = max(shares.items(), key=lambda share: share[1]["value"])
     evidence = [
-        f"{titles[name]}: most after «{handling}», {_percent(share)} of the faces"
+        f"{titles[name]}: most after «{handling}», {percent(share)} of the faces"
         for name, (handling, share) in worst.items()
     ]
     first = [name for name, (_, share) in worst.items() if share["value"]]
@@ -121,93 +123,10 @@ def _handled(figures: Json, titles: Json) -> Json:
         answer = "It is not known: there is no recognizer here that could be asked."
     elif first:
         most = max(worst[name][1]["value"] for name in first)
-        answer = f"Yes: {_some(first, worst)} after one of them, up to {formatted(most, 'percent')} of the faces."
+        answer = f"Yes: {some(first, worst)} after one of them, up to {formatted(most, 'percent')} of the faces."
     else:
-        answer = f"No: {_none(worst)}."
+        answer = f"No: {none_of(worst)}."
     return answered("And after the photos were saved again, resized, blurred or shown on a screen?", answer, evidence)
-
-
-def _spread(figures: Json, titles: Json, K: int) -> Json:
-    lookups = [
-        (f"{titles[name]}, {title}", gallery)
-        for name, recognizer in figures.items()
-        for title, gallery in recognizer["galleries"].items()
-    ]
-    verdicts = [_worst(gallery_verdicts(gallery)) for _, gallery in lookups]
-    evidence = [
-        f"{title}: {verdict}{_reasons(gallery, K)}" for (title, gallery), verdict in zip(lookups, verdicts, strict=True)
-    ]
-    met, violated = verdicts.count("met"), verdicts.count("violated")
-    if not lookups:
-        answer = "It is not known: there is no recognizer here that could be asked."
-    elif violated:
-        answer = f"No, not everywhere: violated in {violated} of {len(lookups)} galleries, met in {met}."
-    elif met == len(lookups):
-        answer = f"Yes: met in each of {len(lookups)} galleries, by these photos and by the process that made them."
-    else:
-        answer = f"It cannot be said of {len(lookups) - met} of {len(lookups)} galleries."
-    question = f"Is nobody the first guess, and are people spread evenly, at most 1/{K} of the faces at a rank?"
-    return answered(question, answer, evidence)
-
-
-def _worst(verdicts: list[Any]) -> str:
-    return next(verdict for verdict in ("violated", "inconclusive", "met") if verdict in verdicts)
-
-
-def _reasons(gallery: Json, K: int) -> str:
-    """Why a gallery's verdict is not «met», and what is."""
-    if _worst(gallery_verdicts(gallery)) == "met":
-        return ""
-    return "".join(f"; {reason}" for reason in _not_met(gallery, K))
-
-
-def _not_met(gallery: Json, K: int) -> Iterator[str]:
-    first = gallery["handlings"][AS_PUBLISHED]["first"]
-    if first["value"]:
-        yield f"{formatted(first['value'], 'percent')} of the faces are at rank 1"
-    if (gallery["any_look"]["value"] or 0) > (first["value"] or 0):
-        yield f"{formatted(gallery['any_look']['value'], 'percent')} are at rank 1 as other programs may find them"
-    if "withheld" in gallery:
-        yield f"the ranks are withheld, {gallery['withheld']}"
-        return
-    if gallery["this_set"] is None:
-        yield "no face"
-        return
-    if gallery["this_set"]["condition_6"] == "violated":
-        yield f"a rank holds more than 1/{K} of the faces"
-    within, process = gallery["within_person"], gallery["process"]
-    if {*gallery["this_set"].values(), within["verdict"]} <= {"met", "not refuted", None}:
-        yield "these photos themselves meet it"
-    if within["verdict"] == "violated":
-        yield f"too often at one rank: {within['uneven']} of {within['persons']} persons with several photos"
-    if process["condition_6"] == "violated":
-        yield "the process that made them favors a rank"
-    if "inconclusive" in (process["condition_5"], process["condition_6"]):
-        yield (
-            f"of the process that made them {process['persons']} persons say too little, "
-            f"about {process['deciding_persons']} would decide"
-        )
-
-
-def _among_the_first(figures: Json, titles: Json, K: int) -> Json:
-    shares = {}
-    for name, recognizer in figures.items():
-        in_galleries = [
-            share for gallery in recognizer["galleries"].values() if (share := gallery.get("candidates")) and share["n"]
-        ]
-        if in_galleries:
-            shares[name] = max(in_galleries, key=lambda share: share["value"])
-    evidence = [f"{titles[name]}: {_percent(share)} of the faces" for name, share in shares.items()]
-    most = max((share["value"] for share in shares.values()), default=0)
-    if not shares:
-        reason = "there are too few faces to tell of ranks" if figures else "no recognizer could be asked"
-        answer = f"It is not told: {reason}."
-    elif most:
-        answer = f"Yes: {_some([name for name in shares if shares[name]['value']], shares)}, up to "
-        answer += f"{formatted(most, 'percent')} of the faces."
-    else:
-        answer = f"No: {_none(shares)}."
-    return answered(f"Does a look at the first {K + 1} candidates still find the person?", answer, evidence)
 
 
 def _match(figures: Json, titles: Json) -> Json:
@@ -220,15 +139,15 @@ def _match(figures: Json, titles: Json) -> Json:
         own, any_look = _matching(compared["handlings"][AS_PUBLISHED]["main"]), _matching(compared["any_look"])
         if own["n"]:
             matched[name] = any_look["value"]
-            line = f"{titles[name]} still matches {_percent(own)}"
-            evidence.append(f"{line}, as other programs may find the faces {_percent(any_look)}")
+            line = f"{titles[name]} still matches {percent(own)}"
+            evidence.append(f"{line}, as other programs may find the faces {percent(any_look)}")
     if not matched:
         answer = "It is not known: no face could be compared."
     elif any(matched.values()):
         names = [name for name, value in matched.items() if value]
-        answer = f"Yes: for {_some(names, matched)}, up to {formatted(max(matched.values()), 'percent')} of the faces."
+        answer = f"Yes: for {some(names, matched)}, up to {formatted(max(matched.values()), 'percent')} of the faces."
     else:
-        answer = f"No: for {_none(matched)}."
+        answer = f"No: for {none_of(matched)}."
     question = "Does a one-to-one comparison with the original still match (at one false match in a hundred)?"
     return answered(question, answer, evidence)
 
@@ -262,18 +181,3 @@ def _independent(figures: Json, recognizers: Json) -> Json:
             "these photos is not known."
         )
     return answered("Was a recognizer asked that had nothing to do with the protection?", answer, [])
-
-
-def _some(names: list[str], recognizers: Json) -> str:
-    return f"{', '.join(names)} ({len(names)} of {len(recognizers)} asked)"
-
-
-def _none(recognizers: Json) -> str:
-    if len(recognizers) > 1:
-        return "none of the recognizers that were asked"
-    return f"not {next(iter(recognizers))}, which was asked"
-
-
-def _percent(share: Json) -> str:
-    low, high = (f"{100 * share[end]:.1f}" for end in ("low", "high"))
-    return f"{formatted(share['value'], 'percent')} ({low}–{high}, N\u00a0=\u00a0{share['n']})"

@@ -17,6 +17,7 @@ from deid.audit.report import plots
 from deid.audit.report.figures import CONTROL_FLOOR, MIN_PERSONS
 from deid.audit.report.numbers import MISSING, formatted
 from deid.audit.report.summary import GRAVE, worst_first
+from deid.audit.report.whole_list import EVEN_LEVEL
 from deid.images.handlings import AS_PUBLISHED
 
 Json = dict[str, Any]
@@ -27,9 +28,10 @@ VERDICTS = {
     "met": (
         "Yes, in lookups by the recognizers that were asked: the conditions are met",
         "Not one of them puts a person first, neither where this audit finds the faces nor where it imitates how other "
-        "programs find them, and where in their lists a person stands is spread evenly enough. That "
-        "is said of the photos as they were published. Whether it holds once they are saved again or resized, and "
-        "whether a one-to-one comparison still matches, are other questions: their answers are below.",
+        "programs find them, and no place of their lists holds more people than was asked for. That "
+        "is said of the photos as they were published. Whether it holds once they are saved again or resized, whether "
+        "a list tells more when it is read from its end, and whether a one-to-one comparison still matches, are other "
+        "questions: their answers are below.",
     ),
     "violated": (
         "No, not against everything that was asked: the conditions are violated",
@@ -63,6 +65,7 @@ def render(document: Json) -> str:
             share=lambda path: _share(document, path),
             median=lambda path, kind: _median(document, path, kind),
             word=lambda path: _word(document, path),
+            fuller=lambda path: _fuller(document, path),
             leaves=lambda path: _leaves(at(document, path), path),
             worst_first=lambda figures: worst_first(recognizers, figures),
             plots=plots,
@@ -77,6 +80,7 @@ def render(document: Json) -> str:
             floor=CONTROL_FLOOR,
             fpir=FPIR,
             min_persons=MIN_PERSONS,
+            even_level=EVEN_LEVEL,
         )
     except (TemplateError, KeyError, TypeError, ValueError, AttributeError, IndexError, ArithmeticError) as error:
         raise ValueError(f"not a report that can be drawn ({type(error).__name__}: {error})") from error
@@ -144,8 +148,17 @@ def _word(document: Json, path: Path) -> Markup:
     value = at(document, path)
     if value is None:
         return _tag(None, path, MISSING, "missing")
-    kinds = {"met": "met", "passed": "met", "not refuted": "met", "violated": "violated", "failed": "violated"}
+    kinds = dict.fromkeys(("met", "passed", "not refuted"), "met")
+    kinds |= dict.fromkeys(("violated", "failed", "uneven"), "violated")
     return _tag(value, path, value, f"verdict {kinds.get(value, 'inconclusive')}")
+
+
+def _fuller(document: Json, path: Path) -> Markup:
+    """Whether an end of a list holds more than its share, marked by more than its color."""
+    value = at(document, path)
+    if value:
+        return _tag(value, path, "holds more than its share", "verdict violated")
+    return _tag(value, path, "not found", "verdict met")
 
 
 def _leaves(value: Any, path: Path, names: Sequence[str] = ()) -> list[tuple[str, Markup]]:

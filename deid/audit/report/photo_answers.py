@@ -3,6 +3,7 @@
 from typing import Any
 
 from deid.audit.findings import FIRST_ELSEWHERE, POSSIBLE, SECOND_LOOK
+from deid.audit.report.answers import answered, counted
 from deid.audit.report.summary import GRAVE
 
 Json = dict[str, Any]
@@ -47,11 +48,3 @@ def cost(quality: Json) -> Json:
         values = f"{ssim['value']:.3f} in the median and {ssim['worst']:.3f} at worst"
         answer = f"SSIM of the faces, a likeness where 1 is no difference: {values}, N = {ssim['n']}."
     return answered("How much do the photos differ from the originals?", answer, [])
-
-
-def answered(question: str, answer: str, evidence: list[str]) -> Json:
-    return {"question": question, "answer": answer, "evidence": evidence}
-
-
-def counted(n: int, noun: str) -> str:
-    return f"{n} {noun}{'' if n == 1 else 's'}"

@@ -4,100 +4,119 @@ What cannot be drawn (withheld, or no face) becomes a paragraph that says why.
 """
 
 import math
-from collections.abc import Callable, Mapping, Sequence
-from html import escape
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from deid.audit.counts import BIN
+from deid.audit.report import drawing
+from deid.audit.report.drawing import BOTTOM, LEFT, RIGHT, STYLES, TOP, Point, Scale
 from deid.images.handlings import AS_PUBLISHED
 
 Json = dict[str, Any]
-Point = tuple[float, float]
-Scale = Callable[[float], float]
+Bar = tuple[str, Json]  # its label, and a share with or without an interval
+Entry = tuple[str, str, str]  # of a legend
 
-WIDTH, HEIGHT = 460, 300
-LEFT, RIGHT, TOP, BOTTOM = 58, 444, 46, 250
-_LETTER = 6.4  # mean width of a letter in the legend
 _BARS = 12  # of the distribution over ranks; the ranks after them share one
-
-# Name → (variable of the page, color where there is no page, dash). Dashes tell the lines apart without color.
-_STYLES = {
-    "main": ("--plot-main", "#0b6aa2", ""),
-    "other": ("--plot-other", "#0d7d5c", "7 3"),
-    "control": ("--plot-control", "#c4560a", "2 3"),
-    "baseline": ("--plot-baseline", "#6b747b", "1 4"),
-}
 
 
 def pmf_bars(gallery: Json, K: int) -> str:
     """Share of the published faces at each rank, with its interval, and the line 1/K; hollow, where it is higher, that
-    of the faces at rank 1 at any look. gallery: its figures.
+    of the faces at rank 1 at any look. Where faces may stand anywhere in a list, at its tenths, its first and its last
+    place, and the lines of chance. gallery: its figures.
     """
     if "withheld" in gallery:
-        return _instead("distribution over ranks", gallery["withheld"])
+        return drawing.instead("distribution over ranks", gallery["withheld"])
     if not gallery["n"]:
-        return _instead("distribution over ranks", "no face")
+        return drawing.instead("distribution over ranks", "no face")
+    return _single_ranks(gallery, K) if gallery["whole_list"] is None else _tenths(gallery)
+
+
+def _single_ranks(gallery: Json, K: int) -> str:
     ranks = sorted(gallery["pmf"], key=int)
     shown, rest = ranks[:_BARS], ranks[_BARS:]
-    bars: list[tuple[str, Json]] = [(rank, gallery["pmf"][rank]) for rank in shown]
+    bars: list[Bar] = [(rank, gallery["pmf"][rank]) for rank in shown]
     if rest:
         # Their sum has no interval in the document, so none is drawn.
         bars.append((f"≥{rest[0]}", {"value": sum(gallery["pmf"][rank]["value"] for rank in rest)}))
-    any_look = gallery["any_look"]["value"]
-    top: float = max([1 / K, any_look, *(share["high"] if "high" in share else share["value"] for _, share in bars)])
-    y = _y_scale(top)
-    step = (RIGHT - LEFT) / len(bars)
-    parts = _y_axis(top, "share of faces")
-    legend = [("main", "faces, with 95 % interval", "box"), ("control", f"1/K = {1 / K:.2f}", "6 4")]
+    top, parts, legend = _bars(bars, gallery["any_look"]["value"], 1 / K)
+    height = drawing.y_scale(top)(1 / K)
+    parts.append(drawing.segment((LEFT, height), (RIGHT, height), drawing.color_of("control"), "6 4", "mark"))
+    parts.append(drawing.x_title("rank of the true identity (1 = recognized)"))
+    parts += drawing.legend([*legend, ("control", f"1/K = {1 / K:.2f}", "6 4")])
+    return drawing.plot(f"Bars: share of {gallery['n']} published faces at each rank, beside the line 1/{K}", parts)
+
+
+def _tenths(gallery: Json) -> str:
+    of = gallery["whole_list"]
+    ends = gallery["cumulative_match"]["1"], gallery["from_the_end"]["1"]
+    grouped = [(f"{100 * tenth['last'] / of['size']:.0f}", tenth["main"]) for tenth in of["tenths"]]
+    chances = [ends[0]["baseline"], *(tenth["baseline"] for tenth in of["tenths"]), ends[1]["baseline"]]
+    bars: list[Bar] = [("first", ends[0]["main"]), *grouped, ("last", ends[1]["main"])]
+    top, parts, legend = _bars(bars, gallery["any_look"]["value"], max(chances))
+    y, step = drawing.y_scale(top), (RIGHT - LEFT) / len(bars)
+    for number, chance in enumerate(chances):
+        start, end = LEFT + number * step, LEFT + (number + 1) * step
+        color = drawing.color_of("control")
+        parts.append(drawing.segment((start, y(chance)), (end, y(chance)), color, "6 4", "mark"))
+    parts.append(drawing.x_title(f"place in the list of {of['size']:,}: up to so many percent; first = recognized"))
+    parts += drawing.legend([*legend, ("control", "chance", "6 4")])
+    title = f"Bars: share of {gallery['n']} published faces in each tenth of the list, at its first and its last place"
+    return drawing.plot(f"{title}, beside chance", parts)
+
+
+def _bars(bars: Sequence[Bar], any_look: float, least: float) -> tuple[float, list[str], list[Entry]]:
+    """The axis and the bars up to at least `least`: the highest value drawn, what is drawn, and its legend. The first
+    bar is of rank 1.
+    """
+    top: float = max([least, any_look, *(share["high"] if "high" in share else share["value"] for _, share in bars)])
+    y, step = drawing.y_scale(top), (RIGHT - LEFT) / len(bars)
+    parts, legend = drawing.y_axis(top, "share of faces"), [("main", "faces, with 95 % interval", "box")]
+    half = min(16, 0.32 * step)
     for number, (label, share) in enumerate(bars):
         middle = LEFT + (number + 0.5) * step
-        half = min(16, 0.32 * step)
-        box = f'x="{middle - half:.1f}" y="{y(share["value"]):.1f}" width="{2 * half:.1f}"'
-        parts.append(
-            f'<rect class="mark" {box} height="{BOTTOM - y(share["value"]):.1f}" style="fill:{_color("main")}"/>'
-        )
-        if label == "1" and any_look > share["value"]:
-            box = f'x="{middle - half:.1f}" y="{y(any_look):.1f}" width="{2 * half:.1f}"'
-            style = f"fill:none;stroke:{_color('other')};stroke-width:2"
-            parts.append(f'<rect class="mark" {box} height="{BOTTOM - y(any_look):.1f}" style="{style}"/>')
+        parts.append(drawing.bar(middle, half, y(share["value"]), f"fill:{drawing.color_of('main')}"))
+        if number == 0 and any_look > share["value"]:
+            style = f"fill:none;stroke:{drawing.color_of('other')};stroke-width:2"
+            parts.append(drawing.bar(middle, half, y(any_look), style))
             legend.append(("other", "at rank 1 at any look", ""))
         if "high" in share:
-            parts += _whisker(middle, y(share["low"]), y(share["high"]))
-        parts.append(_text(middle, BOTTOM + 16, label))
-    parts.append(_line((LEFT, y(1 / K)), (RIGHT, y(1 / K)), _color("control"), "6 4", "mark"))
-    parts.append(_x_title("rank of the true identity (1 = recognized)"))
-    parts += _legend(legend)
-    return _svg(f"Bars: share of {gallery['n']} published faces at each rank, beside the line 1/{K}", parts)
+            parts += drawing.whisker(middle, y(share["low"]), y(share["high"]))
+        parts.append(drawing.label(middle, BOTTOM + 16, label))
+    return top, parts, legend
 
 
-def cumulative_match(counts: Json) -> str:
-    """Share of faces at each rank or before it, clean and protected, and by chance. counts: of one gallery."""
+def cumulative_match(counts: Json, *, from_the_end: bool = False) -> str:
+    """Share of faces at each rank or before it, clean and protected, and by chance; or the same, read from the end of
+    the list. counts: of one gallery.
+    """
     if "withheld" in counts:
-        return _instead("cumulative match curve", counts["withheld"])
-    published, size = counts["handlings"][AS_PUBLISHED], counts["size"]
+        return drawing.instead("cumulative match curve", counts["withheld"])
+    published, end, size = counts["handlings"][AS_PUBLISHED], counts["from_the_end"], counts["size"]
     curves = [
-        ("main", "protected, this photo", published["ranks"]),
-        ("other", "protected, another photo", published["ranks_other"]),
-        ("control", "clean, another photo", counts["control"]["ranks"]),
+        ("main", "protected, this photo", end["places"] if from_the_end else published["ranks"]),
+        ("other", "protected, another photo", end["places_other"] if from_the_end else published["ranks_other"]),
+        ("control", "clean, another photo", end["control"] if from_the_end else counts["control"]["ranks"]),
     ]
     curves = [curve for curve in curves if sum(curve[2].values())]
     if not curves:
-        return _instead("cumulative match curve", "no face")
-    y = _y_scale(1)
-    x = _scale(0, math.log(size), LEFT, RIGHT)
-    parts = _y_axis(1, "share found up to this rank")
+        return drawing.instead("cumulative match curve", "no face")
+    y = drawing.y_scale(1)
+    x = drawing.scale(0, math.log(size), LEFT, RIGHT)
+    parts = drawing.y_axis(1, f"share found {'among the last so many' if from_the_end else 'up to this rank'}")
     for rank in (10**power for power in range(len(str(size)))):
-        parts += _x_tick(x(math.log(rank)), f"{rank:,}")
+        parts += drawing.x_tick(x(math.log(rank)), f"{rank:,}")
     # Chance is a straight line in ranks, a curve in their logarithm.
     chance = [(x(math.log(size) * i / 60), y(math.exp(math.log(size) * (i / 60 - 1)))) for i in range(61)]
-    parts.append(_path(chance, "baseline"))
+    parts.append(drawing.curve(chance, "baseline"))
     for style, _, ranks in reversed(curves):
-        parts.append(_path(_steps(ranks, size, x, y), style))
-    parts.append(_x_title(f"rank (log scale; {size:,} identities)"))
-    names = [(style, name, _STYLES[style][2]) for style, name, _ in curves]
-    parts += _legend([*names, ("baseline", "chance", _STYLES["baseline"][2])])
-    return _svg(
-        "Curves: share of faces whose true identity is found up to each rank, protected, clean and by chance", parts
+        parts.append(drawing.curve(_steps(ranks, size, x, y), style))
+    counted = "places from the end" if from_the_end else "rank"
+    parts.append(drawing.x_title(f"{counted} (log scale; {size:,} identities)"))
+    names = [(style, name, STYLES[style][2]) for style, name, _ in curves]
+    parts += drawing.legend([*names, ("baseline", "chance", STYLES["baseline"][2])])
+    found = "among the last so many of the list" if from_the_end else "up to each rank"
+    return drawing.plot(
+        f"Curves: share of faces whose true identity is found {found}, protected, clean and by chance", parts
     )
 
 
@@ -110,7 +129,7 @@ def score_histograms(histograms: Mapping[str, Mapping[str, int]], thresholds: Ma
     names["protected"] = ("main", "protected with its original")
     drawn = {name: histograms[name] for name in names if histograms.get(name)}
     if "protected" not in drawn:
-        return _instead("histograms of scores", "no face was compared")
+        return drawing.instead("histograms of scores", "no face was compared")
     shares = {
         name: {round(float(edge) / BIN): n / sum(tally.values()) for edge, n in tally.items()}
         for name, tally in drawn.items()
@@ -119,21 +138,21 @@ def score_histograms(histograms: Mapping[str, Mapping[str, int]], thresholds: Ma
     marks = list(thresholds.values())
     low, high = min([min(bins) * BIN, *marks]), max([(max(bins) + 1) * BIN, *marks])
     top = 1.1 * max(value for histogram in shares.values() for value in histogram.values())
-    x, y = _scale(low, high, LEFT, RIGHT), _y_scale(top)
-    parts = _y_axis(top, "share of comparisons in a bin")
-    step = _step(high - low)
+    x, y = drawing.scale(low, high, LEFT, RIGHT), drawing.y_scale(top)
+    parts = drawing.y_axis(top, "share of comparisons in a bin")
+    step = drawing.round_step(high - low)
     for number in range(math.ceil(low / step - 1e-9), math.floor(high / step + 1e-9) + 1):
-        parts += _x_tick(x(number * step), f"{number * step:.{0 if step >= 1 else 2 if step < 0.1 else 1}f}")
+        parts += drawing.x_tick(x(number * step), f"{number * step:.{0 if step >= 1 else 2 if step < 0.1 else 1}f}")
     for name, histogram in shares.items():
-        parts.append(_path(_outline(histogram, x, y), names[name][0], filled=True))
+        parts.append(drawing.curve(_outline(histogram, x, y), names[name][0], filled=True))
     for number, (far, threshold) in enumerate(sorted(thresholds.items())):
         place = x(threshold)
-        parts.append(_line((place, TOP), (place, BOTTOM), "var(--text, #1c2429)", "3 3", "mark"))
+        parts.append(drawing.segment((place, TOP), (place, BOTTOM), "var(--text, #1c2429)", "3 3", "mark"))
         anchor, shift = ("end", -4) if place > (LEFT + RIGHT) / 2 else ("start", 4)
-        parts.append(_text(place + shift, TOP + 10 + 14 * number, f"FAR {far}", anchor))
-    parts.append(_x_title("cosine similarity (right of a threshold: taken for the same person)"))
-    parts += _legend([(names[name][0], names[name][1], _STYLES[names[name][0]][2]) for name in drawn])
-    return _svg(
+        parts.append(drawing.label(place + shift, TOP + 10 + 14 * number, f"FAR {far}", anchor))
+    parts.append(drawing.x_title("cosine similarity (right of a threshold: taken for the same person)"))
+    parts += drawing.legend([(names[name][0], names[name][1], STYLES[names[name][0]][2]) for name in drawn])
+    return drawing.plot(
         "Histograms: similarity of clean pairs and of protected faces with their originals, and thresholds", parts
     )
 
@@ -156,95 +175,3 @@ def _outline(shares: Mapping[int, float], x: Scale, y: Scale) -> list[Point]:
         height = y(shares.get(number, 0))
         points += [(x(number * BIN), height), (x((number + 1) * BIN), height)]
     return [(points[0][0], BOTTOM), *points, (points[-1][0], BOTTOM)]
-
-
-def _scale(low: float, high: float, start: float, end: float) -> Scale:
-    return lambda value: start + (end - start) * (value - low) / ((high - low) or 1)
-
-
-def _y_scale(top: float) -> Scale:
-    return _scale(0, top, BOTTOM, TOP)
-
-
-def _step(span: float) -> float:
-    """A round distance that cuts a span into at most six parts."""
-    return next(step for step in (0.01, 0.02, 0.05, 0.1, 0.2, 0.25, 0.5, 1.0, 2.0) if span / step <= 6)
-
-
-def _y_axis(top: float, title: str) -> list[str]:
-    y, step = _y_scale(top), _step(top)
-    parts = []
-    for number in range(int(top / step + 1e-9) + 1):
-        place = y(number * step)
-        parts.append(_line((LEFT, place), (RIGHT, place), "var(--rule, #d9dee1)", ""))
-        parts.append(_text(LEFT - 7, place + 4, f"{100 * number * step:.0f} %", "end"))
-    middle = (TOP + BOTTOM) / 2
-    parts.append(_text(14, middle, title, "middle", f' transform="rotate(-90 14 {middle:g})"'))
-    return parts
-
-
-def _x_tick(place: float, label: str) -> list[str]:
-    mark = _line((place, BOTTOM), (place, BOTTOM + 4), "var(--muted, #57636b)", "")
-    return [mark, _text(place, BOTTOM + 16, label)]
-
-
-def _x_title(title: str) -> str:
-    return _text((LEFT + RIGHT) / 2, HEIGHT - 12, title)
-
-
-def _whisker(x: float, low: float, high: float) -> list[str]:
-    color = "var(--text, #1c2429)"
-    caps = [_line((x - 4, end), (x + 4, end), color, "") for end in (low, high)]
-    return [_line((x, low), (x, high), color, "", "whisker"), *caps]
-
-
-def _legend(entries: Sequence[tuple[str, str, str]]) -> list[str]:
-    """[(style, name, dash or "box")] in as many rows as are needed."""
-    parts: list[str] = []
-    x, row = float(LEFT), 0
-    for style, name, shape in entries:
-        width = 26 + _LETTER * len(name) + 14
-        if x > LEFT and x + width > WIDTH:
-            x, row = float(LEFT), row + 1
-        y = 10 + 15 * row
-        if shape == "box":
-            parts.append(f'<rect x="{x:.1f}" y="{y - 5}" width="18" height="10" style="fill:{_color(style)}"/>')
-        else:
-            parts.append(_line((x, y), (x + 20, y), _color(style), shape, width=2))
-        parts.append(_text(x + 26, y + 4, name, "start"))
-        x += width
-    return parts
-
-
-def _path(points: Sequence[Point], style: str, *, filled: bool = False) -> str:
-    color, dash = _color(style), _STYLES[style][2]
-    line = " L".join(f"{x:.1f} {y:.1f}" for x, y in points)
-    fill = f"fill:{color};fill-opacity:.18" if filled else "fill:none"
-    dashed = f";stroke-dasharray:{dash}" if dash else ""
-    return f'<path class="mark" d="M{line}" style="{fill};stroke:{color};stroke-width:2{dashed}"/>'
-
-
-def _line(start: Point, end: Point, color: str, dash: str, name: str = "", width: float = 1) -> str:
-    dashed = f";stroke-dasharray:{dash}" if dash else ""
-    named = f' class="{name}"' if name else ""
-    ends = f'x1="{start[0]:.1f}" y1="{start[1]:.1f}" x2="{end[0]:.1f}" y2="{end[1]:.1f}"'
-    return f'<line{named} {ends} style="stroke:{color};stroke-width:{1.5 if name else width}{dashed}"/>'
-
-
-def _text(x: float, y: float, text: str, anchor: str = "middle", more: str = "") -> str:
-    return f'<text x="{x:.1f}" y="{y:.1f}" text-anchor="{anchor}"{more}>{escape(text)}</text>'
-
-
-def _color(style: str) -> str:
-    variable, color, _ = _STYLES[style]
-    return f"var({variable}, {color})"
-
-
-def _svg(title: str, parts: Sequence[str]) -> str:
-    style = "font:12px system-ui,sans-serif;fill:var(--text, #1c2429)"
-    opening = f'<svg class="plot" role="img" viewBox="0 0 {WIDTH} {HEIGHT}" style="{style}"'
-    return f'{opening} xmlns="http://www.w3.org/2000/svg"><title>{escape(title)}</title>{"".join(parts)}</svg>'
-
-
-def _instead(what: str, why: str) -> str:
-    return f'<p class="no-plot">No {escape(what)} is drawn: {escape(why)}.</p>'

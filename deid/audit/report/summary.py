@@ -28,10 +28,12 @@ NOT_COVERED = (
     "Photos that were changed after they were published in other ways than those listed.",
 )
 RANKS_ARE_SPREAD = (
-    "The true identity is still among the first {last} candidates, by construction, of the recognizer that was "
-    "attacked, in whatever this program makes with its profiles robust and paper (transfer may put it further down): "
-    "K-anonymity as measured here spreads it over ranks, it does not hide it from whoever looks at a list of {last}. "
-    "This is not Sweeney's 1/k against every adversary. How many stand there in these photos is measured above."
+    "Where the true identity still stands in the list of the recognizer that was attacked: with the profile paper "
+    "among the first {last} candidates, by construction; with the default, stranger, at its rank k or anywhere below, "
+    "down to the end of the list. K-anonymity as measured here spreads people over ranks, it does not hide them from "
+    "whoever looks at a list of {last}, or reads a list from its end. This is not Sweeney's 1/k against every "
+    "adversary. How many stand among the first {last} and among the last {last} in these photos, and how many a one- "
+    "to-one comparison still matches, is measured above."
 )
 
 # Findings that break what a published set promises; the others are worth knowing.
@@ -68,7 +70,8 @@ def gallery_verdicts(gallery: Json) -> list[Verdict]:
     this_set, process = gallery["this_set"], gallery["process"]
     verdicts = [this_set["condition_5"], this_set["condition_6"], process["condition_5"], process["condition_6"]]
     # Somebody who is always at one rank is betrayed even where others make up for it.
-    return verdicts + (["violated"] if gallery["within_person"]["verdict"] == "violated" else [])
+    within = gallery["within_person"]
+    return verdicts + (["violated"] if within and within["verdict"] == "violated" else [])
 
 
 def worst_first(recognizers: Json, figures: Json) -> list[str]:

@@ -9,7 +9,7 @@ from deid.anonymity.even_spread import even_spread_p_value, holm
 from deid.audit.counts import photos_at_ranks
 from deid.audit.look_counts import RANK
 from deid.audit.run import Audited
-from deid.audit.sets import FaceLine
+from deid.audit.sets import FIRST_CANDIDATES, FaceLine
 
 Json = dict[str, Any]
 
@@ -34,12 +34,15 @@ def _persons(audited: Audited) -> bytes:
     """How the photos of each person with two or more at the ranks 2..K+1 spread over them, in each set and gallery.
 
     p, corrected for many persons: of so uneven a spread or worse by chance. The report's «too often at one rank» are
-    those under 0.05.
+    those under 0.05. Sets whose faces may stand anywhere in a list are left out.
     """
     K = audited.document["configuration"]["k_level"]
+    spread_over = {part["label"]: part["counts"]["spread_over"] for part in audited.document["sets"]}
     sets: dict[str, list[FaceLine]] = {}
     for face in audited.faces:
-        sets.setdefault(face.id.rstrip("0123456789"), []).append(face)
+        label = face.id.rstrip("0123456789")
+        if spread_over[label] == FIRST_CANDIDATES:
+            sets.setdefault(label, []).append(face)
     rows: list[Json] = []
     for label, faces in sets.items():
         for column in (column for column in _columns(faces) if f": {RANK}" in column):

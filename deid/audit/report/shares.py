@@ -1,0 +1,38 @@
+"""Counts of ranks as shares with their intervals: what all figures of a report are made of."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from deid.anonymity.intervals import Estimate, median_interval, proportion
+from deid.anonymity.rank_pmf import RankPmf, rank_pmf
+
+Json = dict[str, Any]
+
+
+def ranks_of(counts: Mapping[str, int]) -> RankPmf:
+    """counts: rank as text → faces."""
+    return rank_pmf(rank for text, n in counts.items() for rank in [int(text)] * n)
+
+
+def standing(ranks: RankPmf, last: int, first: int = 1) -> int:
+    """Faces at the ranks first..last."""
+    return sum(n for rank, n in ranks.counts.items() if first <= rank <= last)
+
+
+def share(successes: int, n: int) -> Json:
+    """A share with its 95 % Clopper-Pearson interval; values are None where n is 0."""
+    return _estimate(proportion(successes, n))
+
+
+def median(histogram: Mapping[str, int]) -> Json:
+    """histogram: value as text → number of faces."""
+    values = [value for text, n in histogram.items() for value in [float(text)] * n]
+    return _estimate(median_interval(values)) | {"worst": min(values, default=None)}
+
+
+def _estimate(estimate: Estimate) -> Json:
+    if not estimate.n:
+        return {"value": None, "low": None, "high": None, "n": 0}
+    finite = (None if abs(bound) == float("inf") else bound for bound in (estimate.low, estimate.high))
+    low, high = finite
+    return {"value": estimate.value, "low": low, "high": high, "n": estimate.n}
