@@ -10,7 +10,7 @@ from pathlib import Path
 
 from PIL import Image
 
-from deid.commands.output import HIDDEN
+from deid.commands.summaries import HIDDEN
 from deid.types import FolderResult, Options, PhotoResult, counted_possible
 
 from .protectors import protector_for

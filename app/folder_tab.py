@@ -9,6 +9,7 @@ from typing import Any
 import gradio as gr
 from gradio.components import Component
 
+from deid.commands.words import duration
 from deid.types import FolderResult
 
 from . import words
@@ -70,8 +71,8 @@ class FolderTab:
         }
 
     def on_start(
-        self, photos: Unpacked | None, run: FolderRun | None, k: int, method: str, profile: str, fallback: str,
-        write_unverified: bool, include_faceless: bool, request: gr.Request,
+        self, photos: Unpacked | None, run: FolderRun | None, strength: float, method: str, blur_size: float, k: int,
+        fallback: str, write_unverified: bool, include_faceless: bool, request: gr.Request,
     ) -> Iterator[Update]:  # fmt: skip
         if photos is None:
             yield {self.status: status_line("Choose photos first.", alert=True)}
@@ -87,9 +88,8 @@ class FolderTab:
             self.start: gr.update(interactive=False),
             self.status: status_line("Starting …", busy=True),
         }
-        options = replace(
-            options_from(k, method, profile, fallback), write_unverified=write_unverified, people=people_of(session)
-        )
+        options = options_from(strength, method, blur_size, k, fallback)
+        options = replace(options, write_unverified=write_unverified, people=people_of(session))
         try:
             result = yield from run_job(
                 self.service.jobs,
@@ -230,7 +230,7 @@ def progress_text(progress: RunProgress | None, seconds: float) -> str:
     done, total = len(progress.rows), progress.total
     if not done:
         return f"Looking for faces: photo {min(progress.searched, total)} of {total} …"
-    return f"{done} of {total} photos done · about {words.duration(seconds / done * (total - done))} left"
+    return f"{done} of {total} photos done · about {duration(seconds / done * (total - done))} left"
 
 
 def summary(result: FolderResult) -> str:

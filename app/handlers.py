@@ -14,12 +14,14 @@ from PIL import Image
 from deid.types import Options, PhotoResult
 
 from . import choosing
-from .protectors import kept_recognizer, protector_for
+from .protectors import protector_for
 
 if TYPE_CHECKING:  # they load torch
-    from deid.audit.second_opinions import Opinion
+    from deid.audit.candidates import Candidates
+    from deid.faces.face import Face
     from deid.protection.progress import Step
 
+STRENGTHS = (0.0, 0.5, 1.0)  # at which a face is shown before the photo is protected
 LONGEST_SIDE = 1600  # of the picture on which faces are chosen
 _SHOWN_BY_BROWSERS = {"JPEG": ".jpg", "PNG": ".png", "WEBP": ".webp"}
 
@@ -39,6 +41,7 @@ class FoundPhoto:
     boxes: (x0, y0, x1, y1) of each face in pixels of the photo, left to right.
     possible: of what no detector is sure of, the likeliest first.
     drawn: boxes that the visitor drew, as in `Options.boxes`.
+    largest: of the faces; None where there is none.
     """
 
     path: Path
@@ -52,6 +55,7 @@ class FoundPhoto:
     boxes: tuple[choosing.Box, ...]
     possible: tuple[choosing.Box, ...] = ()
     drawn: tuple[str, ...] = ()
+    largest: "Face | None" = None
 
 
 @dataclass(frozen=True)
@@ -63,7 +67,8 @@ class ProtectedPhoto:
     saved: the protected photo; None unless it was written.
     view: the same in a format browsers show.
     settings: the private file about it.
-    opinions: of the chosen faces, the attacked recognizer's first.
+    candidates: the most similar identities of each of the chosen faces.
+    strangers: made-up ones that every recognizer knows.
     """
 
     result: PhotoResult
@@ -72,7 +77,8 @@ class ProtectedPhoto:
     saved: Path | None = None
     view: Path | None = None
     settings: Path | None = None
-    opinions: Sequence["Opinion"] = ()
+    candidates: Sequence["Candidates"] = ()
+    strangers: int = 0
 
 
 def warm_up() -> None:
@@ -109,7 +115,42 @@ def find_faces(path: Path) -> FoundPhoto:
     preview = folder / "preview.png"
     width, height = (max(1, round(side * scale)) for side in photo.size)
     Image.fromarray(photo.pixels).convert("RGB").resize((width, height), reducing_gap=2).save(preview, compress_level=1)
-    return FoundPhoto(path, folder, path.stem, suffix, view, preview, scale, photo.size, boxes, possible)
+    return FoundPhoto(
+        path,
+        folder,
+        path.stem,
+        suffix,
+        view,
+        preview,
+        scale,
+        photo.size,
+        boxes,
+        possible,
+        largest=max(detected.faces, key=lambda face: face.area, default=None),
+    )
+
+
+def preview_strengths(photo: FoundPhoto, cancel: threading.Event) -> list[Path]:
+    """Pictures of the largest face, clean and at each of `STRENGTHS`, in `photo.folder`; none where there is no face.
+
+    A short attack, of which nothing is checked. Raises Cancelled soon after `cancel` is set.
+    """
+    from deid.errors import Cancelled
+    from deid.images.photo import read_photo
+    from deid.protection.preview import preview
+
+    def check(step: object = None) -> None:
+        if cancel.is_set():
+            raise Cancelled
+
+    if photo.largest is None:
+        return []
+    pictures = preview(read_photo(photo.path), photo.largest, protector_for(Options()), STRENGTHS, watcher=check)
+    check()
+    paths = [photo.folder / f"strength-{number}.png" for number in range(len(pictures))]
+    for path, pixels in zip(paths, pictures, strict=True):
+        Image.fromarray(pixels).save(path, compress_level=1)
+    return paths
 
 
 def protect_photo(
@@ -125,11 +166,12 @@ def protect_photo(
 
     Raises Cancelled soon after `cancel` is set, and what `deid.protect` raises.
     """
-    from deid.audit.second_opinions import ask_recognizers
+    from deid.audit.candidates import candidates_of
     from deid.errors import Cancelled
     from deid.images.photo import decode_photo, read_photo
     from deid.protection.choice import choose
     from deid.protection.pipeline import protect
+    from deid.recognizers.decoys import DECOYS
 
     def watch(step: "Step") -> None:
         if cancel.is_set():
@@ -151,18 +193,17 @@ def protect_photo(
     private = target.with_name(f"{photo.name}-private-settings.json")
     private.write_text(json.dumps(result.to_json(), indent=2, ensure_ascii=False), encoding="utf-8")
     if result.output is None:
-        return ProtectedPhoto(result, names, numbers, settings=private)
+        return ProtectedPhoto(result, names, numbers, settings=private, strangers=DECOYS)
     if cancel.is_set():
         raise Cancelled
     before, after = read_photo(photo.path), decode_photo(target.read_bytes())
     found, chosen, _ = choose(before, protector)
-    asked_about = [found[i] for i in chosen]
-    opinions = ask_recognizers(before.pixels, after.pixels, asked_about, protector, load=kept_recognizer)
+    candidates = candidates_of(after.pixels, [found[i] for i in chosen], protector)
     view = target
     if after.format not in _SHOWN_BY_BROWSERS:
         view = target.with_name("view-after.png")
         Image.fromarray(after.pixels).save(view, compress_level=1)
-    return ProtectedPhoto(result, names, numbers, target, view, private, opinions)
+    return ProtectedPhoto(result, names, numbers, target, view, private, candidates, DECOYS)
 
 
 def names_and_numbers(photo: FoundPhoto, keys: Sequence[str]) -> tuple[tuple[str, ...], tuple[int, ...]]:

@@ -12,6 +12,7 @@ from urllib.parse import urlsplit
 import gradio as gr
 
 from deid.errors import Cancelled, CheckpointError, ImageError, UsageError
+from deid.methods import EXACT, profile_for
 from deid.types import Options
 
 from . import words
@@ -49,29 +50,45 @@ def error_message(error: Exception) -> str:
 
 
 def settings_fields() -> list[gr.components.Component]:
-    """K, method, profile and fallback, folded: the defaults are sensible. `options_from` takes their values."""
+    """How to protect: the strength first, the rest folded, for the defaults are sensible.
+
+    `options_from` takes their values. A method shows only what it goes by.
+    """
+    strength = gr.Slider(0, 1, Options.strength, step=0.05, label="Strength", info=words.STRENGTH)
     with gr.Accordion("Settings (good as they are)", open=False):
+        method = gr.Radio(
+            [(text, name) for name, text in words.METHODS.items()], value=Options().method, label="How to protect"
+        )
+        blur_size = gr.Slider(
+            1, 40, words.BLUR_SIZES["blur"], step=1, label="Size", info=words.BLUR_SIZE, visible=False
+        )
+        k_level = gr.Slider(1, 20, Options.k_level, step=1, label="K", info=words.K_LEVEL, visible=False)
+        fallback = gr.Radio(
+            [(text, name) for name, text in words.FALLBACKS.items()],
+            value="",
+            label="If a face cannot be protected",
+            info=words.FALLBACK,
+        )
+
+    def on_method(name: str) -> list[Any]:
+        hides = name in words.HIDING
         return [
-            gr.Slider(1, 20, 5, step=1, label="K", info=words.K_LEVEL),
-            gr.Radio([(text, name) for name, text in words.METHODS.items()], value="k-a3", label="Method"),
-            gr.Radio(
-                [(text, name) for name, text in words.PROFILES.items()],
-                value=next(iter(words.PROFILES)),
-                label="Profile",
-            ),
-            gr.Radio(
-                [(text, name) for name, text in words.FALLBACKS.items()],
-                value="",
-                label="If a face cannot be protected",
-                info=words.FALLBACK,
-            ),
+            gr.update(visible=not hides),
+            gr.update(visible=hides, value=words.BLUR_SIZES.get(name, words.BLUR_SIZES["blur"])),
+            gr.update(visible=profile_for(name) in EXACT),
+            gr.update(visible=not hides),
         ]
 
+    method.input(on_method, method, [strength, blur_size, k_level, fallback], show_progress="hidden")
+    return [strength, method, blur_size, k_level, fallback]
 
-def options_from(k: int, method: str, profile: str, fallback: str) -> Options:
-    """What is asked for by the values of `settings_fields`; a blurred or pixelated photo needs no fallback."""
-    hides = method in words.HIDING
-    return Options(k_level=int(k), method=method, profile=profile, fallback=None if hides else fallback or None)
+
+def options_from(strength: float, method: str, blur_size: float, k: int, fallback: str) -> Options:
+    """What is asked for by the values of `settings_fields`, of which a method takes some."""
+    if method in words.HIDING:
+        return Options(method=method, blur_size=float(blur_size))
+    k = int(k) if profile_for(method) in EXACT else Options.k_level
+    return Options(method=method, strength=float(strength), k_level=k, fallback=fallback or None)
 
 
 def status_line(text: str, *, busy: bool = False, alert: bool = False, share: float | None = None) -> str:

@@ -61,9 +61,9 @@ def build(service: Service, found: gr.State, protected: gr.State) -> ResultView:
     def update(photo: FoundPhoto, done: ProtectedPhoto) -> dict[Any, Any]:
         written = done.saved is not None
         faces = [(f"face {done.names[number - 1]}", number) for number in done.chosen]
-        first = done.chosen[0] if done.opinions else None
+        first = done.chosen[0] if done.candidates else None
         return {
-            headline: f"## {words.headline(done.result)}\n{others_text(done)}",
+            headline: f"## {words.headline(done.result)}",
             slider: gr.update(value=(str(photo.view), str(done.view)) if written else None, visible=written),
             save: gr.update(value=str(done.saved) if written else None, visible=written),
             amplify: gr.update(value=False, visible=written),
@@ -90,35 +90,17 @@ def build(service: Service, found: gr.State, protected: gr.State) -> ResultView:
 
 
 def verdict_text(done: ProtectedPhoto) -> str:
-    """What happened to each face, what other recognizers make of it, and what this does not cover."""
-    size = done.opinions[0].faces[0].size if done.opinions else None
-    lines = []
-    for number, face in enumerate(done.result.faces, 1):
-        lines.append(f"- {words.face_sentence(face, done.names[number - 1], done.result.k_level, size)}")
-        if number not in done.chosen:
-            continue
-        for opinion in done.opinions[1:]:
-            seen = opinion.faces[done.chosen.index(number)]
-            sentence = words.other_sentence(
-                opinion.recognizer, opinion.kind, seen.rank_after, seen.rank_before, seen.size, seen.matches
-            )
-            lines.append(f"    - {sentence}")
-    return "\n".join([*lines, "", words.limits(done.result) if done.saved else words.why_not(done.result)])
-
-
-def others_text(done: ProtectedPhoto) -> str:
-    """Nobody must read the headline without this."""
-    matched = [
-        opinion.recognizer
-        for at, opinion in enumerate(done.opinions)
-        if (at == 0 or opinion.kind == "surrogate") and any(face.matches for face in opinion.faces)
-    ]
-    seen = [
-        opinion.recognizer
-        for opinion in done.opinions[1:]
-        if opinion.kind != "surrogate" and any(face.rank_after == 1 or face.matches for face in opinion.faces)
-    ]
-    return " ".join(filter(None, (words.still_matched_by(matched), words.still_recognized_by(seen))))
+    """What happened to each face, what each recognizer makes of it, and what this does not cover."""
+    result, lines = done.result, []
+    reported = next(iter(result.weights), "")
+    for number, face in enumerate(result.faces, 1):
+        sizes = dict.fromkeys([opinion.name for opinion in face.recognizers], done.strangers + 1)
+        if number in done.chosen and done.candidates:  # this one alone knows the people enrolled
+            sizes[reported] = done.candidates[done.chosen.index(number)].size
+        lines.append(f"- {words.face_sentence(face, done.names[number - 1], result, sizes.get(reported))}")
+        for opinion in face.recognizers:
+            lines.append(f"    - {words.recognizer_sentence(opinion, sizes[opinion.name], of=face.recognizers)}")
+    return "\n".join([*lines, "", words.limits(result) if done.saved else words.why_not(result)])
 
 
 def rows_of(done: ProtectedPhoto) -> list[list[Any]]:
@@ -139,9 +121,9 @@ def rows_of(done: ProtectedPhoto) -> list[list[Any]]:
 
 def candidates(done: ProtectedPhoto | None, number: int | None, when: str) -> pd.DataFrame | None:
     """The best-ranked identities of a face, numbered by rank."""
-    if done is None or number is None or not done.opinions:
+    if done is None or number is None or not done.candidates:
         return None
-    best = getattr(done.opinions[0].faces[done.chosen.index(number)], when)
+    best = getattr(done.candidates[done.chosen.index(number)], when)
     return pd.DataFrame(
         {
             "identity": [

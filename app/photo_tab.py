@@ -1,5 +1,6 @@
 """The tab for one photo: its components, and what each of them does."""
 
+import traceback
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -8,13 +9,15 @@ from typing import TYPE_CHECKING, Any
 import gradio as gr
 from gradio.components import Component
 
+from deid.commands.words import step_line
 from deid.errors import ImageError
 
-from . import choosing, face_picker, people, photo_result, words
+from . import choosing, face_picker, people, photo_result, strengths, words
 from .handlers import FoundPhoto
 from .page import error_message, options_from, run_job, session_of, settings_fields, status_line
 from .service import Service
-from .sessions import Refused, Session
+from .sessions import PREVIEW, Refused, Session
+from .strengths import StrengthRow
 from .uploads import too_large
 
 if TYPE_CHECKING:  # it loads torch
@@ -29,6 +32,7 @@ class PhotoTab:
 
     service: Service
     picker: face_picker.FacePicker
+    strengths: StrengthRow
     protected: gr.State
     upload: gr.File
     settings: list[Component]
@@ -43,6 +47,7 @@ class PhotoTab:
         cleared = {
             self.upload: None,
             **self.picker.cleared(),
+            **self.strengths.hidden(),
             self.protected: None,
             self.results: gr.update(visible=False),
             self.start: gr.update(interactive=False),
@@ -50,7 +55,9 @@ class PhotoTab:
         waiting = "Looking for faces …" if self.service.warm.is_set() else "Warming up: loading the recognizer, once …"
         yield {**cleared, self.status: status_line(waiting, busy=True)}
         try:
-            photo = look_at(self.service, file, session_of(self.service, request))
+            session = session_of(self.service, request)
+            session.end_previews()
+            photo = look_at(self.service, file, session)
         except ImageError as error:
             yield {self.status: status_line(f"This is not a photo that can be read: {error}", alert=True)}
         except Exception as error:  # whatever it is, the page must not stand still
@@ -58,12 +65,33 @@ class PhotoTab:
         else:
             yield self.show_found(photo)
 
+    def on_found(self, photo: FoundPhoto | None, request: gr.Request) -> Iterator[Update]:
+        """The largest face at several strengths. It is a help alone: where it fails there is none."""
+        if photo is None or not photo.boxes:
+            return
+        session = session_of(self.service, request)
+        cancel = session.begin(f"{PREVIEW}{photo.folder.name}")
+        try:
+            pictures = yield from run_job(
+                self.service.jobs,
+                session,
+                cancel,
+                lambda _: self.service.preview_strengths(photo, cancel),
+                lambda _: "",
+                lambda *_: {self.strengths.row: gr.skip()},
+            )
+        except Exception as error:
+            traceback.print_exception(error)
+            return
+        if pictures and not cancel.is_set():
+            yield self.strengths.shown(pictures)
+
     def show_found(self, photo: FoundPhoto) -> Update:
         return {**self.picker.shown(photo), self.status: status_line(f"{photo.path.name}: {words.found(photo)}")}
 
     def on_start(
-        self, photo: FoundPhoto | None, keys: list[str], k: int, method: str, profile: str, fallback: str,
-        request: gr.Request,
+        self, photo: FoundPhoto | None, keys: list[str], strength: float, method: str, blur_size: float, k: int,
+        fallback: str, request: gr.Request,
     ) -> Iterator[Update]:  # fmt: skip
         chosen = [] if photo is None else choosing.in_order(photo, keys)
         if photo is None or not chosen:
@@ -76,7 +104,9 @@ class PhotoTab:
             self.results: gr.update(visible=False),
             self.status: status_line("Starting …", busy=True),
         }
-        options = replace(options_from(k, method, profile, fallback), people=people.people_of(session))
+        session.end_previews()  # which would hold the attack up
+        options = options_from(strength, method, blur_size, k, fallback)
+        options = replace(options, people=people.people_of(session))
         names = [choosing.name(photo, key) for key in chosen]
         try:
             done = yield from run_job(
@@ -118,11 +148,13 @@ def build(service: Service) -> None:
     """Inside a tab of the page."""
     tab = layout(service)
     outputs = [
-        *tab.picker.outputs, tab.upload, tab.protected, tab.start, tab.cancel, tab.status, tab.results,
-        *tab.shown.outputs,
+        *tab.picker.outputs, *tab.strengths.outputs, tab.upload, tab.protected, tab.start, tab.cancel, tab.status,
+        tab.results, *tab.shown.outputs,
     ]  # fmt: skip
-    tab.upload.upload(tab.on_upload, tab.upload, outputs, concurrency_limit=1, show_progress="hidden")
+    looked = tab.upload.upload(tab.on_upload, tab.upload, outputs, concurrency_limit=1, show_progress="hidden")
+    looked.then(tab.on_found, tab.picker.found, tab.strengths.outputs, concurrency_limit=None, show_progress="hidden")
     tab.picker.connect()
+    tab.strengths.connect(tab.settings[0])
     tab.start.click(
         tab.on_start,
         [tab.picker.found, tab.picker.faces, *tab.settings],
@@ -141,6 +173,7 @@ def layout(service: Service) -> PhotoTab:
         with gr.Column(min_width=320):
             upload = gr.File(label="Photo", height=130)
             picker = face_picker.build(found, start)
+            row = strengths.build()
             settings = settings_fields()
             with gr.Row():
                 start.render()
@@ -150,7 +183,7 @@ def layout(service: Service) -> PhotoTab:
             )
         with gr.Column(min_width=320, visible=False) as results:
             shown = photo_result.build(service, found, protected)
-    return PhotoTab(service, picker, protected, upload, settings, start, cancel, status, results, shown)
+    return PhotoTab(service, picker, row, protected, upload, settings, start, cancel, status, results, shown)
 
 
 def look_at(service: Service, file: str, session: Session) -> FoundPhoto:
@@ -164,4 +197,7 @@ def look_at(service: Service, file: str, session: Session) -> FoundPhoto:
 
 def progress(step: "Step | None", names: Sequence[str]) -> str:
     """names: of the chosen faces, in the order of the step's ranks."""
-    return status_line("Protecting: preparing …" if step is None else words.progress(step, names), busy=True)
+    if step is None:
+        return status_line("Protecting: preparing …", busy=True)
+    share = step.pace.step / step.pace.steps if step.pace and step.pace.steps else None
+    return status_line(f"Protecting {step_line(step, names)}", busy=True, share=share)

@@ -1,8 +1,9 @@
 """What the page is built around: sessions, the line of jobs, and the functions that do the work."""
 
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 
 from deid.types import FolderResult
 
@@ -19,6 +20,7 @@ class Service:
     jobs: JobQueue = field(default_factory=JobQueue)
     warm_up: Callable[[], None] = handlers.warm_up
     find_faces: Callable[..., handlers.FoundPhoto] = handlers.find_faces
+    preview_strengths: Callable[..., Sequence[Path]] = handlers.preview_strengths
     protect_photo: Callable[..., handlers.ProtectedPhoto] = handlers.protect_photo
     perturbation: Callable[..., object] = handlers.perturbation
     run_folder: Callable[..., FolderResult] = folder_run.run_folder

@@ -24,6 +24,7 @@ if sys.platform != "win32":  # there a killed server's files stay
 PREFIX = "deid-ui-"
 COOKIE = "deid_browser"
 NO_COOKIE = "This page needs cookies from its own address: allow them and load it again."
+PREVIEW = "preview "  # before the name of such a job
 UNCLAIMED = 3600  # seconds that an upload waits to be used
 SETTLED = 60  # seconds after which a server has surely locked its folder
 
@@ -58,6 +59,12 @@ class Session:
     def cancel_of(self, job: str) -> threading.Event:
         """What asks a job of this session to end."""
         return self._cancels.setdefault(job, threading.Event())
+
+    def end_previews(self) -> None:
+        """Ask every job that only shows what would be to end: another photo is here, or the real job begins."""
+        for job, cancel in list(self._cancels.items()):
+            if job.startswith(PREVIEW):
+                cancel.set()
 
     def delete(self) -> None:
         """End what runs, forget everything."""

@@ -3,44 +3,42 @@
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from deid.commands.output import HIDDEN, listed
-from deid.types import FaceResult, PhotoResult, counted_possible
+from deid.commands.summaries import HIDDEN
+from deid.commands.words import counted, listed
+from deid.methods import EXACT
+from deid.types import FaceResult, Opinion, PhotoResult, counted_possible
 
 if TYPE_CHECKING:
-    from deid.protection.progress import Step  # it loads torch
-
     from .handlers import FoundPhoto
 
 METHODS = {
-    "k-a3": "K-A³ – the faint pattern that is hardest to see (recommended)",
-    "i-fgvm": "I-FGVM – an older, simpler pattern, mostly a bit more visible",
+    "feature-level": (
+        "Against strangers' recognizers – faint light and shade; must hold after recompression, at half size and with "
+        "a small crop (recommended)"
+    ),
     "blur": "Blur – hides the face from people too; recognizers often see through it",
     "pixelate": "Pixelate – the same with a mosaic",
+    "k-a3": "The papers' experiment (K-A³) – against one recognizer alone; others still know the face",
+    "i-fgvm": "The papers' experiment with an older pattern (I-FGVM)",
 }
-PROFILES = {
-    "robust": (
-        "Robust: must also hold after recompression, at half size and with a small crop, and must not match one to one "
-        "(recommended)"
-    ),
-    "transfer": (
-        "Transfer: the same against four recognizers and far beyond, so that others match less often, which nobody "
-        "promises – more to see"
-    ),
-    "paper": (
-        "Paper: least noise, several times faster – one to one it mostly still matches, and recompressing may undo it"
-    ),
-}
+STRENGTH = "More hides from more recognizers, and shows more."
+PREVIEW = "How it may look: a preview that nothing was checked of. Click a strength to choose it"
+CLEAN = "as it is"
+BLUR_SIZES = {"blur": 4.0, "pixelate": 10.0}  # where nobody asks for another
+BLUR_SIZE = "Of the blur or the mosaic, in 128ths of the face."
 FALLBACKS = {"": "Make no file and say why (recommended)", "blur": "Blur it", "pixelate": "Pixelate it"}
 FALLBACK = "Such faces are mostly cut off by the photo's edge, or small. The others keep their faint pattern."
 # What was looked at before a photo counted as protected.
 CHECKED = {
-    "robust": "in the saved file, and after a recompression, at half size and with a small crop",
-    "transfer": "in the saved file, and after a recompression, at half size and with a small crop",
+    "stranger": (
+        "in the saved file, and after a recompression, at half size and with a small crop; recognizers that were not "
+        "attacked were asked about the saved file alone"
+    ),
     "paper": "in the saved file only: recompressing or resizing it may undo the protection",
 }
 K_LEVEL = (
-    "Your true name lands on a random place from 2nd to K+1st among the recognizer's guesses (with Transfer there or "
-    "further down, with a blur or a mosaic anywhere). A larger K spreads it wider and shows a little more."
+    "Your true name lands on a random place from 2nd to K+1st among the recognizer's guesses. A larger K spreads it "
+    "wider and shows a little more."
 )
 AUDITS = {
     "met": "The promised conditions are met",
@@ -111,20 +109,20 @@ def left_possible_in(photos_with: Sequence[PhotoResult]) -> str:
 
 
 def headline(result: PhotoResult) -> str:
-    """The verdict in one line."""
+    """The verdict in one line: who still recognizes a face stands in it."""
     failed = sum(face.outcome == "failed" for face in result.faces)
-    worked = sum(face.rank_after is not None for face in result.faces)
+    worked = [face for face in result.faces if face.rank_after is not None]
     if result.outcome == "protected":
-        left = len(result.faces) - worked
+        left = len(result.faces) - len(worked)
         rest = f" {number(left).capitalize()} left as {'it was' if left == 1 else 'they were'}." if left else ""
-        verb = "hidden from" if result.method in HIDING else "protected against"
         if hidden := [HIDDEN[face.fallback] for face in result.faces if face.fallback is not None]:
             rest = f" {number(len(hidden)).capitalize()} had to be {hidden[0]}.{rest}"
         if result.possible:
             rest += f" {left_possible(len(result.possible))}"
-        return f"{_faces(worked).capitalize()} {verb} {listed(list(result.weights))}, checked in the saved file.{rest}"
+        asked = counted(worked) or f"checked against {listed(list(result.weights))}"
+        return f"{asked[:1].upper()}{asked[1:]}. {_faces(len(worked)).capitalize()} checked in the saved file.{rest}"
     if result.outcome == "failed":
-        return f"Not protected: {number(failed)} of {_faces(worked)} could not be verified, so no file was made."
+        return f"Not protected: {number(failed)} of {_faces(len(worked))} could not be verified, so no file was made."
     if result.outcome == "no-face" and result.possible:
         return (
             f"No detector is sure of any face in this photo, so no file was made. {left_possible(len(result.possible))}"
@@ -134,45 +132,61 @@ def headline(result: PhotoResult) -> str:
     return "This file could not be read as a photo."
 
 
-def face_sentence(face: FaceResult, name: str, k_level: int, size: int | None) -> str:
+def face_sentence(face: FaceResult, name: str, result: PhotoResult, size: int | None) -> str:
     """What happened to one face. name: its number, and how it was chosen; size: identities the recognizer knows."""
     if face.rank_after is None or face.rank_before is None:
         return f"**Face {name}** was left as it was: recognizers see it as before."
     among = f" of {size:,}" if size else ""
+    reported = next(iter(result.weights), "a recognizer")
     if face.outcome == "failed":
         why = "it did not pass everything that this profile checks"
         if face.rank_after == 1:
-            why = f"a recognizer that knew this person still puts them first{among}"
+            why = f"{reported}, which knew this photo, still puts the person first{among}"
         return f"**Face {name}** is **not protected**: {why}."
-    before = f"put them {ordinal(face.rank_before)} before"
+    text = (
+        f"**Face {name}**: {counted([face])}."
+        if face.recognizers
+        else f"**Face {name}**: {_places(face, reported, among)}."
+    )
     if face.outcome == "not-recognized":
-        before += " already (it did not recognize this person even in the original)"
-    text = f"**Face {name}**: a recognizer that knew this person {before}; now **{ordinal(face.rank_after)}**{among}."
+        text += f" {reported} did not recognize this person even in the original."
     if face.fallback is not None:
-        text += f" The method could not protect it, so it is **{HIDDEN[face.fallback]}** instead; its place is chance."
+        text += (
+            f" The method could not protect it, so it is **{HIDDEN[face.fallback]}** instead; its places are chance."
+        )
     elif face.k is None:
-        text += " The place is chance: this method does not control it."
-    elif face.rank_after <= k_level + 1:
-        text += f" They are still among its first {number(k_level + 1)} guesses, by design."
-    if face.matches_at_far_1e_2 is True:
-        text += " Compared one to one with your own photo it **still says match**."
-    elif face.matches_at_far_1e_2 is False:
-        text += " Compared one to one with your own photo it no longer says match."
+        text += " The places are chance: this method does not control them."
+    elif result.profile in EXACT and face.rank_after <= result.k_level + 1:
+        text += f" They are still among {reported}'s first {number(result.k_level + 1)} guesses, by design."
     return text
 
 
-def other_sentence(name: str, kind: str, rank: int, before: int, size: int, matches: bool | None) -> str:
-    """What a recognizer that was not attacked makes of one face."""
-    first = f"{'still puts' if before == 1 else 'puts'} them **first**" if rank == 1 else f"puts them {ordinal(rank)}"
-    text = f"**{name}** ({CLASSES[kind]}) {first} of {size:,}"
-    if matches is not None:
-        text += " and, one to one, " + ("still says match" if matches else "no longer says match")
-    return text + (": **not protected against it**." if rank == 1 or matches else ".")
+def _places(face: FaceResult, reported: str, among: str) -> str:
+    """Where nothing else is told."""
+    text = (
+        f"{reported} put them {ordinal(face.rank_before or 1)} before; now **{ordinal(face.rank_after or 1)}**{among}"
+    )
+    if face.matches_at_far_1e_2 is None:
+        return text
+    says = "it still matches" if face.matches_at_far_1e_2 else "it no longer matches"
+    return f"{text}. Compared one to one with your own photo **{says}**"
 
 
-def duration(seconds: float) -> str:
-    """For people: the nearest minute, or seconds of a short one."""
-    return f"{max(1, round(seconds))} s" if seconds < 90 else f"{round(seconds / 60)} min"
+def recognizer_sentence(opinion: Opinion, size: int, *, of: Sequence[Opinion]) -> str:
+    """What one recognizer makes of a face. of: all that were asked about it."""
+    attacked = any(other.kind == "surrogate" for other in of)
+    who = f"**{opinion.name}**" + (f" ({CLASSES[opinion.kind]})" if attacked else "")
+    still = opinion.rank_before == opinion.rank_after == 1
+    place = "first" if opinion.rank_after == 1 else ordinal(opinion.rank_after)
+    puts = f"{'still puts' if still else 'puts'} them {place} of {size:,}"
+    if opinion.matches is not None:
+        puts = f"{'**still matches**' if opinion.matches else 'no longer matches'} and {puts}"
+    return f"{who} {puts}" + (": **not protected against it**." if opinion.recognizes else ".")
+
+
+def at_strength(strength: float) -> str:
+    """Under a picture."""
+    return f"strength {strength:g}"
 
 
 def photos(count: int) -> str:
@@ -182,34 +196,6 @@ def photos(count: int) -> str:
 def place_in_line(ahead: int) -> str:
     """While others' jobs come first."""
     return f"In line: {number(ahead)} {'job comes' if ahead == 1 else 'jobs come'} first."
-
-
-def progress(step: "Step", names: Sequence[str]) -> str:
-    """How an attack goes. names: of the chosen faces, in the order of the step's ranks."""
-    shown = step.working or range(len(step.ranks))
-    now = ", ".join(f"{names[face]} {_place(step.ranks[face])}" for face in shown)
-    share = f"{step.settled} of {len(names)} faces settled · " if len(names) > 1 else ""
-    what = f"step {step.evaluations}" if step.working else "looking at the saved file"
-    return f"Protecting: {share}round {step.round}, {what} · now {now}"
-
-
-def _place(rank: int | None) -> str:
-    return "…" if rank is None else ordinal(rank)
-
-
-def still_recognized_by(names: Sequence[str]) -> str:
-    """A warning that belongs under the headline; empty if there is nobody to name."""
-    if not names:
-        return ""
-    return f"**Still recognized by {listed(names)}**, which {'was' if len(names) == 1 else 'were'} not attacked."
-
-
-def still_matched_by(names: Sequence[str]) -> str:
-    """The same of recognizers that were attacked: they rank the right person lower, and that may be all."""
-    if not names:
-        return ""
-    say = "says" if len(names) == 1 else "say"
-    return f"**Compared one to one with your own photo, {listed(names)} still {say} match.**"
 
 
 def why_not(result: PhotoResult) -> str:
@@ -224,12 +210,18 @@ def why_not(result: PhotoResult) -> str:
 
 def limits(result: PhotoResult) -> str:
     """What a protected photo was checked for, and what it does not cover."""
-    text = f"This was checked {CHECKED[result.profile]}. Whatever else is done to the photo can undo it."
+    text = (
+        f"This was checked {CHECKED[result.profile]}. Whatever else is done to the photo can undo it. To match: "
+        "compared one to one with your own photo, where one stranger in a hundred would pass for you. Recognizers that "
+        "are not named here were not asked and may still match."
+    )
     if result.method in HIDING:
         return text
+    if result.profile not in EXACT:
+        text += f" Where {next(iter(result.weights), 'the first')} is to put you is drawn over its whole list."
     return (
-        f"{text} The place was checked among made-up strangers: among others the right person may come first again. It "
-        "does not hide you from people: that is the point."
+        f"{text} Places are among made-up strangers: among others the right person may come first again. It does not "
+        "hide you from people: that is the point."
     )
 
 

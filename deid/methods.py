@@ -16,6 +16,8 @@ METHODS: dict[str, Kind] = {
     "pixelate": "obfuscation",
 }
 DEFAULT_PROFILE = "stranger"
+# Of the profiles those that ask for a place among the first K + 1, and not for any further down.
+EXACT = ("paper",)
 # The attacks that can reach what a profile asks for, the usual one first.
 ATTACKS_OF: dict[str, tuple[str, ...]] = {"stranger": ("feature-level",), "paper": ("k-a3", "i-fgvm")}
 

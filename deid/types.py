@@ -10,6 +10,7 @@ from deid.methods import method_for, profile_for
 
 Outcome = Literal["protected", "failed", "no-face", "unreadable", "skipped"]
 FaceOutcome = Literal["protected", "failed", "not-recognized", "skipped"]
+RecognizerClass = Literal["surrogate", "related", "independent", "unknown"]
 
 
 @dataclass(frozen=True)
@@ -65,8 +66,32 @@ class Options:
 
 
 @dataclass(frozen=True)
+class Opinion:
+    """What one recognizer makes of a face in the saved file, as it is published.
+
+    kind: what it is to those that were attacked; `class` in JSON.
+    rank_before, rank_after: in its gallery, 1 = recognized.
+    matches: whether a comparison one to one with the clean face accepts it, at FAR 1e-2; None where nobody measured
+        from which similarity on two faces do.
+    """
+
+    name: str
+    kind: RecognizerClass
+    rank_before: int
+    rank_after: int
+    matches: bool | None = None
+
+    @property
+    def recognizes(self) -> bool:
+        return self.rank_after == 1 or self.matches is True
+
+    def to_json(self) -> dict[str, Any]:
+        return {("class" if key == "kind" else key): value for key, value in asdict(self).items()}
+
+
+@dataclass(frozen=True)
 class FaceResult:
-    """One face of one photo. Private: `rank_after` and `k` reveal the draw. Values are None for a face left alone.
+    """One face of one photo. Private: ranks and `k` reveal the draw. Values are None for a face left alone.
 
     box: (x0, y0, x1, y1) in pixels of the upright photo.
     identity: the enrolled person, or the face's own enrollment.
@@ -79,6 +104,7 @@ class FaceResult:
     gradient_evaluations: in all rounds.
     attack: what really perturbed it, or the obfuscation; several in the order in which they ran, joined by commas.
     fallback: by what the face was hidden because the method did not protect it.
+    recognizers: what each that was asked makes of it, the worst first.
     """
 
     box: tuple[float, float, float, float]
@@ -97,10 +123,12 @@ class FaceResult:
     gradient_evaluations: int = 0
     attack: str | None = None
     fallback: str | None = None
+    recognizers: tuple[Opinion, ...] = ()
 
     def to_json(self) -> dict[str, Any]:
         record = asdict(self)
         record["box"] = [round(float(v), 2) for v in self.box]
+        record["recognizers"] = [opinion.to_json() for opinion in self.recognizers]
         return {("matches_at_far_1e-2" if key == "matches_at_far_1e_2" else key): v for key, v in record.items()}
 
 

@@ -22,7 +22,7 @@ from deid.batch.clusters import Cluster, assign
 from deid.errors import UsageError
 from deid.faces.face import Face
 from deid.storage.private_database import closing_if_it_fails, open_private_database, trouble_with
-from deid.types import FaceResult, PhotoResult, PossibleFace
+from deid.types import FaceResult, Opinion, PhotoResult, PossibleFace
 
 VERSION = 3  # of the tables; another one's journals are refused
 _BROKEN = "the journal {path} cannot be used ({error}): move it away to begin anew"
@@ -261,6 +261,11 @@ def photo_from_json(document: Mapping[str, Any]) -> PhotoResult:
     faces = []
     for face in document["faces"]:
         record = {("matches_at_far_1e_2" if key == "matches_at_far_1e-2" else key): v for key, v in face.items()}
-        faces.append(FaceResult(**record | {"box": tuple(record["box"])}))
+        opinions = tuple(_opinion(opinion) for opinion in record.get("recognizers", ()))
+        faces.append(FaceResult(**record | {"box": tuple(record["box"]), "recognizers": opinions}))
     possible = tuple(PossibleFace(tuple(face["box"]), face["score"]) for face in document["possible"])
     return PhotoResult(**{**document, "faces": tuple(faces), "possible": possible})
+
+
+def _opinion(record: Mapping[str, Any]) -> Opinion:
+    return Opinion(**{("kind" if key == "class" else key): value for key, value in record.items()})

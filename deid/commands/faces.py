@@ -12,6 +12,7 @@ import typer
 
 from deid.commands import output
 from deid.commands.options import Device, Json, OnDevice, Overwrite, Sure
+from deid.commands.summaries import command_for
 from deid.errors import OutputExists, UnreadableImage
 from deid.types import Options, counted_possible
 
@@ -131,7 +132,7 @@ def listing(source: Path, found: "Detected", written: Path | None, *, sure: floa
         lines.append(f"drawn: {written}")
     if found.faces or found.possible:
         uses = ", ".join(_uses(len(found.faces), len(found.possible)))
-        lines.append(f"{output.command_for('photo', shlex.quote(str(source)), sure)}: {uses}")
+        lines.append(f"{command_for('photo', shlex.quote(str(source)), sure)}: {uses}")
         lines.append("what is not listed was not found: --box X0,Y0,X1,Y1 adds it")
     return lines
 

@@ -15,7 +15,7 @@ from typing import Annotated
 import typer
 
 from deid.commands import audit as audit_command
-from deid.commands import output
+from deid.commands import output, summaries
 from deid.commands.faces import faces
 from deid.commands.options import Json, Verbose, takes_options
 from deid.commands.reproduce import reproduce
@@ -91,11 +91,12 @@ def photo(
     Exit: 0 protected, 2 usage or output exists, 3 no face, 4 not verified, 5 unreadable.
     """
     output.say(f"protecting {source}")
-    with redirect_stdout(sys.stderr):  # whatever a library prints does not belong to the result
+    # Whatever a library prints does not belong to the result.
+    with redirect_stdout(sys.stderr), output.photo_progress() as watcher:
         from deid.protection import pipeline
         from deid.recognizers.decoys import DECOYS
 
-        result = pipeline.protect(source, target, options)
+        result = pipeline.protect(source, target, options, watcher=watcher)
     if verbose:
         output.say_timing(result)
     if json:
@@ -103,9 +104,9 @@ def photo(
     else:
         # With --people the gallery holds more than the decoys and the face itself.
         gallery = DECOYS + 1 if options.people is None else None
-        output.show_lines(output.photo_summary(result, gallery, sure=options.sure))
-        output.show_lines(output.limits([result]))
-    if problem := output.photo_problem(result):
+        output.show_lines(summaries.photo_summary(result, gallery, sure=options.sure))
+        output.show_lines(summaries.limits([result]))
+    if problem := summaries.photo_problem(result):
         output.complain(problem)
     return exit_code([result])
 
@@ -146,8 +147,8 @@ def folder(
     if json:
         output.show_json(result.to_json())
     else:
-        output.show_lines(output.folder_summary(result, sure=options.sure))
-        output.show_lines(output.limits(result.photos))
+        output.show_lines(summaries.folder_summary(result, sure=options.sure))
+        output.show_lines(summaries.limits(result.photos))
         if report is not None:
             output.show(f"conditions of the audit, by all recognizers that are here: {audited['verdict']}")
             output.show(f"for others: {report / 'shared' / 'report.html'}; for you alone: {report / 'private'}")
@@ -170,13 +171,13 @@ def demo() -> int:
 
         shown = samples.run_demo(Path("demo"), say=output.say)
     for result, picture in shown:
-        output.show_lines([result.input, *output.photo_summary(result, DECOYS + 1)])
+        output.show_lines([result.input, *summaries.photo_summary(result, DECOYS + 1)])
         if picture:
             output.show(f"before, after and perturbation side by side: {picture}")
-        if problem := output.photo_problem(result):
+        if problem := summaries.photo_problem(result):
             output.complain(problem)
     results = [result for result, _ in shown]
-    output.show_lines(output.limits(results))
+    output.show_lines(summaries.limits(results))
     return exit_code(results)
 
 

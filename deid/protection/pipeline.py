@@ -21,6 +21,7 @@ from deid.protection.choice import choose
 from deid.protection.criteria import is_exact, shortcoming
 from deid.protection.enrollment import FoundFace
 from deid.protection.fallback import fall_back, obfuscate
+from deid.protection.opinions import opinions_of
 from deid.protection.progress import Watcher, nobody_watches
 from deid.protection.protector import Protector, load_protector, versions
 from deid.protection.rounds import run_rounds
@@ -57,6 +58,9 @@ def protect(
 ) -> PhotoResult:
     """Protect one photo and write it; an unreadable or faceless photo is an outcome, nothing is written then.
 
+    Of what is written every recognizer on this machine is asked, also those that were not attacked. (A folder asks only
+    those that were: its audit asks the others.)
+
     target: default beside the photo, NAME-protected.SUFFIX.
     protector: loaded before, with these options; None: loaded now.
     watcher: is told of every step; whatever it raises ends the run, and nothing is written.
@@ -71,7 +75,12 @@ def protect(
     protector = protector or load_protector(options)
     rng = secret_rng() if options.seed is None else seeded_rng(options.seed)
     processed = process_photo(
-        source, target, protector, lambda faces: draw_groups(len(faces), options.k_level, rng), watcher=watcher
+        source,
+        target,
+        protector,
+        lambda faces: draw_groups(len(faces), options.k_level, rng),
+        ask_others=True,
+        watcher=watcher,
     )
     if processed.data is None:
         return processed.result
@@ -81,11 +90,20 @@ def protect(
 
 
 def process_photo(
-    source: Path, target: Path, protector: Protector, draw: Draw, *, watcher: Watcher = nobody_watches
+    source: Path,
+    target: Path,
+    protector: Protector,
+    draw: Draw,
+    *,
+    ask_others: bool = False,
+    watcher: Watcher = nobody_watches,
 ) -> Processed:
     """Everything but writing; the target's suffix decides the format. Never raises for a bad photo.
 
-    Raises UsageError for a face number that is not there, UnsupportedFormat for the target's suffix.
+    ask_others: also recognizers that were not attacked, of a photo that may be written.
+
+    Raises UsageError for a face number that is not there, UnsupportedFormat for the target's suffix, CheckpointError
+    for a recognizer that is to be asked and cannot be loaded.
     """
     started, options = time.perf_counter(), protector.options
     try:
@@ -96,7 +114,17 @@ def process_photo(
     found, chosen, possible = choose(photo, protector)
     ks = draw([found[i] for i in chosen]) if chosen and not is_obfuscation(options.method) else []
     return process_faces(
-        source, photo, file_format, found, chosen, ks, protector, possible=possible, started=started, watcher=watcher
+        source,
+        photo,
+        file_format,
+        found,
+        chosen,
+        ks,
+        protector,
+        possible=possible,
+        started=started,
+        ask_others=ask_others,
+        watcher=watcher,
     )
 
 
@@ -111,6 +139,7 @@ def process_faces(
     *,
     possible: Sequence[Face] = (),
     started: float,
+    ask_others: bool = False,
     watcher: Watcher = nobody_watches,
 ) -> Processed:
     """As `process_photo`, of a photo whose faces are found and whose ks are drawn.
@@ -128,17 +157,26 @@ def process_faces(
         if left:
             message = f"{source}: no face found but {counted_possible(len(left))}, so nothing was written"
         return Processed(replace(ended(source, protector, "no-face", message, started), possible=left), None)
-    task = task_of(photo, [found[i] for i in chosen], ks, protector, file_format, watcher)
+    numbers = tuple(i + 1 for i in chosen)
+    task = task_of(
+        photo,
+        [found[i] for i in chosen],
+        ks,
+        protector,
+        file_format,
+        lambda step: watcher(replace(step, numbers=numbers)),
+    )
     attempt = _attempt(task)
-    records = [_untouched(f) for f in found]
-    for row, i in enumerate(chosen):
-        records[i] = _face_result(task, attempt, row)
     failed = [
-        f"face {i + 1} could not be protected ({shortcoming(attempt.checks[row], task.profile)})"
+        f"face {i + 1} could not be protected ({why})"
         for row, i in enumerate(chosen)
-        if records[i].outcome == "failed"
+        if (why := shortcoming(attempt.checks[row], task.profile))
     ]
     failed += shining_through(photo, [f.face for f in found], task.chain.device)
+    asked = opinions_of(task, attempt, ask_others=ask_others and (not failed or options.write_unverified))
+    records = [_untouched(f) for f in found]
+    for row, i in enumerate(chosen):
+        records[i] = replace(_face_result(task, attempt, row), recognizers=asked[row])
     outcome: Outcome = "failed" if failed else "protected"
     message = f"{source}: {'; '.join(failed)}" if failed else ""
     data: bytes | None = attempt.data

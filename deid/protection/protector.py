@@ -29,6 +29,7 @@ class Protector:
     device: where networks run, cpu or cuda.
     surrogates: what attacks work against; the first is the one whose ranks are reported, and knows the people.
     own_photos: other photos of the person to protect, if the options name any.
+    load: of further recognizers that are asked but not attacked.
     """
 
     options: Options
@@ -36,6 +37,7 @@ class Protector:
     device: str
     surrogates: tuple[Surrogate, ...]
     own_photos: OwnPhotos = field(default_factory=OwnPhotos)
+    load: Load = load_recognizer
 
     @property
     def recognizer(self) -> Recognizer:
@@ -74,6 +76,7 @@ def load_protector(
             *(Surrogate(other, Gallery(other.decoys)) for other in others),
         ),
         read_own_photos(options.mine, [recognizer, *others], device) if options.mine else OwnPhotos(),
+        load,
     )
 
 

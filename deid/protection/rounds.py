@@ -49,8 +49,10 @@ def run_rounds(task: PhotoTask, rows: Sequence[int] | None = None) -> Attempt:
     run = _begin(task)
     best, unseen, open_rows = None, None, list(rows)  # unseen: the best one's file where not all was looked at
     for round_ in range(task.profile.rounds):
-        task.progress.begin_round()
-        for at in range(0, len(open_rows), BATCH):
+        batches, steps = range(0, len(open_rows), BATCH), task.profile.steps[round_]
+        task.progress.begin_round(len(batches) * steps)
+        for number, at in enumerate(batches):
+            task.progress.begin_batch(number * steps)
             with task.timing.timed("attack"):
                 _attack(run, open_rows[at : at + BATCH], round_)
         attempt, saved = _saved(run)
@@ -68,6 +70,14 @@ def run_rounds(task: PhotoTask, rows: Sequence[int] | None = None) -> Attempt:
     if unseen is not None:
         best = replace(best, checks=tuple(verify(task, unseen)))
     return replace(best, evaluations=tuple(run.evaluations.tolist()))
+
+
+def unchecked(task: PhotoTask) -> Tensor:
+    """The perturbations (N, 1, S, S) of the first round alone. Nothing is saved, and no face is looked at again."""
+    run, rows = _begin(task), range(len(task.found))
+    task.progress.begin_round(task.profile.steps[0])
+    _attack(run, rows, 0)
+    return run.faces - run.clean
 
 
 @dataclass(eq=False)

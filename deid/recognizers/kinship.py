@@ -1,11 +1,10 @@
 """How close a recognizer is to those a photo was protected against: what its answer is worth."""
 
 from collections.abc import Sequence
-from typing import Literal
 
 from deid.recognizers.checkpoints import Entry
+from deid.types import RecognizerClass
 
-RecognizerClass = Literal["surrogate", "related", "independent", "unknown"]
 # The most telling answer last: a report shows the worst figures first, and within equal ones this order.
 CLASSES: tuple[RecognizerClass, ...] = ("unknown", "surrogate", "related", "independent")
 

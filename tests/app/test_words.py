@@ -4,7 +4,7 @@ import pytest
 
 from deid.app import words
 from deid.attacks import ATTACKS
-from deid.commands.output import HIDDEN
+from deid.commands.summaries import HIDDEN
 from deid.faces.obfuscation import OBFUSCATIONS
 from deid.protection.profiles import PROFILES
 from deid.protection.progress import Step

@@ -11,7 +11,7 @@ from PIL import Image
 from deid.app import words
 from deid.batch.folder import protect_folder
 from deid.commands import main as cli
-from deid.commands.output import photo_summary
+from deid.commands.summaries import photo_summary
 from deid.errors import UsageError
 from deid.faces.detect import detect_faces
 from deid.faces.face import Face

@@ -1,0 +1,199 @@
+"""What the commands say of results: of a photo's faces, of a folder's photos, and what no summary may leave out."""
+
+import shlex
+import statistics
+from collections import Counter
+from collections.abc import Sequence
+
+from deid.commands.words import counted, listed, recognizer_lines
+from deid.methods import EXACT
+from deid.types import FaceResult, FolderResult, Options, PhotoResult, counted_possible
+
+HIDDEN = {"blur": "blurred", "pixelate": "pixelated"}
+NOT_LISTED = "a face that is not listed here was not found: it is as it was"
+MOST_NAMES = 5  # of photos in one line
+_ORDER = ("protected", "failed", "no-face", "unreadable", "skipped")
+
+
+def photo_summary(result: PhotoResult, gallery: int | None, *, sure: float = Options.sure) -> list[str]:
+    """Of each face what came of it and what each recognizer makes of it, where the file is, and last how many possible
+    faces are left; nothing for a photo without any.
+
+    gallery: how many identities the ranks are among; None leaves that out.
+    sure: as the search was told.
+    """
+    if not result.faces:
+        return _left_possible(result, sure)
+    lines = []
+    for number, face in enumerate(result.faces, 1):
+        lines.append(f"face {number}: {_face_line(face, gallery, result)}")
+        lines += [f"  {line}" for line in [*recognizer_lines(face), *_rank_lines(face, gallery, result)]]
+    if result.output is None:
+        return [*lines, f"nothing was written{_way_out(result)}", *_left_possible(result, sure)]
+    state = "written although not verified" if result.outcome == "failed" else "saved and verified"
+    return [*lines, f"{state}: {result.output}", NOT_LISTED, *_left_possible(result, sure)]
+
+
+def _way_out(result: PhotoResult) -> str:
+    """What helps where a face failed; empty where none did."""
+    if all(face.outcome != "failed" for face in result.faces):
+        return ""
+    if _uncontrolled([result]):
+        return "; a higher --blur-size hides more, --except leaves one out"
+    if any(face.fallback for face in result.faces):
+        return "; --except leaves one out"
+    return "; --fallback hides a face that cannot be protected, --except leaves one out"
+
+
+def _left_possible(result: PhotoResult, sure: float) -> list[str]:
+    """How many possible faces of a photo are left and what to do about them, in a line; none where there are none."""
+    if not (count := len(result.possible)):
+        return []
+    are, them, one = ("it is", "it", "it") if count == 1 else ("they are", "them", "one")
+    return [
+        f"{counted_possible(count)} left as {are}: look at {them} "
+        f"({command_for('faces', shlex.quote(result.input), sure)} shows {them}, --faces 'all,?1' takes {one} in)"
+    ]
+
+
+def command_for(command: str, photo: str, sure: float) -> str:
+    """What finds the same faces of a photo, by the same numbers."""
+    return f"deid {command} {photo}" + (f" --sure {sure:g}" if sure != Options.sure else "")
+
+
+def folder_summary(result: FolderResult, *, sure: float = Options.sure) -> list[str]:
+    """Counts, possible faces left, every photo that is not protected, and what the folder's faces have come to.
+
+    sure: as the search was told.
+    """
+    counts = ", ".join(f"{result.counts[name]} {name}" for name in _ORDER if result.counts.get(name))
+    lines = [f"photos: {len(result.photos)}" + (f" ({counts})" if counts else "")]
+    if names := [photo.input for photo in result.photos if photo.possible]:
+        count = sum(len(photo.possible) for photo in result.photos)
+        more = [f"{len(names) - MOST_NAMES} more"] if len(names) > MOST_NAMES else []
+        lines[0] += (
+            f"; {counted_possible(count)} in {len(names)} of them left as {'it is' if count == 1 else 'they are'}: "
+            f"{listed([*names[:MOST_NAMES], *more])}"
+        )
+        lines.append(
+            f"{command_for('faces', 'PHOTO', sure)} shows them, deid photo PHOTO --faces 'all,?1' takes one in"
+        )
+    lines += [problem for photo in result.photos if (problem := photo_problem(photo))]
+    if result.pmf:
+        lines.append(_ranks_of(result))
+    faces = [face for photo in result.photos for face in photo.faces]
+    if ssim := [face.ssim for face in faces if face.ssim is not None]:
+        lines.append(f"SSIM of the faces: median {statistics.median(ssim):.3f}, worst {min(ssim):.3f}")
+    if hidden := Counter(face.fallback for face in faces if face.fallback is not None):
+        counts = ", ".join(f"{count} {HIDDEN[method]}" for method, count in hidden.items())
+        lines.append(f"faces that {result.photos[0].method} could not protect: {counts} instead")
+    compared = [face.matches_at_far_1e_2 for face in faces if face.matches_at_far_1e_2 is not None]
+    if asked := counted(faces):
+        lines.append(f"compared one to one with the clean photo, at FAR 1e-2: {asked}")
+    elif compared:
+        lines.append(
+            "compared one to one with the clean photo, "
+            f"{sum(compared)} of {len(compared)} faces still match at FAR 1e-2"
+        )
+    return lines
+
+
+def _ranks_of(result: FolderResult) -> str:
+    """Where a folder's faces stand, in one line."""
+    if result.photos[0].profile not in EXACT:
+        # Anywhere in a list of a thousand.
+        last = result.k_level + 1
+        among = sum(share for rank, share in result.pmf.items() if int(rank) <= last)
+        name = next(iter(result.photos[0].weights), Options().recognizer)
+        return f"{name} puts {result.pmf.get('1', 0):.0%} of the faces first, {among:.0%} among its first {last}"
+    shares = ", ".join(f"{rank}: {share:.0%}" for rank, share in result.pmf.items())
+    level = "" if _uncontrolled(result.photos) else f", K = {result.k_level}"
+    return f"share of the faces at each rank{level}: {shares}"
+
+
+def limits(results: Sequence[PhotoResult]) -> list[str]:
+    """What no summary may leave out, in one line; no line where no face was worked on."""
+    # Of a photo that failed nothing is out in the world.
+    results = [result for result in results if result.outcome != "failed" or result.output is not None]
+    weights = [result.weights for result in results if any(face.rank_after is not None for face in result.faces)]
+    if not weights:
+        return []
+    if _uncontrolled(results):
+        methods = {face.fallback or result.method for result in results for face in result.faces if face.rank_after}
+        ranks = f"Ranks are not controlled by {listed(sorted(methods))}"
+    elif results[0].profile in EXACT:
+        ranks = _among_the_first(results)
+    else:
+        ranks = f"Where {next(iter(weights[0]))} is to put the true identity is drawn over its whole list"
+    text = f"{ranks}; protection is against {listed(list(weights[0]))}, other recognizers may still match."
+    if any(face.recognizers for result in results for face in result.faces):
+        text += " To match: compared one to one with the clean photo, at FAR 1e-2."
+    return [text]
+
+
+def _among_the_first(results: Sequence[PhotoResult]) -> str:
+    last = results[0].k_level + 1
+    standing = [face.rank_after for result in results for face in result.faces if face.rank_after is not None]
+    if beyond := sum(rank > last for rank in standing):
+        return f"The true identity of {beyond} of {len(standing)} faces is beyond the first {last} candidates"
+    return f"The true identity is still among the first {last} candidates, by design"
+
+
+def photo_problem(result: PhotoResult) -> str:
+    """Why a photo is not protected, in one line with its name; empty where nothing is wrong."""
+    if result.outcome in ("protected", "skipped"):
+        return ""
+    reasons = {"no-face": "no face was found", "failed": "a face could not be verified as protected"}
+    return result.message or f"{result.input}: {reasons.get(result.outcome, result.outcome)}"
+
+
+def _uncontrolled(results: Sequence[PhotoResult]) -> bool:
+    """Whether no chosen face has a rank group k: so it is with blur and pixelate."""
+    return all(face.k is None for result in results for face in result.faces)
+
+
+def _face_line(face: FaceResult, gallery: int | None, result: PhotoResult) -> str:
+    if face.outcome == "skipped" or face.rank_after is None:
+        return "left as it was"
+    parts = [counted([face]) or _ranks(face, gallery, result)]
+    if face.outcome == "failed" and face.recognizers:  # what failed may be the file after a handling
+        parts[0] = f"as published {parts[0]}"
+    if face.fallback is not None:
+        parts.insert(0, HIDDEN[face.fallback] + " instead")
+    if face.outcome == "failed":
+        parts.insert(0, "NOT PROTECTED")
+    if face.outcome == "not-recognized":
+        parts.insert(0, "not recognized even when clean")
+    if face.fallback is None and face.attack not in (None, result.method):  # a profile may run another attack first
+        parts.append(f"by {face.attack}")
+    if face.ssim is not None:
+        parts.append(f"SSIM {face.ssim:.3f}")
+    if face.matches_at_far_1e_2 is not None and not face.recognizers:
+        verb = "still matches" if face.matches_at_far_1e_2 else "no longer matches"
+        parts.append(f"compared one to one with the clean photo it {verb} at FAR 1e-2")
+    return ", ".join(parts)
+
+
+def _ranks(face: FaceResult, gallery: int | None, result: PhotoResult) -> str:
+    """By the recognizer whose ranks are reported."""
+    text = f"rank {face.rank_before} → {face.rank_after}" + (f" of {gallery:,}" if gallery else "")
+    if face.k is None or result.profile not in EXACT:
+        return text
+    if face.rank_after != face.k:
+        return f"{text} (asked for {face.k})"
+    return text if face.exact else f"{text}, elsewhere after handling"
+
+
+def _rank_lines(face: FaceResult, gallery: int | None, result: PhotoResult) -> list[str]:
+    """By each recognizer that was asked."""
+    reported = next(iter(result.weights), "")
+    size = f" of {gallery:,}" if gallery else ""
+    return [
+        f"{opinion.name}: "
+        + (
+            _ranks(face, gallery, result)
+            if opinion.name == reported
+            else f"rank {opinion.rank_before} → {opinion.rank_after}{size}"
+        )
+        for opinion in face.recognizers
+    ]

@@ -1,0 +1,115 @@
+"""What both the command line and the page say of recognizers, and of how far an attack is."""
+
+from collections.abc import Iterable, Sequence
+from typing import TYPE_CHECKING
+
+from deid.types import FaceResult, Opinion
+
+if TYPE_CHECKING:  # it loads numpy
+    from deid.protection.progress import Step
+
+CLASSES = {
+    "surrogate": "attacked",
+    "related": "not attacked, related to what was",
+    "independent": "not attacked, independent",
+    "unknown": "not attacked, of unknown origin",
+}
+MOST_NUMBERS = 4  # of faces in a line
+
+
+def listed(names: Sequence[str]) -> str:
+    """«a», «a and b», «a, b and c»."""
+    return " and ".join(part for part in (", ".join(names[:-1]), *names[-1:]) if part)
+
+
+def classed(opinions: Sequence[Opinion], *, of: Iterable[Opinion]) -> str:
+    """«a, b (attacked), c (not attacked, independent)»; names alone where none was attacked.
+
+    of: all that were asked.
+    """
+    is_attack = any(opinion.kind == "surrogate" for opinion in of)
+    groups: dict[str, list[str]] = {}
+    for opinion in opinions:
+        groups.setdefault(opinion.kind, []).append(opinion.name)
+    kinds = [kind for kind in CLASSES if kind in groups]
+    return ", ".join(", ".join(groups[kind]) + (f" ({CLASSES[kind]})" if is_attack else "") for kind in kinds)
+
+
+def counted(faces: Sequence[FaceResult]) -> str:
+    """How many of those that were asked recognize none of these faces any more, and who still does; empty for nobody.
+
+    «no longer matched by 4 of 5 recognizers asked; facenet-casia still matches», of several faces «facenet-casia
+    (1 of 2 faces) still matches».
+    """
+    told = [face.recognizers for face in faces if face.recognizers]
+    opinions = [opinion for of_face in told for opinion in of_face]
+    asked = list(dict.fromkeys(opinion.name for opinion in opinions))
+    if not asked:
+        return ""
+    matching = {opinion.name for opinion in opinions if opinion.matches}
+    first = {opinion.name for opinion in opinions if opinion.rank_after == 1} - matching
+    unmeasured = {opinion.name for opinion in opinions if opinion.matches is None} - matching - first
+    held = len(asked) - len(matching | first | unmeasured)
+    if held == len(asked):
+        return f"no longer matched by {asked[0] if held == 1 else f'any of {held} recognizers asked'}"
+
+    def named(name: str) -> str:
+        if len(told) == 1:
+            return name
+        faces_of = sum(opinion.name == name and opinion.recognizes for opinion in opinions)
+        return f"{name} ({faces_of} of {len(told)} faces)"
+
+    still = [
+        f"{listed([named(name) for name in asked if name in names])} still {verb if len(names) == 1 else verbs}"
+        for names, verb, verbs in ((matching, "matches", "match"), (first, "puts them first", "put them first"))
+        if names
+    ]
+    if not held and matching == set(asked) and len(told) == 1:
+        return f"still matched by {asked[0] if len(asked) == 1 else f'all {len(asked)} recognizers asked'}"
+    if not held:
+        return listed(still) or f"no longer put first by {listed(asked)}"
+    return "; ".join(filter(None, (f"no longer matched by {held} of {len(asked)} recognizers asked", listed(still))))
+
+
+def recognizer_lines(face: FaceResult) -> list[str]:
+    """Who still recognizes a face, each in a line of its own, then who does not, and where each ranks it."""
+    asked, lines = face.recognizers, []
+    for opinion in asked:
+        who, first = classed([opinion], of=asked), opinion.rank_after == 1
+        if opinion.matches:
+            lines.append(f"still matched by {who}{', which still puts them first' if first else ''}")
+        elif first:
+            lines.append(f"still put first by {who}")
+    for matches, verb in ((False, "matched"), (None, "put first")):
+        if held := [opinion for opinion in asked if not opinion.recognizes and opinion.matches is matches]:
+            lines.append(f"no longer {verb} by {classed(held, of=asked)}")
+    return lines
+
+
+def step_line(step: "Step", names: Sequence[str]) -> str:
+    """How an attack goes. names: of the chosen faces, in the order of the step's ranks.
+
+    «face 3 (now first) · round 2, step 3 of 20 · at most 6 s left in it».
+    """
+    shown = step.working or range(len(step.ranks))
+    faces = [names[face] + _place(step.ranks[face]) for face in shown]
+    if len(faces) > MOST_NUMBERS:
+        faces = [*faces[: MOST_NUMBERS - 1], f"{len(faces) - MOST_NUMBERS + 1} more"]
+    parts = [listed(faces)]
+    if len(names) > 1:
+        parts.append(f"{step.settled} of {len(names)} faces settled")
+    if step.pace is None:
+        return " · ".join([*parts, f"round {step.round}, looking at the saved file"])
+    parts.append(f"round {step.round}, step {step.pace.step} of {step.pace.steps}")
+    if step.pace.left is not None:
+        parts.append(f"at most {duration(step.pace.left)} left in this round")
+    return " · ".join(parts)
+
+
+def duration(seconds: float) -> str:
+    """For people: the nearest minute, or seconds of a short one."""
+    return f"{max(1, round(seconds))} s" if seconds < 90 else f"{round(seconds / 60)} min"
+
+
+def _place(rank: int | None) -> str:
+    return "" if rank is None else f" (now at rank {rank:,})"
