@@ -445,7 +445,7 @@ class TestPlantedFailures:
         classes = {name: recognizer["class"] for name, recognizer in planted.found.document["recognizers"].items()}
         assert classes == {
             "lightcnn9": "surrogate", "dlib-resnet": "related",
-            "mobilenet-vggface2": "related", "facenet-casia": "independent",
+            "mobilenet-vggface2": "related", "facenet-casia": "independent", "mobilefacenet-arcface": "independent",
         }  # fmt: skip
 
     def test_the_verdict_is_violated(self, planted: Planted):
