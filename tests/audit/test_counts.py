@@ -147,6 +147,33 @@ class TestRanks:
         assert [lines[f"p{i}", 0]["rank, people"] for i in range(3)] == [2, 2, 3]
         assert found["galleries"]["people"]["size"] == 4
 
+    def test_four_faces_at_both_ends_of_a_list_of_1001(self):
+        # Clean at 0°, published at 60°. Of the decoys at 30° and at 180° so many are nearer than 60°.
+        ranks = (1, 2, 1000, 1001)
+        galleries = {str(rank): gallery(*[30] * (rank - 1), *[180] * (1001 - rank))["decoys"] for rank in ranks}
+        found, _ = count_set(references_of(at(0), ["a"], galleries), published(at(60)), None, 0)
+        for rank in ranks:
+            of_gallery = found["galleries"][str(rank)]
+            assert of_gallery["size"] == 1001
+            assert of_gallery["handlings"][AS_PUBLISHED]["ranks"] == {str(rank): 1}
+            assert of_gallery["from_the_end"] == {"places": {str(1002 - rank): 1}, "places_other": {}, "control": {}}
+
+    def test_whoever_is_enrolled_counts_from_the_end_of_a_shorter_list(self):
+        # Ann does not stand beside herself: behind 90°, 31° and 32° she is the last of four, the stranger so of five.
+        people = Gallery(at(90, 31, 30, 32), ("ann", "bob"), at(180))
+        references = references_of(at(0, 0), ["ann", "#1"], {"people": people})
+        found, lines = count_set(references, published(at(60, 60)), None, 0)
+        assert [lines[f"p{i}", 0]["rank, people"] for i in range(2)] == [4, 5]
+        assert found["galleries"]["people"]["size"] == 5
+        assert found["galleries"]["people"]["from_the_end"]["places"] == {"1": 2}
+
+    def test_another_photo_and_the_control_from_the_end(self):
+        # As below: of three places the first face stands, from its own photo, at the last.
+        references = references_of(at(0, 30, 200), ["a", "a", "b"], gallery(15, 42))
+        found, _ = count_set(references, published(at(50, 30, 200)), K, 0)
+        end = found["galleries"]["decoys"]["from_the_end"]
+        assert end == {"places": {"1": 1, "3": 2}, "places_other": {"1": 1, "2": 1}, "control": {"1": 1, "2": 1}}
+
     def test_ranks_from_another_photo_and_the_control(self):
         # Two photos of one person at 0° and 30°, published at 50° and 30°; one of somebody with no other photo.
         references = references_of(at(0, 30, 200), ["a", "a", "b"], gallery(15, 42))
@@ -231,6 +258,13 @@ class TestWithinAPerson:
         persons = ["a", "a", "a", "b", "b", "b", "b", "c", "d"]
         # K = 3. a: 2, 2, 3. b: 4, 2, 3 (its 1 is left out). c has none of 2..4, d one only.
         assert counts.photos_at_ranks(ranks, persons, 3) == {"a": [2, 1, 0], "b": [1, 1, 1]}
+
+    def test_they_are_counted_where_faces_were_to_stand_among_the_first_alone(self):
+        references = references_of(at(0, 0), ["a", "a"], gallery(40))
+        for level, patterns in ((K, [[2, 0, 0]]), (None, [])):
+            found, _ = count_set(references, published(at(30, 30)), level, 0)
+            assert found["galleries"]["decoys"]["handlings"][AS_PUBLISHED]["ranks"] == {"2": 2}
+            assert found["galleries"]["decoys"]["within_person"] == patterns
 
     def test_one_random_face_a_person(self):
         persons = ["a", "b", "a", "c", "b", "a"]

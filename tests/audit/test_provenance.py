@@ -20,7 +20,7 @@ class TestSurrogates:
         entries = {"net": NET, "other": entry("other")}
 
         def attacked(*names: str, weights: str = "") -> Any:
-            return surrogates_of(RecordedRun(5, "k-a3", (), "robust", names, weights, {}), entries)
+            return surrogates_of(RecordedRun(5, "k-a3", (), "paper", names, weights, {}), entries)
 
         assert attacked("net", "other", weights=NET.sha256[:16]) == [NET, entries["other"]]
         assert attacked("net", weights="0" * 16) is None
@@ -55,7 +55,7 @@ class TestMadeBy:
         assert (found.k_level, found.made_with, found.surrogates) == (3, "k-a3", ("lightcnn9",))
         assert found.outputs == {Path("a.jpg"): "1" * 64, odd: "2" * 64}
 
-    @pytest.mark.parametrize("profile", ["robust", "paper", "transfer"])
+    @pytest.mark.parametrize("profile", ["stranger", "paper"])
     @pytest.mark.parametrize("further", [{}, {"dlib-resnet": "0" * 16, "mobilenet-vggface2": "1" * 16}])
     def test_the_profile_is_told_with_the_method_and_what_else_was_attacked(
         self, tmp_path: Path, profile: str, further: dict[str, str]
@@ -67,6 +67,7 @@ class TestMadeBy:
         assert found is not None
         assert (found.made_with, found.surrogates) == (f"k-a3, profile {profile}", ("lightcnn9", *further))
         assert found.weights == NET.sha256[:16]
+        assert found.among_the_first == (profile == "paper")
 
     def test_a_journal_of_another_version_is_told_by_its_name(self, tmp_path: Path):
         path = journal_path(tmp_path)
@@ -78,11 +79,11 @@ class TestMadeBy:
 
     def test_what_really_ran_is_told_whatever_was_asked_for(self, tmp_path: Path):
         attacks = ("feature-level, k-a3", "feature-level", "blur", None)
-        write_journal(tmp_path, {Path("a.jpg"): "1" * 64}, *attacks, profile="transfer").close()
+        write_journal(tmp_path, {Path("a.jpg"): "1" * 64}, *attacks, profile="stranger").close()
         found = made_by(tmp_path)
         assert found is not None
         assert (found.method, found.ran) == ("k-a3", ("feature-level", "k-a3", "blur"))
-        assert found.made_with == "feature-level and k-a3 and blur, profile transfer"
+        assert found.made_with == "feature-level and k-a3 and blur, profile stranger"
 
     def test_an_attack_that_no_run_wrote_is_refused(self, tmp_path: Path):
         write_journal(tmp_path, {Path("a.jpg"): "1" * 64}, "<script>").close()
@@ -111,10 +112,10 @@ class TestMadeBy:
 
     @pytest.mark.parametrize("method", ["blur", "pixelate"])
     def test_an_obfuscation_has_no_surrogate(self, tmp_path: Path, method: str):
-        write_journal(tmp_path, {}, method=method, profile="robust").close()
+        write_journal(tmp_path, {}, method=method, profile="paper").close()
         found = made_by(tmp_path)
         assert found is not None
-        assert (found.made_with, found.surrogates) == (method, ())
+        assert (found.made_with, found.surrogates, found.among_the_first) == (method, (), False)
 
     def test_a_folder_that_no_run_here_wrote_tells_nothing(self, tmp_path: Path):
         assert made_by(tmp_path) is None

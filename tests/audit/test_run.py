@@ -12,39 +12,23 @@ from typing import Any
 
 import numpy as np
 import pytest
+from audit.journals import write_journal
 from fakes import LOOK, K, Looking, at_rank, audited, counts_of, entry, gallery_of, people, save_faces, unit
 from PIL import Image
 
 from deid.anonymity.groups import draw_groups, seeded_rng
 from deid.audit.report.document import shared_part
 from deid.audit.run import Audited, AuditOptions, audit
-from deid.batch.journal import Journal, journal_path
-from deid.batch.photo_tree import journal_name
 from deid.errors import CheckpointError, UsageError
 from deid.recognizers import checkpoints
 from deid.recognizers.checkpoints import manifest
-from deid.types import PhotoResult
 
 Json = dict[str, Any]
 
 
-def write_journal(
-    published: Path, recognizer: str, k_level: int = K, files: Sequence[Path] = (), weights: str | None = None
-) -> Journal:
-    """The journal of a run that wrote these files, as they are now; the caller closes it.
-
-    weights: SHA-256 of the recognizer's, by default of the stand-in of this name.
-    """
-    weights = (entry(recognizer).sha256 if weights is None else weights)[:16]
-    configuration = {"K": k_level, "method": "k-a3", "recognizer": f"{recognizer} {weights}"}
-    journal = Journal(journal_path(published), configuration)
-    for file in files:
-        name = journal_name(file.relative_to(published))
-        result = PhotoResult(str(file), str(file), "protected", "paper", "k-a3", k_level)
-        journal.add_found(name, "sha of the input", [], 0.5)
-        journal.intend(name, hashlib.sha256(file.read_bytes()).hexdigest(), None, result)
-        journal.finish(name, result)
-    return journal
+def made_with_paper(published: Path) -> None:
+    """As if a run with this profile had written what is there."""
+    write_journal(published, "net", files=sorted(published.iterdir()), profile="paper").close()
 
 
 def save_set(root: Path, clean: np.ndarray, ranks: Sequence[int], start: int = 0) -> tuple[Path, Path]:
@@ -81,7 +65,9 @@ class TestSpread:
 
     def test_one_person_always_at_rank_two_is_named(self, looking: Looking, tmp_path: Path):
         save_set(tmp_path, people(192)[:, 0], draw_groups(192, K, seeded_rng(2)))
-        found = audited(*save_set(tmp_path, people(1, photos=8, seed=5)[0], [2] * 8, start=192))
+        folders = save_set(tmp_path, people(1, photos=8, seed=5)[0], [2] * 8, start=192)
+        made_with_paper(folders[1])
+        found = audited(*folders)
         figures = gallery_of(found)
         assert figures["this_set"] == {"condition_5": "met", "condition_6": "violated"}
         assert figures["within_person"] == {
@@ -94,11 +80,46 @@ class TestSpread:
     def test_so_is_one_whom_the_others_make_up_for(self, looking: Looking, tmp_path: Path):
         # Rank 2 is left to the one person: over the set every rank holds a fifth.
         save_set(tmp_path, people(160)[:, 0], [3, 4, 5, 6] * 40)
-        found = audited(*save_set(tmp_path, people(4, photos=10, seed=5).reshape(40, -1), [2] * 40, start=160))
+        folders = save_set(tmp_path, people(4, photos=10, seed=5).reshape(40, -1), [2] * 40, start=160)
+        assert gallery_of(audited(*folders))["within_person"] is None  # by unknown means nobody was to be spread so
+        made_with_paper(folders[1])
+        found = audited(*folders)
         figures = gallery_of(found)
         assert figures["this_set"] == {"condition_5": "met", "condition_6": "met"}
         assert figures["within_person"]["uneven"] == 4
         assert found.document["verdict"] == "violated"
+
+    def test_where_faces_may_stand_anywhere_the_list_is_read_from_both_ends(self, looking: Looking, tmp_path: Path):
+        # Of 21 places; one percent of so short a list is its last place alone.
+        even = [rank for rank in range(2, 22) for _ in range(10)]
+        folders = save_set(tmp_path / "even", people(200)[:, 0], even)
+        write_journal(folders[1], "net", files=sorted(folders[1].iterdir()), profile="stranger").close()
+        found = audited(*folders)
+        assert found.document["sets"][0]["counts"]["spread_over"] == "whole list"
+        figures = gallery_of(found)
+        assert figures["from_the_end"]["1"]["main"]["value"] == 0.05
+        assert figures["from_the_end"]["10"]["main"]["value"] == figures["cumulative_match"]["50"]["main"]["value"] / 2
+        assert not figures["whole_list"]["ends"]["last"]["more_than_its_share"]
+        assert figures["whole_list"]["even"]["process"]["verdict"] == "not refuted"
+        assert figures["within_person"] is None
+        assert found.document["verdict"] == "met"
+        told = found.document["sets"][0]["first_screen"][4]
+        assert told["answer"].startswith("Nothing says otherwise in 1 gallery")
+        # Whoever takes the last of the list finds a fifth of them.
+        found = audited(*save_set(tmp_path / "last", people(200)[:, 0], [21] * 40 + even[:160]))
+        figures = gallery_of(found)
+        assert figures["effective_k"] == 5
+        assert figures["whole_list"]["ends"]["last"]["more_than_its_share"]
+        assert figures["whole_list"]["even"]["this_set"]["verdict"] == "uneven"
+        told = found.document["sets"][0]["first_screen"][4]
+        assert "the last percent of the list holds more than its share in 1" in told["answer"]
+        assert "the last percent of the list holds 20.0\u00a0% (14.7–26.2, N\u00a0=\u00a0200)" in told["evidence"][0]
+        assert "the last percent holds more than its share" in told["evidence"][0]
+        told = found.document["sets"][0]["first_screen"][5]
+        # Ranks 2 to 6 and 16 to 21, ten each but the last.
+        assert "25.0\u00a0% (19.2–31.6, N\u00a0=\u00a0200) of the faces are among the first 6" in told["evidence"][0]
+        assert "30.0\u00a0% (23.7–36.9, N\u00a0=\u00a0200) among the last 6" in told["evidence"][0]
+        assert told["evidence"][0].endswith("by chance it would be 28.6\u00a0%")
 
     def test_the_person_is_no_stranger_in_a_gallery_of_real_people(self, looking: Looking, tmp_path: Path):
         clean = people(6, photos=2, seed=3)
@@ -424,7 +445,7 @@ class TestPlantedFailures:
         classes = {name: recognizer["class"] for name, recognizer in planted.found.document["recognizers"].items()}
         assert classes == {
             "lightcnn9": "surrogate", "dlib-resnet": "related",
-            "mobilenet-vggface2": "related", "facenet-casia": "independent",
+            "mobilenet-vggface2": "related", "facenet-casia": "independent", "mobilefacenet-arcface": "independent",
         }  # fmt: skip
 
     def test_the_verdict_is_violated(self, planted: Planted):

@@ -105,7 +105,7 @@ def over_the_whole_list(figures: Json, titles: Json, spread_over: str, K: int) -
     else:
         parts = [f"the {end} percent of the list holds more than its share in {n}" for end, n in fuller.items() if n]
         parts += [f"an even spread is refuted in {uneven}"] if uneven else []
-        answer = f"Not everywhere: of {galleries}, {', '.join(parts)}."
+        answer = f"No, not everywhere: of {galleries}, {', '.join(parts)}."
         if not fuller["last"]:
             answer += " The last percent is not found to hold more than its share."
     return answered(question, answer, evidence)
@@ -115,7 +115,8 @@ def _ends(of: Json) -> str:
     ends, last = of["ends"], of["ends"]["last"]
     line = ", ".join(f"the {end} percent of the list holds {percent(ends[end]['main'])}" for end in ends)
     fuller = [end for end in ends if ends[end]["more_than_its_share"]]
-    more = f": the {' and the '.join(fuller)} percent holds more than its share" if fuller else ""
+    more = f": the {fuller[0]} percent holds more than its share" if fuller else ""
+    more = ": both hold more than their share" if len(fuller) == 2 else more
     chance = formatted(last["baseline"], "percent")
     return f"{line}, by chance {chance} ({last['places']:,} of {of['size']:,} places){more}"
 
@@ -128,7 +129,7 @@ def _even(of: Json) -> str:
 
 
 def at_the_ends(figures: Json, titles: Json, K: int) -> Json:
-    shares = {}
+    shares, evidence = {}, []
     for name, recognizer in figures.items():
         told = [gallery for gallery in recognizer["galleries"].values() if "candidates" in gallery]
         if told:
@@ -136,11 +137,10 @@ def at_the_ends(figures: Json, titles: Json, K: int) -> Json:
                 end: max((gallery[end] for gallery in told), key=lambda share: share["value"])
                 for end in ("candidates", "last_candidates")
             }
-    evidence = [
-        f"{titles[name]}: {percent(ends['candidates'])} of the faces are among the first {K + 1}, "
-        f"{percent(ends['last_candidates'])} among the last {K + 1}"
-        for name, ends in shares.items()
-    ]
+            first, last = (percent(share) for share in shares[name].values())
+            chance = min(1, (K + 1) * max(gallery["handlings"][AS_PUBLISHED]["baseline_first"] for gallery in told))
+            line = f"{titles[name]}: {first} of the faces are among the first {K + 1}, {last} among the last {K + 1}"
+            evidence.append(f"{line}; by chance it would be {formatted(chance, 'percent')}")
     question = f"Does a look at the first {K + 1} candidates, or at the last {K + 1}, still find the person?"
     if not shares:
         return answered(question, _not_told(figures), [])

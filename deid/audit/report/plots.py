@@ -102,7 +102,7 @@ def cumulative_match(counts: Json, *, from_the_end: bool = False) -> str:
         return drawing.instead("cumulative match curve", "no face")
     y = drawing.y_scale(1)
     x = drawing.scale(0, math.log(size), LEFT, RIGHT)
-    parts = drawing.y_axis(1, f"share found {'among the last so many' if from_the_end else 'up to this rank'}")
+    parts = drawing.y_axis(1, "share among the last so many" if from_the_end else "share found up to this rank")
     for rank in (10**power for power in range(len(str(size)))):
         parts += drawing.x_tick(x(math.log(rank)), f"{rank:,}")
     # Chance is a straight line in ranks, a curve in their logarithm.

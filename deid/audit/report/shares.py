@@ -1,12 +1,14 @@
 """Counts of ranks as shares with their intervals: what all figures of a report are made of."""
 
 from collections.abc import Mapping
+from functools import lru_cache
 from typing import Any
 
 from deid.anonymity.intervals import Estimate, median_interval, proportion
 from deid.anonymity.rank_pmf import RankPmf, rank_pmf
 
 Json = dict[str, Any]
+_proportion = lru_cache(maxsize=4096)(proportion)  # over a long list most ranks hold as many faces as others
 
 
 def ranks_of(counts: Mapping[str, int]) -> RankPmf:
@@ -21,7 +23,7 @@ def standing(ranks: RankPmf, last: int, first: int = 1) -> int:
 
 def share(successes: int, n: int) -> Json:
     """A share with its 95 % Clopper-Pearson interval; values are None where n is 0."""
-    return _estimate(proportion(successes, n))
+    return _estimate(_proportion(successes, n))
 
 
 def median(histogram: Mapping[str, int]) -> Json:

@@ -32,8 +32,8 @@ RANKS_ARE_SPREAD = (
     "among the first {last} candidates, by construction; with the default, stranger, at its rank k or anywhere below, "
     "down to the end of the list. K-anonymity as measured here spreads people over ranks, it does not hide them from "
     "whoever looks at a list of {last}, or reads a list from its end. This is not Sweeney's 1/k against every "
-    "adversary. How many stand among the first {last} and among the last {last} in these photos, and how many a one- "
-    "to-one comparison still matches, is measured above."
+    "adversary. How many stand among the first {last} and among the last {last} in these photos, and how many a "
+    "one-to-one comparison still matches, is measured above."
 )
 
 # Findings that break what a published set promises; the others are worth knowing.

@@ -3,11 +3,15 @@
 from typing import Any
 
 from deid.audit.report.document import assemble
+from deid.audit.sets import FIRST_CANDIDATES, WHOLE_LIST
 from deid.images.handlings import AS_PUBLISHED, HANDLINGS
 
 Json = dict[str, Any]
 K = 5
 SPREAD = {"2": 20, "3": 20, "4": 20, "5": 20, "6": 20}
+# Four hundred faces, evenly over a list of 1,001: four at every tenth rank, none at the first and none at the last.
+EVERYWHERE = {str(rank): 4 for rank in range(10, 1001, 10)}
+SIZE = 1001
 FAR_AWAY = {"40": 30, "400": 20}
 KNOWN = {"1": 48, "3": 2}
 STRANGE = {"1": 2, "9": 18, "90": 30}
@@ -21,16 +25,25 @@ def gallery(ranks: Json, other: Json = FAR_AWAY, control: Json = KNOWN) -> Json:
     back = {"1": n // 10, "2": n - n // 10}
     handled = {name: ranks if name == AS_PUBLISHED else back for name in HANDLINGS}
     return {
-        "size": 1001,
+        "size": SIZE,
         "open_set_threshold": 0.65,
         "handlings": {
             name: {"ranks": tally, "ranks_other": other, "missed": n - n // 10} for name, tally in handled.items()
         },
         "any_look": {"first": ranks.get("1", 0), "n": n},
         "control": {"ranks": control, "missed": min(7, sum(control.values()))},
+        "from_the_end": {
+            "places": from_the_end(ranks),
+            "places_other": from_the_end(other),
+            "control": from_the_end(control),
+        },
         "one_per_person": ranks,
         "within_person": [[1, 1, 0, 0, 0], [2, 1, 1, 1, 0]],
     }
+
+
+def from_the_end(ranks: Json) -> Json:
+    return {str(SIZE + 1 - int(rank)): n for rank, n in ranks.items()}
 
 
 def counts_of(ranks: Json, *, control: Json = KNOWN, matches: int = 60) -> Json:
@@ -71,11 +84,14 @@ def counts_without_gallery(faces: int) -> Json:
     return {"faces": faces, "persons": faces, "galleries": {}, "one_to_one": {}, "linked": {}, "histograms": {}}
 
 
-def published(label: str, recognizers: Json, findings: list[Json] | None = None) -> Json:
+def published(
+    label: str, recognizers: Json, findings: list[Json] | None = None, spread_over: str = FIRST_CANDIDATES
+) -> Json:
     n = max(counts["faces"] for counts in recognizers.values())
     counts = {
         "photos": {"originals": n, "published": n, "audited": n},
         "faces": n,
+        "spread_over": spread_over,
         "further_looks": 5 * n,
         "first_elsewhere": {"faces": 0, "photos": 0},
         "second_look": {"faces": 3, "photos": 2},
@@ -127,6 +143,17 @@ def document(recognizers: Json, sets: list[Json]) -> Json:
 def plain() -> Json:
     """One set, one independent recognizer, every condition met."""
     return document({"net": description("independent")}, [published("A", {"net": counts_of(SPREAD)})])
+
+
+def everywhere(ranks: Json | None = None) -> Json:
+    """One set whose faces may stand anywhere in a list."""
+    counts = counts_of(ranks or EVERYWHERE)
+    return document({"net": description("independent")}, [published("A", {"net": counts}, spread_over=WHOLE_LIST)])
+
+
+def few_anywhere() -> Json:
+    """Four of them, at both ends: too few for a distribution over ranks to be shared."""
+    return everywhere({"1": 1, "2": 1, "1000": 1, "1001": 1})
 
 
 def small() -> Json:

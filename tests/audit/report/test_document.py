@@ -125,7 +125,7 @@ class TestEdits:
             assert differences(edited, None) == ["digest: the report was edited after it was made"]
 
     def test_a_report_of_another_format_and_one_without_its_counts_are_told(self, report: Json):
-        assert differences(report | {"format": "other 2"}, None) == ["format: 'other 2' is not 'face-deid audit 2'"]
+        assert differences(report | {"format": "other 2"}, None) == ["format: 'other 2' is not 'face-deid audit 3'"]
         assert "format" in differences({}, None)[0]
         del report["sets"][0]["counts"]["recognizers"][WEIGHTS]["galleries"]["shipped decoys"]["control"]
         assert differences(report, None)[0].startswith("the counts are not those of a report")
@@ -200,7 +200,10 @@ class TestSharedPart:
         part = read_back(shared_part(whole))
         assert whole["sets"][0]["counts"]["faces"] == 16
         text = json.dumps(part["sets"][0])
-        for word in ("pmf", "ranks", "one_per_person", "within_person", "cumulative_match", "effective_k"):
+        for word in (
+            "pmf", "ranks", "one_per_person", "within_person", "cumulative_match", "effective_k", "from_the_end",
+            "places", "last_candidates", "whole_list", "tenths", "ends", "even",
+        ):  # fmt: skip
             assert f'"{word}"' in json.dumps(whole["sets"][0])
             assert f'"{word}"' not in text
         counts = part["sets"][0]["counts"]["recognizers"]["net"]

@@ -13,6 +13,7 @@ from typing import Any
 
 import platformdirs
 import pytest
+from audit.journals import write_journal
 from fakes import Looking, at_rank, people, save_faces
 
 from deid.audit.report.folder import check_report
@@ -66,6 +67,9 @@ class TestFolder:
                 save_faces(originals / f"{name}{i}.png", clean)
                 save_faces(published / f"{name}{i}.png", at_rank(clean, rank))
         audit(originals, published, "--report", report)
+        assert list(csv.DictReader((report / "private" / "persons.csv").open())) == []  # by unknown means: anywhere
+        write_journal(published, "net", files=sorted(published.iterdir()), profile="paper").close()
+        audit(originals, published, "--report", report)
         table = list(csv.DictReader((report / "private" / "persons.csv").open()))
         shipped = [row for row in table if row["gallery"] == "net: rank, shipped decoys"]
         assert [[int(row[f"rank {rank}"]) for rank in range(2, 7)] for row in shipped] == [
@@ -93,11 +97,14 @@ class TestFolder:
         assert not looking.originals
         assert (tmp_path / "mine" / "letter.txt").read_text() == "dear"
 
-    def test_one_of_an_earlier_version_is_named_and_replaced(self, report: Path, folders: tuple[Path, Path]):
+    @pytest.mark.parametrize("earlier", [1, 2])
+    def test_one_of_an_earlier_version_is_named_and_replaced(
+        self, report: Path, folders: tuple[Path, Path], earlier: int
+    ):
         for part in ("shared", "private"):
             path = report / part / "report.json"
-            path.write_text(json.dumps(read(path) | {"format": "face-deid audit 1"}))
-        with pytest.raises(UsageError, match=r"another version of this program \(face-deid audit 1\)"):
+            path.write_text(json.dumps(read(path) | {"format": f"face-deid audit {earlier}"}))
+        with pytest.raises(UsageError, match=rf"another version of this program \(face-deid audit {earlier}\)"):
             check_report(report, [])
         assert audit(*folders, "--report", report) == 7
         assert check_report(report, []).differences == ()
@@ -345,7 +352,7 @@ class TestCheck:
 class TestCommand:
     def test_json_is_the_shared_report_and_nothing_else(self, folders: tuple[Path, Path], capsys: Any):
         audit(*folders, "--json")
-        assert json.loads(capsys.readouterr().out)["format"] == "face-deid audit 2"
+        assert json.loads(capsys.readouterr().out)["format"] == "face-deid audit 3"
 
     def test_an_interrupted_one_says_so_in_a_line_and_goes_on(
         self, folders: tuple[Path, Path], looking: Looking, capsys: Any

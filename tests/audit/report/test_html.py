@@ -14,7 +14,7 @@ from deid.audit.report.document import shared_part
 from deid.audit.report.summary import NOT_COVERED
 
 Json = dict[str, Any]
-MAKERS = [documents.plain, documents.small, documents.troubled]
+MAKERS = [documents.plain, documents.small, documents.troubled, documents.everywhere, documents.few_anywhere]
 VOID = {"meta", "br", "img", "input", "hr", "link"}
 
 
@@ -126,6 +126,33 @@ def test_what_no_report_may_leave_out_is_there() -> None:
         assert {"name": "report-digest", "content": document["digest"]} in page.names("meta")
 
 
+def test_where_people_stand_is_told_from_both_ends() -> None:
+    for document in (documents.plain(), documents.everywhere()):
+        words = Page(html.render(document)).words
+        for told in (
+            "Last of the list", "Among the last 10", "at the last 6 places of the list", "Found among the last so many",
+            "Does a look at the first 6 candidates, or at the last 6, still find the person?",
+        ):  # fmt: skip
+            assert told in words
+
+
+def test_over_a_whole_list_the_page_tells_of_tenths_and_ends_and_not_of_every_rank() -> None:
+    page = Page(html.render(documents.everywhere()))
+    assert not any(".pmf." in path for path, _ in page.values)
+    for told in ("901 to 1,001", "The last 10", "Spread evenly over the whole list of 1,001", "p = 1.000, N = 400"):
+        assert told in page.words
+    assert "Within a person" not in page.words
+    assert ">holds more than its share<" not in html.render(documents.everywhere())
+    text = html.render(documents.few_anywhere())
+    paths = {path.partition("whole_list.")[2] for path, _ in Page(text).values}
+    for told in ("ends.first.main.value", "ends.last.at_least", "even.process.p", "tenths.9.main.high"):
+        assert told in paths
+    assert text.count(">holds more than its share<") == 4  # at both ends, in two galleries
+    words = Page(html.render(documents.plain())).words
+    assert "Within a person" in words
+    assert "Tenths of the list" not in words
+
+
 def test_names_are_escaped_everywhere() -> None:
     document = documents.troubled()
     text = html.render(document)
@@ -170,12 +197,13 @@ def test_findings_name_the_grave_ones() -> None:
 
 
 def test_withheld_ranks_are_not_on_the_page() -> None:
-    whole, shared = documents.small(), shared_part(documents.small())
-    assert ".pmf." in html.render(whole)
-    page = html.render(shared)
-    assert ".pmf." not in page
-    assert "is withheld" in page
-    assert "too few faces for a distribution over ranks" in page
+    for make, told in ((documents.small, ".pmf."), (documents.few_anywhere, ".whole_list.")):
+        assert told in html.render(make())
+        page = html.render(shared_part(make()))
+        for words in (".pmf.", ".whole_list.", ".from_the_end.", ".last_candidates."):
+            assert words not in page
+        assert "is withheld" in page
+        assert "too few faces for a distribution over ranks" in page
 
 
 @pytest.mark.parametrize("verdict", ["met", "violated", "inconclusive"])

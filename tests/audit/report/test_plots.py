@@ -1,6 +1,7 @@
 """Plots are well-formed SVG, drawn to scale; what cannot be drawn says why."""
 
 import re
+from itertools import pairwise
 from xml.etree import ElementTree
 
 import pytest
@@ -61,6 +62,51 @@ def test_far_ranks_share_one_bar_without_an_interval() -> None:
     assert "≥16" in words(svg)
 
 
+def test_over_a_whole_list_tenths_stand_between_the_first_and_the_last_place() -> None:
+    gallery = net(documents.everywhere(), "figures")["galleries"]["shipped decoys"]
+    assert len(gallery["pmf"]) > 100
+    svg = plots.pmf_bars(gallery, documents.K)
+    first, *tenths, last = [float(bar.get("height", 0)) for bar in marks(svg, "rect")]
+    assert (first, last) == (0, 0)
+    assert len(tenths) == 10
+    chances = [float(line.get("y1", 0)) for line in marks(svg, "line")]
+    assert len(chances) == 12
+    for height, chance in zip(tenths[:-1], chances[1:-2], strict=True):  # 40 of 400 each
+        assert plots.BOTTOM - height == pytest.approx(chance, abs=0.5)
+    assert chances[-2] < chances[-3]  # the last tenth has a place more
+    assert chances[0] == chances[-1] == pytest.approx(plots.BOTTOM, abs=2)
+    assert svg.count('class="whisker"') == 12
+    for word in ("first 10 20 30", "90 100 last", "chance", "place in the list of 1,001"):
+        assert word in words(svg)
+    # No name of a bar runs into the next one's: a letter is 7 pixels wide at most.
+    labels = [e for e in parsed(svg).iter(f"{SVG}text") if float(e.get("y", 0)) == plots.BOTTOM + 16]
+    ends = [(float(e.get("x", 0)), 3.5 * len(e.text or "")) for e in labels]
+    assert all(x + half < y - other for (x, half), (y, other) in pairwise(ends))
+
+
+def test_faces_first_at_another_look_are_hollow_over_a_whole_list_too() -> None:
+    gallery = net(documents.everywhere(), "figures")["galleries"]["shipped decoys"]
+    svg = plots.pmf_bars(gallery | {"any_look": {"value": 0.05}}, documents.K)
+    own, hollow, *_ = marks(svg, "rect")
+    assert "fill:none" in (hollow.get("style") or "")
+    assert own.get("x") == hollow.get("x")
+
+
+def test_the_curve_from_the_end_is_the_other_one_of_a_list_turned_round() -> None:
+    counts = net(documents.everywhere(), "counts")["galleries"]["shipped decoys"]
+    turned = {name: documents.from_the_end(tally) for name, tally in counts["from_the_end"].items()}
+    assert turned["places"] == dict(sorted(documents.EVERYWHERE.items(), key=lambda rank: -int(rank[0])))
+    svg = plots.cumulative_match(counts, from_the_end=True)
+    main = marks(svg, "path")[-1]
+    # Nobody among the last: it starts at the bottom, and rises at place 2, 1,001 less 1,000 and one.
+    points = [tuple(map(float, pair)) for pair in re.findall(r"[ML]([\d.]+) ([\d.]+)", main.get("d", ""))]
+    assert points[0] == (plots.LEFT, plots.BOTTOM)
+    assert points[-1] == (plots.RIGHT, plots.TOP)
+    assert points[2][1] == pytest.approx(plots.BOTTOM - (plots.BOTTOM - plots.TOP) / 100, abs=0.1)
+    assert "places from the end" in words(svg)
+    assert "share among the last so many" in words(svg)
+
+
 def test_the_cumulative_curve_ends_where_all_faces_are_found() -> None:
     counts = net(documents.plain(), "counts")["galleries"]["shipped decoys"]
     svg = plots.cumulative_match(counts)
@@ -99,7 +145,10 @@ def test_nothing_to_draw_says_so() -> None:
     withheld = shared_part(documents.small())
     figures = net(withheld, "figures")["galleries"]["shipped decoys"]
     counts = net(withheld, "counts")["galleries"]["shipped decoys"]
-    said = [plots.pmf_bars(figures, documents.K), plots.cumulative_match(counts), plots.score_histograms({}, {})]
+    said = [
+        plots.pmf_bars(figures, documents.K), plots.cumulative_match(counts), plots.score_histograms({}, {}),
+        plots.cumulative_match(counts, from_the_end=True),
+    ]  # fmt: skip
     for text in said:
         assert text.startswith('<p class="no-plot">')
         assert "svg" not in text

@@ -11,6 +11,7 @@ from jsonschema import Draft202012Validator
 
 from deid.audit.report.document import shared_part
 from deid.audit.report.schema import schema
+from deid.audit.sets import FIRST_CANDIDATES, WHOLE_LIST
 
 Json = dict[str, Any]
 VALIDATOR = Draft202012Validator(schema())
@@ -25,7 +26,9 @@ def test_the_schema_is_a_schema() -> None:
     Draft202012Validator.check_schema(schema())
 
 
-@pytest.mark.parametrize("make", [documents.plain, documents.small, documents.troubled])
+@pytest.mark.parametrize(
+    "make", [documents.plain, documents.small, documents.troubled, documents.everywhere, documents.few_anywhere]
+)
 def test_documents_are_valid_whole_and_shared(make: Callable[[], Json]) -> None:
     assert problems(make()) == []
     assert problems(shared_part(make())) == []
@@ -39,6 +42,17 @@ def test_a_set_without_faces_is_valid() -> None:
     document = documents.document({"net": documents.description("independent")}, [empty])
     assert problems(document) == []
     assert document["verdict"] == "inconclusive"
+
+
+def test_where_no_face_was_ranked_it_is_valid() -> None:
+    for spread_over in (FIRST_CANDIDATES, WHOLE_LIST):
+        counts = documents.counts_of({}, control={})
+        recognized = {"net": counts, "mute": documents.counts_without_gallery(4)}
+        nobody = documents.published("A", recognized, spread_over=spread_over)
+        recognizers = {name: documents.description("independent") for name in ("net", "mute")}
+        document = documents.document(recognizers, [nobody])
+        assert document["sets"][0]["figures"]["recognizers"]["net"]["galleries"]["fresh decoys"]["n"] == 0
+        assert problems(document) == []
 
 
 def test_a_signed_document_is_valid() -> None:
@@ -83,6 +97,12 @@ _GALLERY = ("galleries", "shipped decoys")
         _set(*_FIGURES, *_GALLERY, "this_set", "condition_6", to="inconclusive"),
         _set(*_FIGURES, *_GALLERY, "process", "condition_6", to="perhaps"),
         _drop(*_FIGURES, *_GALLERY, "pmf"),
+        _drop(*_FIGURES, *_GALLERY, "from_the_end", "10"),
+        _drop(*_COUNTS, *_GALLERY, "from_the_end", "places"),
+        _drop(*_FIGURES, *_GALLERY, "last_candidates"),
+        _set(*_FIGURES, *_GALLERY, "whole_list", to={}),
+        _set("sets", 0, "counts", "spread_over", to="somewhere"),
+        _set("ranks_are_spread", to="Nobody stands anywhere."),
         _set(*_FIGURES, "control", "state", to="skipped"),
         _set("recognizers", "net", "class", to="friendly"),
         _set("recognizers", "net", "sha256", to="ab"),
