@@ -38,6 +38,7 @@ from deid.faces.face import Face
 from deid.images.handlings import HANDLINGS
 from deid.images.photo import Photo, read_photo
 from deid.protection.enrollment import FoundFace, FoundFaces
+from deid.protection.own_photos import OwnPhotos
 from deid.protection.progress import Pace, Step, Watcher, nobody_watches
 from deid.recognizers.checkpoints import Entry
 from deid.types import FaceResult, FolderResult, Opinion, Options, PhotoResult, PossibleFace
@@ -59,6 +60,7 @@ class FakeProtector:
 
     def __init__(self, options: Options) -> None:
         self.options, self.recognizer, self.surrogates, self.device = options, FakeRecognizer(), (), "cpu"
+        self.own_photos = OwnPhotos()
 
     def find(self, photo: Photo) -> FoundFaces:
         person, count = int(photo.pixels[0, 0, 0]), int(photo.pixels[0, 0, 1]) // POSSIBLE_GREEN
