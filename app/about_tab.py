@@ -10,21 +10,21 @@ from .page import error_message
 
 TEXT = """
 ## What it does
-It finds the faces in a photo and adds a pattern that people hardly see. Then it opens the **saved file** again and asks
-a face recognizer who is in it. That recognizer knows 1,001 identities, this very photo among them: the hardest case.
-Before, it names the right person first. After, the right person stands at a place drawn at random from 2nd to K+1st
-(with the profile Transfer there or further down; with a blur or a mosaic at whatever place comes of it).
+It finds the faces in a photo and adds light and shade that people hardly see. Then it opens the **saved file** again
+and asks every face recognizer on this computer who is in it. Each knows 1,001 identities, this very photo among them:
+the hardest case. Before, it puts the right person first. After, those that were attacked put somebody else first and,
+one to one, no longer say match. Where LightCNN-9 is to put the right person is drawn anew over its whole list. What was
+not attacked is asked as well, and each result has a line for each recognizer.
 
 ## What it does not do
-- **The right person is still among the first K+1 guesses, by design.** Who reads a list of candidates finds them.
-- **A one-to-one comparison** («is this the same person?») may still say match. Each result says whether it does.
-- **Other recognizers** were not attacked and mostly still recognize the face. Each result says so, one line for each
-  recognizer on this computer. Those of other makers are not asked. The profile Transfer makes them match less often; it
-  does not stop them.
+- **The right person is still in every list**, further down.
+- **Other recognizers**, those of other makers among them, were not asked and may still match.
+- **The papers' experiment** is against one recognizer alone: the right person stays among its first K+1 guesses, by
+  design, one to one it may still match, and others mostly still know the face.
 - **Among other strangers** than the 1,000 made-up ones, the right person may come first again. An audit tells how
   often.
-- **Recompressing, resizing or cropping** the file afterwards can undo it. The profiles Robust and Transfer are checked
-  after some of that, Paper after none.
+- **Recompressing, resizing or cropping** the file afterwards can undo it. The usual protection is checked after some of
+  that, the papers' experiment after none.
 - It does not hide anyone from **people**; only a blur or a mosaic does that.
 
 ## Your photos
@@ -54,13 +54,14 @@ def build() -> None:
 
 
 def recognizers() -> list[list[Any]]:
-    """Every recognizer on this computer and how close it is to the default one."""
+    """Every recognizer on this computer and how close it is to those attacked by default."""
+    from deid.protection.profiles import PROFILES
     from deid.recognizers.checkpoints import manifest
     from deid.recognizers.kinship import class_of
     from deid.types import Options
 
-    entries = manifest()
-    attacked = [entries[Options().recognizer]]
+    entries, options = manifest(), Options()
+    attacked = [entries[name] for name in (options.recognizer, *PROFILES[options.profile].further_surrogates)]
     return [
         [
             entry.name,

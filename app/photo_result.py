@@ -63,7 +63,7 @@ def build(service: Service, found: gr.State, protected: gr.State) -> ResultView:
         faces = [(f"face {done.names[number - 1]}", number) for number in done.chosen]
         first = done.chosen[0] if done.candidates else None
         return {
-            headline: f"## {words.headline(done.result)}",
+            headline: "## " + words.headline(done.result).replace(". ", ".\n\n", 1),  # what else there is stands below
             slider: gr.update(value=(str(photo.view), str(done.view)) if written else None, visible=written),
             save: gr.update(value=str(done.saved) if written else None, visible=written),
             amplify: gr.update(value=False, visible=written),

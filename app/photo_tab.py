@@ -154,7 +154,8 @@ def build(service: Service) -> None:
     looked = tab.upload.upload(tab.on_upload, tab.upload, outputs, concurrency_limit=1, show_progress="hidden")
     looked.then(tab.on_found, tab.picker.found, tab.strengths.outputs, concurrency_limit=None, show_progress="hidden")
     tab.picker.connect()
-    tab.strengths.connect(tab.settings[0])
+    strength, method = tab.settings[:2]
+    tab.strengths.connect(strength, method)
     tab.start.click(
         tab.on_start,
         [tab.picker.found, tab.picker.faces, *tab.settings],

@@ -17,7 +17,12 @@ if TYPE_CHECKING:  # it reads the environment that `serve` sets
 CSS = """
 .faces img { max-height: 32rem; }
 /* Above the picture, not on it: what lies below could be a face. */
-.faces [data-testid=block-label] { position: static; width: fit-content; max-width: calc(100% - 3rem); }
+.faces [data-testid=block-label], .strengths [data-testid=block-label] { position: static; width: fit-content; }
+.faces [data-testid=block-label] { max-width: calc(100% - 3rem); }
+/* As high as its pictures. */
+.strengths .grid-wrap { height: auto !important; min-height: 0 !important; max-height: none !important; }
+.strengths .grid-container { padding-top: 0 !important; }
+.strengths .thumbnail-item { height: auto !important; }
 .report { width: 100%; height: 80vh; border: 1px solid var(--border-color-primary); border-radius: 8px; }
 /* Never wider than the screen: a wide table scrolls in its own frame. */
 .gradio-container { max-width: min(1280px, 100vw) !important; margin: auto; }
@@ -31,18 +36,22 @@ CSS = """
   .status-line { flex-wrap: wrap; }
   .gradio-container .main { padding: 1rem; }
   [role="tab"] { padding: 0 .6rem !important; }
+  .strengths .grid-container { grid-template-columns: repeat(2, 1fr) !important; }
 }
 """
 # Gradio gives every picture an empty alternative text, and all upload buttons one name. Here each is called by its
 # frame's label, which tells what it shows now.
 NAMES = """<script>
-new MutationObserver(() => document.querySelectorAll(".block img, .block button[aria-dropeffect]").forEach(element => {
+const NAMED = ".block img, .block button[aria-dropeffect], .strengths button";
+new MutationObserver(() => document.querySelectorAll(NAMED).forEach(element => {
   const frame = element.closest(".block");
   const label = frame.querySelector("[data-testid=block-label]")?.textContent.trim();
   const which = [...frame.querySelectorAll("img")].indexOf(element);
   const compared = frame.classList.contains("compared") && ["The photo before", "The photo after"][which];
+  const shown = element.closest(".strengths button")?.querySelector(".caption-label")?.textContent.trim();
   const attribute = element.tagName === "IMG" ? "alt" : "aria-label";
-  const name = compared || (attribute === "alt" ? label : `${label}: click to choose, or drop here`);
+  const named = attribute === "alt" ? label : `${label}: click to choose, or drop here`;
+  const name = compared || (shown && `Preview: ${shown}`) || named;
   if (label && element.getAttribute(attribute) !== name) element.setAttribute(attribute, name);
 })).observe(document, {childList: true, subtree: true, characterData: true});
 </script>"""

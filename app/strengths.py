@@ -8,6 +8,8 @@ from typing import Any
 import gradio as gr
 from gradio.components import Component
 
+from deid.types import Options
+
 from . import words
 from .handlers import STRENGTHS
 
@@ -16,8 +18,12 @@ Update = dict[Any, Any]
 
 @dataclass(frozen=True, eq=False)
 class StrengthRow:
-    """The components; the methods are what happens when one is used."""
+    """The components; the methods are what happens when one is used.
 
+    method: shown with the one whose strength this is. row: shown where there are pictures.
+    """
+
+    method: gr.Column
     row: gr.Column
     pictures: gr.Gallery
 
@@ -25,8 +31,11 @@ class StrengthRow:
     def outputs(self) -> list[Component | gr.Column]:
         return [self.row, self.pictures]
 
-    def connect(self, strength: Component) -> None:
+    def connect(self, strength: Component, method: Any) -> None:
         self.pictures.select(self.on_select, None, strength, show_progress="hidden")
+        method.input(
+            lambda name: gr.update(visible=name == Options().method), method, self.method, show_progress="hidden"
+        )
 
     def hidden(self) -> Update:
         return {self.row: gr.update(visible=False), self.pictures: gr.update(value=None)}
@@ -44,9 +53,9 @@ class StrengthRow:
 
 def build() -> StrengthRow:
     """Where the photo's settings are to stand."""
-    with gr.Column(visible=False) as row:
+    with gr.Column() as method, gr.Column(visible=False) as row:
         pictures = gr.Gallery(
             label=words.PREVIEW, elem_classes="strengths", columns=4, rows=1, height="auto", object_fit="contain",
             allow_preview=False, interactive=False, buttons=[],
         )  # fmt: skip
-    return StrengthRow(row, pictures)
+    return StrengthRow(method, row, pictures)

@@ -22,7 +22,7 @@ METHODS = {
     "i-fgvm": "The papers' experiment with an older pattern (I-FGVM)",
 }
 STRENGTH = "More hides from more recognizers, and shows more."
-PREVIEW = "How it may look: a preview that nothing was checked of. Click a strength to choose it"
+PREVIEW = "The largest face at three strengths, a preview that was not checked: click one to choose it"
 CLEAN = "as it is"
 BLUR_SIZES = {"blur": 4.0, "pixelate": 10.0}  # where nobody asks for another
 BLUR_SIZE = "Of the blur or the mosaic, in 128ths of the face."
@@ -31,8 +31,8 @@ FALLBACK = "Such faces are mostly cut off by the photo's edge, or small. The oth
 # What was looked at before a photo counted as protected.
 CHECKED = {
     "stranger": (
-        "in the saved file, and after a recompression, at half size and with a small crop; recognizers that were not "
-        "attacked were asked about the saved file alone"
+        "in the saved file, and after a recompression, at half size and with a small crop (recognizers that were not "
+        "attacked: in the saved file alone)"
     ),
     "paper": "in the saved file only: recompressing or resizing it may undo the protection",
 }
@@ -212,8 +212,8 @@ def limits(result: PhotoResult) -> str:
     """What a protected photo was checked for, and what it does not cover."""
     text = (
         f"This was checked {CHECKED[result.profile]}. Whatever else is done to the photo can undo it. To match: "
-        "compared one to one with your own photo, where one stranger in a hundred would pass for you. Recognizers that "
-        "are not named here were not asked and may still match."
+        "compared one to one with your own photo, so that one stranger in a hundred passes for you. Recognizers that "
+        "are not named here were not asked: they may still match."
     )
     if result.method in HIDING:
         return text

@@ -26,10 +26,10 @@ from deid.app import choosing, handlers
 from deid.app.handlers import FoundPhoto, ProtectedPhoto
 from deid.app.service import Service
 from deid.audit import folders, references, run
+from deid.audit.candidates import TRUE, Candidate, Candidates
 from deid.audit.galleries import Gallery
 from deid.audit.measure import CleanFace, Original, Published, PublishedFace
 from deid.audit.run import Audited, AuditOptions, audit
-from deid.audit.second_opinions import TRUE, Candidate, FaceOpinion, Opinion
 from deid.audit.store import Store
 from deid.batch import folder
 from deid.batch.work import Finished, Job
@@ -38,9 +38,10 @@ from deid.faces.face import Face
 from deid.images.handlings import HANDLINGS
 from deid.images.photo import Photo, read_photo
 from deid.protection.enrollment import FoundFace, FoundFaces
-from deid.protection.progress import Step, Watcher, nobody_watches
+from deid.protection.own_photos import OwnPhotos
+from deid.protection.progress import Pace, Step, Watcher, nobody_watches
 from deid.recognizers.checkpoints import Entry
-from deid.types import FaceResult, FolderResult, Options, PhotoResult, PossibleFace
+from deid.types import FaceResult, FolderResult, Opinion, Options, PhotoResult, PossibleFace
 
 K = 5
 POSSIBLE_GREEN = 50  # of a photo's green value for each possible face: more than a JPEG's rounding
@@ -59,6 +60,7 @@ class FakeProtector:
 
     def __init__(self, options: Options) -> None:
         self.options, self.recognizer, self.surrogates, self.device = options, FakeRecognizer(), (), "cpu"
+        self.own_photos = OwnPhotos()
 
     def find(self, photo: Photo) -> FoundFaces:
         person, count = int(photo.pixels[0, 0, 0]), int(photo.pixels[0, 0, 1]) // POSSIBLE_GREEN
@@ -285,6 +287,10 @@ def _pixels(path: Path) -> np.ndarray:
 BOXES = ((20.0, 20.0, 60.0, 60.0), (100.0, 20.0, 140.0, 60.0))
 POSSIBLE = ((70.0, 20.0, 90.0, 50.0), (4.0, 4.0, 16.0, 16.0))
 RANK = 4
+ASKED = (Opinion("other", "independent", 1, 1, True), Opinion("fake", "surrogate", 1, RANK, False))
+PROTECTED = FaceResult(
+    BOXES[0], "itself", "protected", RANK, True, 1, RANK, 1.0, 0.6, False, 0.95, 0.96, 33.0, 12, recognizers=ASKED
+)
 
 
 @dataclass
@@ -306,7 +312,8 @@ class Work:
     ) -> ProtectedPhoto:
         """Turns the chosen boxes black."""
         self.options, self.keys = options, tuple(keys)
-        on_step(Step(1, 7, (RANK,) + (1,) * (len(keys) - 1), tuple(range(1, len(keys))) or (0,)))
+        working = tuple(range(1, len(keys))) or (0,)
+        on_step(Step(1, 7, (RANK,) + (1,) * (len(keys) - 1), working, pace=Pace(7, 40, 12.0)))
         while not self.go.is_set():
             if cancel.is_set():
                 raise Cancelled
@@ -323,30 +330,37 @@ class Work:
         private = photo.folder / f"{photo.name}-private-settings.json"
         private.write_text("{}")
         faces = tuple(
-            FaceResult(boxes[key], "itself", "protected", RANK, True, 1, RANK, 1.0, 0.6, False, 0.95, 0.96, 33.0, 12)
-            if key in keys
-            else FaceResult(boxes[key], "itself", "skipped")
+            replace(PROTECTED, box=boxes[key]) if key in keys else FaceResult(boxes[key], "itself", "skipped")
             for key in choosing.in_result(photo, keys)
         )
         left = tuple(PossibleFace(boxes[key], 0.4) for key in boxes if choosing.is_possible(key) and key not in keys)
         result = PhotoResult(
-            "in", saved.name, "protected", "paper", "k-a3", options.k_level, faces, left, weights={"fake": "0"}
-        )
+            "in", saved.name, "protected", options.profile, options.method, options.k_level, faces, left,
+            weights={"fake": "0"},
+        )  # fmt: skip
         names, chosen = handlers.names_and_numbers(photo, keys)
-        return ProtectedPhoto(result, names, chosen, saved, saved, private, (opinion(len(chosen)),))
+        return ProtectedPhoto(result, names, chosen, saved, saved, private, (candidates(),) * len(chosen), 1000)
 
     def failed(self, photo: FoundPhoto, keys: Sequence[str], k_level: int) -> ProtectedPhoto:
         faces = tuple(
             FaceResult(box, "itself", "failed", RANK, False, 1, RANK, 1.0, 0.6, False, 0.95, 0.96, 33.0, 12)
             for box in photo.boxes
         )
-        result = PhotoResult("in", None, "failed", "robust", "k-a3", k_level, faces, message=self.why)
+        result = PhotoResult("in", None, "failed", "stranger", "feature-level", k_level, faces, message=self.why)
         return ProtectedPhoto(result, *handlers.names_and_numbers(photo, keys))
 
 
-def opinion(faces: int) -> Opinion:
+def candidates() -> Candidates:
     best = tuple(Candidate(TRUE if rank == 1 else f"decoy {rank}", 1 - rank / 20) for rank in range(1, 11))
-    return Opinion("fake", "surrogate", (FaceOpinion(1, RANK, 1001, False, best, best),) * faces)
+    return Candidates(1001, best, best)
+
+
+def previewed(photo: FoundPhoto, cancel: threading.Event) -> list[Path]:
+    """Stands for the short attack: four gray pictures."""
+    paths = [photo.folder / f"strength-{number}.png" for number in range(4)]
+    for number, path in enumerate(paths):
+        Image.new("RGB", (120, 150), (60 * number,) * 3).save(path)
+    return paths
 
 
 def find(path: Path) -> FoundPhoto:
@@ -362,4 +376,5 @@ def find(path: Path) -> FoundPhoto:
 
 def fake_service() -> tuple[Service, Work]:
     work = Work()
-    return Service(warm_up=lambda: None, find_faces=find, protect_photo=work.protect), work
+    service = Service(warm_up=lambda: None, find_faces=find, preview_strengths=previewed, protect_photo=work.protect)
+    return service, work

@@ -65,7 +65,8 @@ def counted(faces: Sequence[FaceResult]) -> str:
         if names
     ]
     if not held and matching == set(asked) and len(told) == 1:
-        return f"still matched by {asked[0] if len(asked) == 1 else f'all {len(asked)} recognizers asked'}"
+        count = "both" if len(asked) == 2 else f"all {len(asked)}"
+        return f"still matched by {asked[0] if len(asked) == 1 else f'{count} recognizers asked'}"
     if not held:
         return listed(still) or f"no longer put first by {listed(asked)}"
     return "; ".join(filter(None, (f"no longer matched by {held} of {len(asked)} recognizers asked", listed(still))))

@@ -11,7 +11,7 @@ import pytest
 from PIL import Image
 
 from deid.app import choosing, handlers, photo_result
-from deid.audit import second_opinions
+from deid.audit import candidates
 from deid.errors import Cancelled, UnreadableImage
 from deid.faces import detect
 from deid.protection import enrollment, pipeline
@@ -66,13 +66,13 @@ def test_a_photo_is_protected_and_told_about(photo: Path) -> None:
     assert done.saved is not None
     assert done.saved.name == "photo-protected.jpeg"
     assert Image.open(done.saved).format == "JPEG"
-    attacked, *others = done.opinions
-    assert (attacked.recognizer, attacked.kind) == ("lightcnn9", "surrogate")
-    assert attacked.faces[0].rank_before == 1
-    assert attacked.faces[0].rank_after == face.rank_after
-    assert [candidate.name for candidate in attacked.faces[0].after].index("this person") == face.rank_after - 1
-    assert {other.recognizer: other.kind for other in others} == {
-        "dlib-resnet": "related", "mobilenet-vggface2": "related", "facenet-casia": "independent"
+    (best,) = done.candidates
+    assert best.size == done.strangers + 1 == 1001
+    assert [candidate.name for candidate in best.before].index("this person") == 0
+    assert [candidate.name for candidate in best.after].index("this person") == face.rank_after - 1
+    assert {opinion.name: opinion.kind for opinion in face.recognizers} == {
+        "lightcnn9": "surrogate", "dlib-resnet": "related", "mobilenet-vggface2": "related",
+        "facenet-casia": "independent", "mobilefacenet-arcface": "independent",
     }  # fmt: skip
     assert steps[-1].ranks == (face.rank_after,)
     assert [step.evaluations for step in steps] == sorted(step.evaluations for step in steps)
@@ -81,6 +81,7 @@ def test_a_photo_is_protected_and_told_about(photo: Path) -> None:
     assert done.settings is not None
     private = json.loads(done.settings.read_text())
     assert private["faces"][0]["k"] == face.k
+    assert {opinion["class"] for opinion in private["faces"][0]["recognizers"]} >= {"surrogate", "independent"}
     assert str(photo.parent) not in done.settings.read_text()
     added = handlers.perturbation(found, done)
     assert added is not None
@@ -89,7 +90,7 @@ def test_a_photo_is_protected_and_told_about(photo: Path) -> None:
 
 def test_a_failure_tells_its_reason_and_no_path(photo: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     def fail(source: Path, target: Path, options: Options, **rest: object) -> PhotoResult:
-        return PhotoResult(str(source), None, "failed", "robust", "k-a3", 5, message=f"{source}: face 1 (as published)")
+        return PhotoResult(str(source), None, "failed", "paper", "k-a3", 5, message=f"{source}: face 1 (as published)")
 
     monkeypatch.setattr(pipeline, "protect", fail)
     done = handlers.protect_photo(handlers.find_faces(photo), ["1"], Options(), lambda step: None, threading.Event())
@@ -122,14 +123,15 @@ def test_what_no_detector_is_sure_of_and_what_was_drawn_are_protected_and_asked_
     assert boxes[:2] == [first.box, third.box]
     assert boxes[2] == pytest.approx(second.box, abs=6), "as a search of the part around the drawn box sees it"
     assert done.result.possible == ()
-    assert all(len(opinion.faces) == 2 for opinion in done.opinions)
+    assert [len(face.recognizers) for face in done.result.faces] == [0, 5, 5]
+    assert len(done.candidates) == 2
     assert "**Face 3 (drawn 1)**" in photo_result.verdict_text(done)
     alone = handlers.protect_photo(found, [drawn], options, lambda step: None, threading.Event())
     assert [face.outcome == "skipped" for face in alone.result.faces] == [True, False]
     assert len(alone.result.possible) == 1
 
 
-@pytest.mark.parametrize("profile", ["robust", "transfer"])
+@pytest.mark.parametrize("profile", ["stranger", "paper"])
 def test_cancelling_ends_the_attack_at_the_next_step_and_writes_nothing(photo: Path, profile: str) -> None:
     cancel, steps = threading.Event(), []
     found = handlers.find_faces(photo)
@@ -146,6 +148,35 @@ def test_cancelling_ends_the_attack_at_the_next_step_and_writes_nothing(photo: P
     assert {path for path in photo.parent.rglob("*") if path.is_file()} == before
 
 
+def test_the_largest_face_is_shown_at_three_strengths(photo: Path) -> None:
+    found = handlers.find_faces(photo)
+    assert found.largest is not None
+    assert found.largest.box == found.boxes[0]
+    paths = handlers.preview_strengths(found, threading.Event())
+    assert all(path.parent == found.folder for path in paths)
+    clean, *shown = (np.asarray(Image.open(path)).astype(int) for path in paths)
+    assert len(shown) == len(handlers.STRENGTHS)
+    changes = [np.abs(pixels - clean).mean() for pixels in shown]
+    assert changes == sorted(changes)
+    assert 0 < 1.5 * changes[0] < changes[-1]
+
+
+def test_a_preview_that_is_no_longer_wanted_ends_and_leaves_nothing(photo: Path) -> None:
+    found, cancel = handlers.find_faces(photo), threading.Event()
+    before = set(found.folder.iterdir())
+    cancel.set()
+    with pytest.raises(Cancelled):
+        handlers.preview_strengths(found, cancel)
+    assert set(found.folder.iterdir()) == before
+
+
+def test_without_a_face_there_is_no_preview(tmp_path: Path) -> None:
+    Image.new("RGB", (80, 80)).save(tmp_path / "wall.png")
+    found = handlers.find_faces(tmp_path / "wall.png")
+    assert found.largest is None
+    assert handlers.preview_strengths(found, threading.Event()) == []
+
+
 @pytest.mark.parametrize("name", ["view.jpg", "preview.png", "perturbation.png"])
 def test_no_photo_is_overwritten_by_what_is_made_of_it(photo: Path, name: str) -> None:
     path = photo.rename(photo.with_name(name))
@@ -157,7 +188,7 @@ def test_no_photo_is_overwritten_by_what_is_made_of_it(photo: Path, name: str) -
 
 
 def test_each_time_has_its_own_files(photo: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(second_opinions, "ask_recognizers", lambda *_, **__: [])
+    monkeypatch.setattr(candidates, "candidates_of", lambda *_, **__: [])
     found = handlers.find_faces(photo)
     options = Options(method="pixelate", write_unverified=True)
     done = [handlers.protect_photo(found, ["1"], options, lambda step: None, threading.Event()) for _ in range(2)]

@@ -12,7 +12,7 @@ from PIL import Image
 from deid.app import handlers, people
 from deid.app.service import Service
 from deid.app.sessions import Refused, Session
-from deid.audit import second_opinions
+from deid.audit import candidates
 from deid.types import Options
 
 
@@ -128,7 +128,7 @@ def test_no_request_can_name_a_folder_that_is_no_saved_person(
 def test_an_enrolled_person_is_named_in_a_real_protection(
     tmp_path: Path, session: Session, astronaut: np.ndarray, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(second_opinions, "ask_recognizers", lambda *_, **__: [])
+    monkeypatch.setattr(candidates, "candidates_of", lambda *_, **__: [])
     portrait, photo = tmp_path / "portrait.png", tmp_path / "photo.png"
     Image.fromarray(astronaut[:300, 50:400]).save(portrait)
     brighter = np.clip(astronaut[:260, 80:380] * 1.1, 0, 255).astype(np.uint8)

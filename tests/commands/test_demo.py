@@ -31,7 +31,17 @@ def a_protection(
         pixels[:9, :9] = np.clip(pixels[:9, :9].astype(int) + 3, 0, 255)
         Image.fromarray(pixels).save(target)
     written = str(target) if outcome == "protected" else None
-    return PhotoResult(str(source), written, outcome, options.profile, options.method, 5, faces=(face,))  # type: ignore[arg-type]
+    weights = {options.recognizer: "0" * 64}
+    return PhotoResult(
+        str(source),
+        written,
+        outcome,
+        options.profile,
+        options.method,
+        5,
+        faces=(face,),
+        weights=weights,  # type: ignore[arg-type]
+    )
 
 
 @pytest.fixture
@@ -92,7 +102,7 @@ def test_the_summary_says_its_limits_once(pipeline: list[Any], tmp_path: Path, m
     assert cli.run(["demo"]) == 0
     out = capsys.readouterr().out
     assert out.count("rank 1 → 3 of 1,001, SSIM 0.970") == 2
-    assert out.count("still among the first 6 candidates") == 1
+    assert out.count("is drawn over its whole list") == 1
     assert out.count("-side-by-side.png") == 2
 
 

@@ -11,10 +11,13 @@ from typing import Any
 import pytest
 
 from deid.commands import main as cli
+from deid.commands import output
 from deid.errors import CannotWrite, CheckpointError, OutputExists, UnsupportedFormat, UsageError
-from deid.types import FaceResult, FolderResult, Options, Outcome, PhotoResult, PossibleFace
+from deid.protection.progress import Pace, Step
+from deid.types import FaceResult, FolderResult, Opinion, Options, Outcome, PhotoResult, PossibleFace
 
 SENTENCE = "The true identity is still among the first 6 candidates, by design"
+DRAWN = "Where lightcnn9 is to put the true identity is drawn over its whole list"
 FACE = FaceResult(
     box=(10.0, 20.0, 110.0, 140.0),
     identity="itself",
@@ -29,6 +32,18 @@ FACE = FaceResult(
 )
 
 
+FOUR = ("lightcnn9", "dlib-resnet", "mobilenet-vggface2", "mobilefacenet-arcface")
+HELD = tuple(Opinion(name, "surrogate", 1, rank, False) for name, rank in zip(FOUR, (102, 219, 10, 312), strict=True))
+OTHER = Opinion("facenet-casia", "independent", 1, 43, False)
+STRANGER = {
+    "profile": "stranger", "method": "feature-level", "weights": dict.fromkeys(FOUR, "0" * 64)
+}  # fmt: skip
+# Of face 3 alone: two steps of a round, and a look at the saved file.
+STEPS = (
+    Step(1, 1, (None,), (0,), (3,), Pace(1, 40)),
+    Step(1, 2, (None,), (0,), (3,), Pace(2, 40, 11.6)),
+    Step(1, 2, (7,), (), (3,)),
+)
 POSSIBLE = PossibleFace((1.0, 2.0, 3.0, 4.0), 0.31)
 
 
@@ -52,9 +67,13 @@ def protect(monkeypatch: pytest.MonkeyPatch) -> Callable[[PhotoResult | BaseExce
     def answer_with(answer: PhotoResult | BaseException) -> list[tuple[Any, ...]]:
         calls: list[tuple[Any, ...]] = []
 
-        def fake(source: Path, target: Path | None, options: Options) -> PhotoResult:
+        def fake(
+            source: Path, target: Path | None, options: Options, *, watcher: Callable[[Step], None]
+        ) -> PhotoResult:
             calls.append((source, target, options))
             print("a library's chatter")
+            for step in STEPS:
+                watcher(step)
             if isinstance(answer, BaseException):
                 raise answer
             return answer
@@ -112,15 +131,112 @@ def test_the_summary_of_a_photo(protect, capsys) -> None:
     assert err.splitlines()[0] == "protecting in.png"
 
 
+def test_each_recognizer_that_was_asked_has_its_line(protect, capsys) -> None:
+    face = replace(FACE, k=3, exact=False, rank_after=102, matches_at_far_1e_2=False, recognizers=(*HELD, OTHER))
+    protect(a_result(faces=[face], **STRANGER))
+    assert cli.run(["photo", "in.png"]) == 0
+    assert capsys.readouterr().out.splitlines() == [
+        "face 1: no longer matched by any of 5 recognizers asked, SSIM 0.965",
+        "  no longer matched by lightcnn9, dlib-resnet, mobilenet-vggface2, mobilefacenet-arcface (attacked), "
+        "facenet-casia (not attacked, independent)",
+        "  lightcnn9: rank 1 → 102 of 1,001",
+        "  dlib-resnet: rank 1 → 219 of 1,001",
+        "  mobilenet-vggface2: rank 1 → 10 of 1,001",
+        "  mobilefacenet-arcface: rank 1 → 312 of 1,001",
+        "  facenet-casia: rank 1 → 43 of 1,001",
+        "saved and verified: out.png",
+        "a face that is not listed here was not found: it is as it was",
+        f"{DRAWN}; protection is against lightcnn9, dlib-resnet, mobilenet-vggface2 and mobilefacenet-arcface, other "
+        "recognizers may still match. To match: compared one to one with the clean photo, at FAR 1e-2.",
+    ]
+
+
+def test_whoever_still_recognizes_a_face_comes_first_and_is_counted(protect, capsys) -> None:
+    matching = replace(OTHER, rank_after=1, matches=True)
+    face = replace(FACE, k=3, exact=False, rank_after=102, recognizers=(matching, *HELD))
+    protect(a_result(faces=[face], **STRANGER))
+    assert cli.run(["photo", "in.png"]) == 0
+    first, second, third, fourth, *_ = capsys.readouterr().out.splitlines()
+    assert first == "face 1: no longer matched by 4 of 5 recognizers asked; facenet-casia still matches, SSIM 0.965"
+    assert second == "  still matched by facenet-casia (not attacked, independent), which still puts them first"
+    assert third.startswith("  no longer matched by lightcnn9, ")
+    assert fourth == "  facenet-casia: rank 1 → 1 of 1,001"
+
+
+@pytest.mark.parametrize("rank", [3, 4, 800])
+def test_no_place_is_said_to_be_by_design_where_it_is_drawn_over_the_whole_list(protect, capsys, rank: int) -> None:
+    for recognizers in ((), HELD):
+        protect(a_result(faces=[replace(FACE, k=4, exact=False, rank_after=rank, recognizers=recognizers)], **STRANGER))
+        assert cli.run(["photo", "in.png"]) == 0
+        out = capsys.readouterr().out
+        assert DRAWN in out
+        for words in ("asked for", "elsewhere after handling", "by design", "candidates"):
+            assert words not in out
+
+
+def test_a_failed_face_is_no_success_whatever_was_seen_as_published(protect, capsys) -> None:
+    face = replace(FACE, outcome="failed", recognizers=HELD)
+    protect(a_result("failed", faces=[face], **STRANGER))
+    assert cli.run(["photo", "in.png"]) == 4
+    first = capsys.readouterr().out.splitlines()[0]
+    assert first.startswith("face 1: NOT PROTECTED, as published no longer matched by any of 4 recognizers asked")
+
+
+def test_of_a_blur_nothing_was_attacked(protect, capsys) -> None:
+    asked = tuple(replace(opinion, kind="independent") for opinion in HELD)
+    protect(a_result(faces=[replace(FACE, k=None, recognizers=asked)], **STRANGER | {"method": "blur"}))
+    assert cli.run(["photo", "in.png", "--method", "blur"]) == 0
+    out = capsys.readouterr().out
+    assert "attacked" not in out
+    assert "Ranks are not controlled by blur" in out
+
+
+def test_the_paper_s_place_stands_beside_what_it_was_asked_for(protect, capsys) -> None:
+    recognizers = (Opinion("dlib-resnet", "related", 1, 1, True), Opinion("lightcnn9", "surrogate", 1, 9, False))
+    protect(a_result(faces=[replace(FACE, rank_after=9, recognizers=recognizers)]))
+    assert cli.run(["photo", "in.png", "--profile", "paper"]) == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert "  dlib-resnet: rank 1 → 1 of 1,001" in lines
+    assert "  lightcnn9: rank 1 → 9 of 1,001 (asked for 4)" in lines
+    assert "  still matched by dlib-resnet (not attacked, related to what was), which still puts them first" in lines
+
+
+def test_progress_names_the_face_the_step_and_the_time_left(protect, capsys, monkeypatch) -> None:
+    protect(a_result())
+    assert cli.run(["photo", "in.png"]) == 0
+    assert [line for line in capsys.readouterr().err.splitlines() if "round" in line] == [
+        "face 3 · round 1, step 1 of 40",
+        "face 3 (now at rank 7) · round 1, looking at the saved file",
+    ]
+    monkeypatch.setattr(output, "SECONDS_BETWEEN_LINES", 0.0)
+    assert cli.run(["photo", "in.png", "--json"]) == 0
+    out, err = capsys.readouterr()
+    assert "face 3 · round 1, step 2 of 40 · at most 12 s left in this round" in err.splitlines()
+    json.loads(out)
+
+
+def test_on_a_terminal_progress_is_a_bar_that_goes(protect, capsys, monkeypatch) -> None:
+    monkeypatch.setattr(sys.stderr, "isatty", lambda: True)
+    monkeypatch.setenv("TERM", "xterm")
+    monkeypatch.setenv("COLUMNS", "120")
+    protect(a_result())
+    assert cli.run(["photo", "in.png"]) == 0
+    out, err = capsys.readouterr()
+    assert "saved and verified: out.png" in out.splitlines()
+    assert "round 1" not in out
+    assert "face 3 (now at rank 7) · round 1, looking at the saved file" in err
+    assert "\x1b[2K" in err, "it is gone at the end"
+
+
 def test_the_summary_names_all_that_were_attacked(protect, capsys) -> None:
-    protect(a_result(profile="transfer", weights={"one": "1", "two": "2", "three": "3"}))
-    assert cli.run(["photo", "in.png", "--profile", "transfer"]) == 0
+    protect(a_result(**STRANGER | {"weights": {"one": "1", "two": "2", "three": "3"}}))
+    assert cli.run(["photo", "in.png"]) == 0
     assert "protection is against one, two and three, other recognizers may" in capsys.readouterr().out
 
 
 def test_the_summary_counts_the_identities_that_are_no_candidates_any_more(protect, capsys) -> None:
-    protect(a_result(profile="transfer", faces=[replace(FACE, rank_after=431), replace(FACE, rank_after=6)]))
-    assert cli.run(["photo", "in.png", "--profile", "transfer"]) == 0
+    protect(a_result(faces=[replace(FACE, rank_after=431), replace(FACE, rank_after=6)]))
+    assert cli.run(["photo", "in.png", "--profile", "paper"]) == 0
     out = capsys.readouterr().out
     assert "rank 1 → 431 of 1,001 (asked for 4)" in out
     assert "The true identity of 1 of 2 faces is beyond the first 6 candidates; protection" in out
@@ -130,17 +246,15 @@ def test_a_face_that_a_blur_does_not_hide_needs_a_stronger_one(protect, capsys) 
     face = FaceResult(box=FACE.box, identity="itself", outcome="failed", rank_before=1, rank_after=1)
     protect(a_result("failed", faces=[face], method="blur"))
     assert cli.run(["photo", "in.png", "--method", "blur"]) == 4
-    hint = "nothing was written; a higher --strength hides more, --except leaves one out"
+    hint = "nothing was written; a higher --blur-size hides more, --except leaves one out"
     assert hint in capsys.readouterr().out.splitlines()
 
 
 def test_the_summary_tells_which_attack_ran_where_it_is_not_the_one_asked_for(protect, capsys) -> None:
-    protect(
-        a_result(profile="transfer", faces=[replace(FACE, attack="feature-level, k-a3"), replace(FACE, attack="k-a3")])
-    )
-    assert cli.run(["photo", "in.png", "--profile", "transfer"]) == 0
+    protect(a_result(faces=[replace(FACE, attack="blur, k-a3"), replace(FACE, attack="k-a3")]))
+    assert cli.run(["photo", "in.png", "--profile", "paper"]) == 0
     first, second, *_ = capsys.readouterr().out.splitlines()
-    assert "rank 1 → 4 of 1,001, by feature-level, k-a3, SSIM 0.965" in first
+    assert "rank 1 → 4 of 1,001, by blur, k-a3, SSIM 0.965" in first
     assert "by" not in second
 
 
@@ -181,6 +295,16 @@ def test_json_is_one_document_and_nothing_else(protect, capsys) -> None:
     assert set(document) == set(a_result().to_json())
 
 
+def test_json_says_what_each_recognizer_makes_of_a_face(protect, capsys) -> None:
+    protect(a_result(faces=[replace(FACE, recognizers=(OTHER, *HELD))]))
+    assert cli.run(["photo", "in.png", "--json"]) == 0
+    (face,) = json.loads(capsys.readouterr().out)["faces"]
+    assert face["recognizers"][0] == {
+        "name": "facenet-casia", "class": "independent", "rank_before": 1, "rank_after": 43, "matches": False
+    }  # fmt: skip
+    assert len(face["recognizers"]) == 5
+
+
 @pytest.mark.parametrize(("outcome", "code"), [("no-face", 3), ("unreadable", 5), ("failed", 4)])
 def test_a_photo_that_fails_is_a_document_too(protect, capsys, outcome: Outcome, code: int) -> None:
     protect(a_result(outcome, faces=[], message="in.png: why it failed"))
@@ -192,7 +316,7 @@ def test_a_photo_that_fails_is_a_document_too(protect, capsys, outcome: Outcome,
 
 def test_options_arrive(protect, tmp_path: Path) -> None:
     calls = protect(a_result())
-    arguments = "photo in.png -o out.jpg -k 7 --method i-fgvm --profile robust --faces 1,3 --seed 9 --overwrite"
+    arguments = "photo in.png -o out.jpg -k 7 --method i-fgvm --profile paper --faces 1,3 --seed 9 --overwrite"
     more = ["--keep-metadata", "--keep-position", "--quality", "80", "--people", str(tmp_path), "--device", "cpu"]
     assert cli.run(arguments.split() + more) == 0
     (source, target, options) = calls[0]
@@ -200,7 +324,7 @@ def test_options_arrive(protect, tmp_path: Path) -> None:
     assert options == Options(
         k_level=7,
         method="i-fgvm",
-        profile="robust",
+        profile="paper",
         faces="1,3",
         people=tmp_path,
         seed=9,
@@ -222,15 +346,15 @@ def test_which_faces_arrives(protect) -> None:
 
 def test_strength_arrives(protect) -> None:
     calls = protect(a_result())
-    assert cli.run(["photo", "in.png", "--method", "blur", "--strength", "2.5"]) == 0
-    assert calls[0][2] == Options(method="blur", strength=2.5)
-    assert cli.run(["photo", "in.png", "--method", "blur", "--strength", "much"]) == 2
+    assert cli.run(["photo", "in.png", "--strength", "0.25"]) == 0
+    assert calls[0][2] == Options(strength=0.25)
+    assert cli.run(["photo", "in.png", "--strength", "much"]) == 2
 
 
-def test_a_hard_cap_arrives(protect) -> None:
+def test_the_size_of_a_blur_arrives(protect) -> None:
     calls = protect(a_result())
-    assert cli.run(["photo", "in.png", "--max-visibility", "0.8"]) == 0
-    assert calls[0][2] == Options(max_visibility=0.8)
+    assert cli.run(["photo", "in.png", "--method", "blur", "--blur-size", "2.5"]) == 0
+    assert calls[0][2] == Options(method="blur", blur_size=2.5)
 
 
 def test_a_fallback_arrives(protect) -> None:
@@ -332,6 +456,25 @@ def test_a_folder(monkeypatch, capsys, tmp_path: Path, outcome: Outcome) -> None
     monkeypatch.setattr("deid.commands.audit.run", lambda *_, **__: ({"verdict": "violated"}, {}))
     assert cli.run(["folder", str(tmp_path), "out", "--report", f"{tmp_path}-report"]) == code
     assert "conditions of the audit, by all recognizers that are here: violated" in capsys.readouterr().out.splitlines()
+
+
+def test_a_folder_of_the_default_says_who_is_first_and_among_the_first_and_lists_no_thousand_ranks(
+    monkeypatch, capsys, tmp_path: Path
+) -> None:
+    faces = [replace(FACE, rank_after=rank, recognizers=HELD) for rank in (5, 812)]
+    matched = replace(faces[0], recognizers=(replace(HELD[1], matches=True), HELD[0], *HELD[2:]))
+    photos = [a_result(faces=[face], **STRANGER) for face in (*faces, matched)]
+    result = FolderResult(tuple(photos), {"protected": 3}, {"5": 2 / 3, "812": 1 / 3}, 5)
+    monkeypatch.setattr("deid.batch.folder.protect_folder", lambda *_, **__: result)
+    assert cli.run(["folder", str(tmp_path), "out"]) == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert "lightcnn9 puts 0% of the faces first, 67% among its first 6" in lines
+    assert (
+        "compared one to one with the clean photo, at FAR 1e-2: no longer matched by 3 of 4 recognizers asked; "
+        "dlib-resnet (1 of 3 faces) still matches"
+    ) in lines
+    assert lines[-1].startswith(DRAWN)
+    assert not any("at each rank" in line or "by design" in line for line in lines)
 
 
 def folder_lines(monkeypatch, capsys, folder: Path, photos: Sequence[PhotoResult], *arguments: str) -> list[str]:
