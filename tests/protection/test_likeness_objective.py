@@ -127,7 +127,8 @@ def test_a_face_is_like_itself_and_unlike_when_it_changes(
         goals = at_distances(goals_of(chain, surrogates, rng), [1.0] * 4)
         follow = likeness_on_random_views(chain, clean, goals, CHOSEN, [astronaut_landmarks], rng, Timing())
         alike.append([float(likeness) for _ in range(10) for likeness in follow(faces, CHOSEN)])
-    assert all(changed < itself - 0.2 for itself, changed in zip(*alike, strict=True))
+    assert all(changed < itself for itself, changed in zip(*alike, strict=True))
+    assert np.mean(alike[1]) < np.mean(alike[0]) - 0.3
 
 
 @pytest.mark.parametrize(("far", "sign"), [(5.0, 1), (0.2, 1), (0.0, 0), (-0.2, -1), (-5.0, -1)])
