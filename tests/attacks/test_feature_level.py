@@ -48,7 +48,7 @@ def directions(change: Tensor) -> Tensor:
 
 def everywhere(limit: Tensor) -> Visibility:
     """What is seen is the same everywhere, but each pixel has its limit."""
-    return Visibility(torch.ones_like(limit), torch.ones_like(limit), limit, slow=0.0)
+    return Visibility(torch.ones_like(limit), torch.ones_like(limit), limit)
 
 
 @pytest.fixture(scope="module")
@@ -116,7 +116,7 @@ def test_ssim_falls_by_the_budget_whatever_the_face(faces: Tensor, budget: float
 
 
 def test_and_by_the_budget_where_what_is_seen_differs_from_place_to_place(faces: Tensor) -> None:
-    visibility = visibility_of(faces, [POINTS] * len(faces), features=0.5, slow=1.0)
+    visibility = visibility_of(faces, [POINTS] * len(faces), features=0.5)
     w, rows = unit(0, 128).expand_as(faces), torch.arange(len(faces))
     attacked = attack(along(w), faces, steps=3, budget=0.045, visibility=visibility)
     assert fallen(faces, attacked).tolist() == pytest.approx([0.045] * len(faces), rel=0.05)
@@ -172,7 +172,7 @@ def test_a_round_that_may_show_no_more_than_the_last_one_did_adds_next_to_nothin
 
 
 def test_the_same_again_is_the_same(faces: Tensor) -> None:
-    visibility = visibility_of(faces, [POINTS] * len(faces), features=0.5, slow=1.0)
+    visibility = visibility_of(faces, [POINTS] * len(faces), features=0.5)
     once, again = (
         attack(lambda x: [x.square().mean((1, 2, 3)), *along(unit(0, 128))(x)], faces, steps=4,
                visibility=visibility, limit=2.0)

@@ -83,7 +83,7 @@ def test_rules_get_the_gradients_of_the_faces_that_are_open_term_by_term() -> No
 def test_no_pixel_passes_the_limit_nor_the_range(limit: float) -> None:
     generator = torch.Generator().manual_seed(0)
     faces, limits = (torch.rand(3, 1, 16, 16, generator=generator) for _ in range(2))
-    shown = Visibility(torch.ones_like(faces), torch.ones_like(faces), limits, slow=0.0)
+    shown = Visibility(torch.ones_like(faces), torch.ones_like(faces), limits)
     attacked = attack(lambda at: at.clean - 2, faces=faces, steps=2, visibility=shown, limit=limit)
     assert torch.allclose(attacked.faces, (faces - limit * limits).clamp(0, 1))
     for free in ({"visibility": shown}, {"limit": limit}, {}):
@@ -93,7 +93,7 @@ def test_no_pixel_passes_the_limit_nor_the_range(limit: float) -> None:
 def test_rules_can_tell_beforehand_what_the_limit_and_the_range_leave_of_a_change() -> None:
     told: list[tuple[Tensor, Tensor, Tensor]] = []
     limits = torch.rand(3, 1, 16, 16, generator=torch.Generator().manual_seed(0))
-    shown = Visibility(torch.ones_like(FACES), torch.ones_like(FACES), limits, slow=0.0)
+    shown = Visibility(torch.ones_like(FACES), torch.ones_like(FACES), limits)
 
     def rule(at: Iterate) -> Tensor:
         told.append((at.rows, at.within(torch.full_like(at.clean, 0.7)), at.within(torch.full_like(at.clean, -0.1))))
@@ -110,7 +110,7 @@ def test_rules_can_tell_beforehand_what_the_limit_and_the_range_leave_of_a_chang
 
 def test_a_rule_is_made_of_the_clean_faces_their_start_and_what_is_seen_of_them() -> None:
     made: list[tuple[Any, ...]] = []
-    start, shown = FACES - 0.1, Visibility(FACES, FACES, FACES, slow=0.0)
+    start, shown = FACES - 0.1, Visibility(FACES, FACES, FACES)
     attacked = gradient_attack(lambda *given: made.append(given) or darker)
     settings = {"objective": first_logit, "criterion": None, "steps": 1}
     attacked(brightness, FACES, LABELS, start=start, visibility=shown, **settings)

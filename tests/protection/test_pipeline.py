@@ -3,6 +3,7 @@
 import io
 import socket
 from dataclasses import replace
+from functools import cache
 from pathlib import Path
 
 import numpy as np
@@ -13,8 +14,8 @@ from deid.errors import CannotWrite, OutputExists, UsageError
 from deid.faces.align import align_face
 from deid.faces.detect import detect_faces
 from deid.protection.pipeline import process_photo, protect
-from deid.protection.profiles import PROFILES
 from deid.protection.protector import Protector, load_protector
+from deid.recognizers.checkpoints import load_recognizer
 from deid.types import Options, PhotoResult
 
 SEEDED = Options(seed=2, profile="paper")  # draws k = 2, which takes fewest steps
@@ -22,7 +23,7 @@ SEEDED = Options(seed=2, profile="paper")  # draws k = 2, which takes fewest ste
 
 @pytest.fixture(scope="module")
 def protector() -> Protector:
-    return load_protector(SEEDED)
+    return load_protector(SEEDED, load=cache(load_recognizer))
 
 
 @pytest.fixture
@@ -128,17 +129,15 @@ def test_a_face_under_forty_pixels_is_tried_and_its_outcome_told(
     assert (face.rank_after > 1) == (result.outcome == "protected")
 
 
-def test_a_failure_writes_nothing_unless_asked(
-    photo: Path, protector: Protector, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setitem(PROFILES, "paper", replace(PROFILES["paper"], steps=(0, 0)))
+def test_a_failure_writes_nothing_unless_asked(photo: Path, protector: Protector) -> None:
+    hopeless = replace(protector, profile=replace(protector.profile, steps=(0, 0)))
     output = photo.with_name("out.png")
-    failed = run(photo, protector, output)
+    failed = run(photo, hopeless, output)
     assert failed.outcome == "failed"
     assert failed.output is None
     assert not output.exists()
     assert "nothing was written" in failed.message
-    asked = protect(photo, output, Options(seed=2, profile="paper", write_unverified=True))
+    asked = run(photo, replace(hopeless, options=replace(SEEDED, write_unverified=True)), output)
     assert asked.outcome == "failed"
     assert asked.output == str(output)
     assert output.exists()
@@ -239,11 +238,10 @@ def test_no_network_is_touched(photo: Path, protector: Protector, monkeypatch: p
     assert protect(photo, photo.with_name("out.png"), SEEDED).outcome == "protected"
 
 
-def test_the_same_seed_draws_the_same_k(photo: Path, protector: Protector, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setitem(PROFILES, "paper", replace(PROFILES["paper"], steps=(1,)))
-    draws = []
-    process_photo(photo, Path("x.png"), protector, lambda found: draws.append(len(found)) or [4] * len(found))
-    first, second = (protect(photo, photo.with_name(f"{i}.png"), SEEDED).faces[0].k for i in range(2))
+def test_the_same_seed_draws_the_same_k(photo: Path, protector: Protector) -> None:
+    hasty, draws = replace(protector, profile=replace(protector.profile, steps=(1,))), []
+    process_photo(photo, Path("x.png"), hasty, lambda found: draws.append(len(found)) or [4] * len(found))
+    first, second = (run(photo, hasty, photo.with_name(f"{i}.png")).faces[0].k for i in range(2))
     assert first is not None
     assert first == second
     assert draws == [1]

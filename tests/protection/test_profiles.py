@@ -6,7 +6,6 @@ import pytest
 
 from deid.images.handlings import AS_PUBLISHED, HALF_SIZE, HALF_SIZE_JPEG_75, JPEG_75
 from deid.protection.profiles import PROFILES, Profile
-from deid.protection.task import profile_of
 from deid.recognizers.checkpoints import manifest
 from deid.types import Options
 
@@ -26,7 +25,6 @@ def test_the_default_asks_for_no_match_anywhere_and_paper_for_a_rank_alone() -> 
     assert (PAPER.exact, PAPER.unmatched) == (True, False)
     assert STRANGER.budget is not None
     assert PAPER.budget is None, "an attack on ranks takes what it needs"
-    assert (STRANGER.slow, PAPER.slow) == (1, 0)
 
 
 def test_attacks_know_shipped_recognizers_alone() -> None:
@@ -40,15 +38,14 @@ def test_attacks_know_shipped_recognizers_alone() -> None:
 
 def test_the_middle_of_the_dial_is_what_a_profile_is_made_for() -> None:
     assert Options().strength == 0.5
-    for name, profile in PROFILES.items():
-        assert profile_of(Options(profile=name)) == profile
+    for profile in PROFILES.values():
         assert profile.with_strength(0.5) == profile
 
 
 @pytest.mark.parametrize(("strength", "factor"), [(0, 1 / 2), (0.25, 2**-0.5), (0.75, 2**0.5), (1, 2)])
 def test_the_dial_s_ends_show_half_and_twice_as_much(strength: float, factor: float) -> None:
     """SSIM falls with the square of a change's length."""
-    stranger, paper = (profile_of(Options(profile=name, strength=strength)) for name in ("stranger", "paper"))
+    stranger, paper = (profile.with_strength(strength) for profile in (STRANGER, PAPER))
     assert stranger.budget == pytest.approx(STRANGER.budget * factor)
     assert stranger.limit == pytest.approx(STRANGER.limit * factor**0.5)
     assert paper.limit == pytest.approx(PAPER.limit * factor**0.5)
@@ -61,12 +58,13 @@ def test_the_dial_s_ends_show_half_and_twice_as_much(strength: float, factor: fl
 
 def test_a_profile_s_limits_widen_round_by_round() -> None:
     narrow = replace(PAPER, limit=0.3, widening=2.4, features=1.0)
-    assert [narrow.in_round(round_).limit for round_ in range(3)] == pytest.approx([0.3, 1.02, 1.74])
+    assert [narrow.in_round(round_).limit for round_ in range(3)] == pytest.approx([0.3, 1.02, 3.468])
     assert narrow.in_round(2).features == 1, "all that there is"
     later = STRANGER.in_round(3)
-    for name in ("limit", "budget", "features", "reach"):
-        assert getattr(later, name) == pytest.approx(getattr(STRANGER, name) * (1 + 3 * STRANGER.widening))
+    for name in ("limit", "budget", "reach"):
+        assert getattr(later, name) == pytest.approx(getattr(STRANGER, name) * (1 + STRANGER.widening) ** 3)
         assert getattr(STRANGER.in_round(0), name) == getattr(STRANGER, name)
+    assert [STRANGER.in_round(round_).features for round_ in range(3)] == pytest.approx([0.6, 0.78, 1])
     free = replace(STRANGER, limit=None, budget=None).in_round(2)
     assert (free.limit, free.budget) == (None, None)
 

@@ -108,10 +108,10 @@ def world(photo: Photo, surrogate: Surrogate, monkeypatch: pytest.MonkeyPatch) -
         monkeypatch.setattr(rounds, "looks_at", lambda pixels, faces, **sizes: [{} for _ in faces])
         embeddings = embed_faces(surrogate.recognizer, photo.pixels, [face.landmarks for face in faces()])
         found = [FoundFace(face, embedding, None) for face, embedding in zip(faces(), embeddings, strict=True)]
-        protector = Protector(Options(profile=asked), "cpu", (surrogate,))
+        protector = Protector(Options(profile=asked), profile or PROFILES[asked], "cpu", (surrogate,))
         task = task_of(photo, found, ks, protector, "PNG", watcher)
         task = replace(task, upright=(True,) * len(found), places=tuple(places or task.places))
-        return World(**vars(replace(task, profile=profile or task.profile)), codec=codec)
+        return World(**vars(task), codec=codec)
 
     return make
 
@@ -245,10 +245,10 @@ def test_of_a_crowd_so_many_are_attacked_at_a_time(
     monkeypatch.setattr(rounds, "_attack", lambda run, rows, round_: parts.append(list(rows)))
     monkeypatch.setattr(rounds, "_failed", lambda task, checks: [[]] * (2 * BATCH + 3))
     monkeypatch.setattr(rounds, "_begin", lambda task: None)
-    monkeypatch.setattr(rounds, "_save_and_verify", lambda run: (done, None))
+    monkeypatch.setattr(rounds, "_saved", lambda run: (done, None))
+    monkeypatch.setattr(rounds, "_look_at", lambda task, saved, rows, open_rows: ([], True))
     task = world()
     done = Attempt(b"", (), (), (), torch.empty(0), torch.empty(0))
-    monkeypatch.setattr(rounds, "verify", lambda task, saved: ())
     monkeypatch.setattr(rounds, "score", lambda *attempts: 0)
     run_rounds(task, range(2 * BATCH + 3))
     assert [len(part) for part in parts] == [BATCH, BATCH, 3]
@@ -323,11 +323,9 @@ def test_every_round_may_show_more_and_reach_farther(
     assert attempt.evaluations == (9, 4)
     assert [each["faces"] for each in attacks] == [2, 1, 1]
     assert [each["steps"] for each in attacks] == [4, 3, 2]
-    for name, of_profile, those in (
-        ("budget", 0.045, attacks), ("limit", 2.5, attacks), ("features", 0.5, shown), ("reach", 1.0, shown)
-    ):  # fmt: skip
-        assert [each[name] for each in those] == pytest.approx([of_profile * wider for wider in (1, 1.25, 1.5)])
-    assert [each["slow"] for each in shown] == [1.0] * 3
+    for name, those in (("budget", attacks), ("limit", attacks), ("features", shown), ("reach", shown)):
+        assert [each[name] for each in those] == [getattr(profile.in_round(round_), name) for round_ in range(3)]
+        assert those[0][name] == getattr(STRANGER, name)
 
 
 def test_where_each_surrogate_wants_the_faces(world: Callable[..., World], surrogate: Surrogate) -> None:
@@ -340,6 +338,7 @@ def test_where_each_surrogate_wants_the_faces(world: Callable[..., World], surro
     assert second.places.tolist() == pytest.approx([0.6, 0.85])
     assert (first.exactly, second.exactly) == (True, False)
     assert first.enrollments is task.enrollments[0]
+    assert first.toward_stranger == second.toward_stranger == STRANGER.toward_stranger
 
 
 @pytest.mark.parametrize("exact", [True, False])

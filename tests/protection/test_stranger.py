@@ -34,7 +34,7 @@ Files = tuple[Path, Path, PhotoResult]
 @pytest.fixture(scope="module")
 def photo(tmp_path_factory: pytest.TempPathFactory, astronaut: np.ndarray) -> Path:
     path = tmp_path_factory.mktemp("stranger") / "in.png"
-    Image.fromarray(astronaut[:300, 50:400]).save(path)
+    Image.fromarray(astronaut[:240, 90:350]).save(path)
     return path
 
 
@@ -78,6 +78,10 @@ def test_a_user_gets_it_without_asking(files: Files) -> None:
     assert face.gradient_evaluations in np.cumsum(STRANGER.steps)
     assert face.ssim is not None
     assert face.ssim > 0.9
+    asked = {opinion.name: opinion for opinion in face.recognizers}
+    assert asked.keys() == {*SURROGATES, "facenet-casia"}, "and who was not attacked"
+    for name in SURROGATES:
+        assert (asked[name].kind, asked[name].rank_before, asked[name].recognizes) == ("surrogate", 1, False)
 
 
 def recompressed(picture: Image.Image, quality: int) -> Image.Image:
@@ -137,7 +141,7 @@ def rounds_of(result: PhotoResult) -> int:
 def test_nothing_changes_outside_the_oval_of_the_face(files: Files) -> None:
     before, after = (pixels_of(file) for file in files[:2])
     (face,) = detect_faces(before)
-    reach = 1 + STRANGER.widening * (rounds_of(files[2]) - 1)
+    reach = STRANGER.in_round(rounds_of(files[2]) - 1).reach
     outside = beside(face, before.shape, reach)
     assert outside.mean() > 0.3
     assert np.array_equal(before[outside], after[outside])
@@ -157,13 +161,13 @@ def test_it_is_light_and_shadow_and_no_paint(files: Files) -> None:
 
 
 def test_no_pixel_changes_beyond_what_its_surroundings_hide(files: Files) -> None:
-    before, after = (read_photo(file) for file in files[:2])
-    gray = np.abs(after.pixels.astype(float) - before.pixels).mean(2)
+    """8 gray levels × (0.9 + σ / 0.05), of σ no more than 0.12, and most of a face is smooth skin."""
+    before, after = (pixels_of(file).astype(float) @ np.array(LUMA) for file in files[:2])
+    changed = np.abs(after - before)
     most = STRANGER.in_round(rounds_of(files[2]) - 1).limit
     assert most is not None
-    # 8 gray levels × (0.9 + σ / 0.08); no window of a face has a σ above 0.35 all around.
-    assert gray.max() < most * 8 * (0.9 + 0.35 / 0.08)
-    assert np.quantile(gray[gray > 0], 0.9) < most * 8 * 0.9 * 1.5, "most of a face is smooth skin"
+    assert changed.max() < most * 8 * (0.9 + 0.12 / 0.05) + 1, "8-bit pixels round"
+    assert np.quantile(changed[changed > 0], 0.8) < most * 8 * (0.9 + 0.3)
 
 
 def test_gray_photos_stay_gray(photo: Path, tmp_path: Path, one: Protector) -> None:
@@ -179,7 +183,7 @@ def test_two_photos_of_a_person_drift_to_different_strangers(
     files: Files, tmp_path: Path, astronaut: np.ndarray, one: Protector
 ) -> None:
     photo, output = tmp_path / "other.png", tmp_path / "other-out.png"
-    Image.fromarray(astronaut[2:300, 48:400]).save(photo)
+    Image.fromarray(astronaut[2:240, 88:350]).save(photo)
     assert protect(photo, output, SEEDED, protector=one).outcome == "protected"
     clean, other, protected, other_protected = (
         embedded("lightcnn9", pixels, detect_faces(pixels)[0])
@@ -189,49 +193,48 @@ def test_two_photos_of_a_person_drift_to_different_strangers(
     assert float(protected @ other_protected) < float(clean @ other) - 0.2
 
 
-def test_a_face_that_does_not_hold_may_change_more(
-    files: Files, tmp_path: Path, one: Protector, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """Far too little at first, and then about what is usual."""
-    narrow = replace(STRANGER, budget=0.0005, limit=0.2, features=0.05, reach=0.9, widening=12.0, steps=(3, 5, 5, 25))
-    monkeypatch.setitem(PROFILES, "stranger", narrow)
-    result = protect(files[0], tmp_path / "wider.png", SEEDED, protector=one)
+QUICK = replace(STRANGER, handlings=PROFILES["paper"].handlings)
+
+
+def test_a_face_that_does_not_hold_may_change_more(files: Files, tmp_path: Path, one: Protector) -> None:
+    """Far too little at first, and then about what is usual, and more."""
+    narrow = replace(QUICK, budget=0.005, limit=0.2, features=0.1, reach=0.5, widening=2.0, steps=(2, 4, 20, 20))
+    result = protect(files[0], tmp_path / "wider.png", SEEDED, protector=replace(one, profile=narrow))
     assert result.outcome == "protected"
     (face,) = result.faces
-    assert face.gradient_evaluations in (8, 13, 38)
+    assert face.gradient_evaluations in (6, 26, 46)
     assert face.ssim is not None
-    assert face.ssim < 1 - 0.0005 * 2
+    assert face.ssim < 1 - 2 * 0.005
 
 
 def test_what_may_show_too_little_protects_nothing_and_writes_nothing(
-    files: Files, tmp_path: Path, one: Protector, monkeypatch: pytest.MonkeyPatch
+    files: Files, tmp_path: Path, one: Protector
 ) -> None:
-    monkeypatch.setitem(PROFILES, "stranger", replace(STRANGER, limit=0.05, widening=0.0, steps=(6, 2)))
     output = tmp_path / "too-little.png"
-    result = protect(files[0], output, SEEDED, protector=one)
+    bound = replace(one, profile=replace(QUICK, limit=0.05, widening=0.0, steps=(6, 2)))
+    result = protect(files[0], output, SEEDED, protector=bound)
     assert (result.outcome, result.output) == ("failed", None)
     assert result.faces[0].gradient_evaluations == 8
     assert not output.exists()
 
 
-def test_more_strength_shows_more(
-    files: Files, tmp_path: Path, one: Protector, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setitem(PROFILES, "stranger", replace(STRANGER, steps=(8,)))
-    ssims = []
+def test_more_strength_shows_more(files: Files, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(PROFILES, "stranger", replace(QUICK, steps=(8,)))
+    lost = []
     for strength in (0.0, 1.0):
         options = replace(SEEDED, strength=strength, write_unverified=True)
-        output = tmp_path / f"{strength}.png"
-        (face,) = protect(files[0], output, options, protector=replace(one, options=options)).faces
-        ssims.append(face.ssim)
-    # What the budget is spent on is the aligned face; rounding to 8 bits and clipping take part of it.
-    lost = [1 - ssim for ssim in ssims if ssim is not None]
-    assert lost == pytest.approx([0.045 / 2, 0.045 * 2], rel=0.2)
+        protector = load_protector(options, further=())
+        (face,) = protect(files[0], tmp_path / f"{strength}.png", options, protector=protector).faces
+        assert face.ssim is not None
+        lost.append(1 - face.ssim)
+    # The budget is of the aligned face; the limit, rounding to 8 bits and clipping take a part of it.
+    assert QUICK.budget is not None
+    assert lost == pytest.approx([QUICK.budget / 2, QUICK.budget * 2], rel=0.2)
 
 
 def test_what_holds_as_published_alone_does_not_pass(files: Files, tmp_path: Path, one: Protector) -> None:
-    paper = tmp_path / "paper.png"
-    assert protect(files[0], paper, Options(seed=7, profile="paper")).outcome == "protected"
+    paper, options = tmp_path / "paper.png", Options(seed=7, profile="paper")
+    assert protect(files[0], paper, options).outcome == "protected"
     before = read_photo(files[0])
     (found,) = one.find(before).faces
     (check,) = verify(task_of(before, [found], [2], one, "PNG"), read_photo(paper))

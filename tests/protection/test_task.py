@@ -8,6 +8,7 @@ import torch
 from scipy.stats import kstest
 
 from deid.images.photo import Photo
+from deid.protection.profiles import PROFILES
 from deid.protection.protector import Protector
 from deid.protection.surrogates import Surrogate
 from deid.protection.task import _drawn_places
@@ -20,7 +21,7 @@ PHOTO, OTHER = (Photo(np.full((4, 4, 3), level, np.uint8)) for level in (10, 11)
 def places(count: int, *, photo: Photo = PHOTO, others: int = 1000, **options: int) -> tuple[float, ...]:
     recognizer = SimpleNamespace(name="none")
     surrogate = Surrogate(recognizer, Gallery(torch.zeros(others, 2)))  # type: ignore[arg-type]
-    return _drawn_places(photo, count, Protector(Options(**options), "cpu", (surrogate,)))  # type: ignore[arg-type]
+    return _drawn_places(photo, count, Protector(Options(**options), PROFILES["stranger"], "cpu", (surrogate,)))  # type: ignore[arg-type]
 
 
 @pytest.mark.parametrize(("k_level", "others"), [(5, 1000), (1, 1000), (20, 40)])
