@@ -9,7 +9,7 @@ from torch import Tensor
 from deid.faces.align import LUMA, compose, warp
 
 FEATHER = 0.1  # of the template's side: the mask rises from 0 at the edge to 1 over this width
-DARK = 0.2  # added to a color before its share of the luma is taken: black has no color to keep
+DARK = 0.8  # added to a color before its share is taken: were hues kept in full, saturated skin would turn red
 STRIPE = 256  # rows of a photo pasted at a time: memory does not grow with the face
 
 
@@ -28,7 +28,7 @@ def deposit(transform: np.ndarray, size: tuple[int, int], side: int, top: int = 
 
 
 def tint(pixels: Any, luma: Any) -> Any:
-    """How far each color follows a change of luma, so that its hue stays: light and shadow, not paint.
+    """How far each color follows a change of luma, so that its hue nearly stays: light and shadow, not paint.
 
     pixels, luma: in [0, 1], tensors or arrays that go together.
     """
