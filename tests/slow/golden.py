@@ -18,8 +18,9 @@ import matplotlib.cbook
 import skimage.data
 from PIL import Image
 
+from deid.protection.profiles import PROFILES
+
 GROUP = "Damon_Stoudamire/Damon_Stoudamire_0001.jpg"  # three faces
-PROFILES = ("paper", "robust", "transfer")
 
 
 def main(people: Path, kept: Path, command: list[str]) -> int:
