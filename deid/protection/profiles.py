@@ -24,7 +24,7 @@ class Profile:
         which takes what it needs.
     toward_stranger: how much a face is to become like a stranger drawn for it, in units of becoming unlike itself: two
         photos of a person that only became unlike one picture could be alike in a new way.
-    widening: by which share the last five grow a round, so that only faces that need it show more.
+    widening: by which share reach, limit and budget grow a round, so that only faces that need it show more.
     margin: of an attack on ranks in the first round, in units of the strangers' spread.
     views: of one face that an attack on ranks has in mind at a time.
     """
@@ -59,7 +59,6 @@ class Profile:
         wider = (1 + self.widening) ** round_
         return replace(
             self,
-            features=min(1.0, self.features * wider),
             reach=self.reach * wider,
             limit=None if self.limit is None else self.limit * wider,
             budget=None if self.budget is None else self.budget * wider,
@@ -87,6 +86,7 @@ PROFILES = {
         steps=(40,) * 8,
         exact=True,
         safety=0.8,
+        features=0.6,
         limit=1.0,
         widening=0.3,
     ),
