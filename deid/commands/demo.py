@@ -13,13 +13,16 @@ from deid.errors import UsageError, how_to_install
 from deid.images.difference import AMPLIFICATION, amplified_difference
 from deid.images.photo import read_photo
 from deid.protection import pipeline
+from deid.protection.progress import Watcher, nobody_watches
 from deid.protection.protector import load_protector
 from deid.types import Options, PhotoResult
 
 _TITLE_HEIGHT = 28  # pixels
 
 
-def run_demo(folder: Path, *, say: Callable[[str], None]) -> list[tuple[PhotoResult, Path | None]]:
+def run_demo(
+    folder: Path, *, say: Callable[[str], None], watcher: Watcher = nobody_watches
+) -> list[tuple[PhotoResult, Path | None]]:
     """Protect the sample photos into `folder`: each result, and its side-by-side picture if it was written.
 
     What an earlier demo left there is replaced. Raises UsageError where the sample photos are not installed.
@@ -31,7 +34,7 @@ def run_demo(folder: Path, *, say: Callable[[str], None]) -> list[tuple[PhotoRes
     for photo in photos:
         say(f"protecting {photo}")
         output = photo.with_name(f"{photo.stem}-protected{photo.suffix}")
-        result = pipeline.protect(photo, output, options, protector=protector)
+        result = pipeline.protect(photo, output, options, protector=protector, watcher=watcher)
         picture = None
         if result.output is not None:
             picture = photo.with_name(f"{photo.stem}-side-by-side.png")

@@ -165,11 +165,11 @@ def folder(
 @app.command()
 def demo() -> int:
     """Protect two sample photos into ./demo and show them side by side."""
-    with redirect_stdout(sys.stderr):
+    with redirect_stdout(sys.stderr), output.photo_progress() as watcher:
         from deid.commands import demo as samples
         from deid.recognizers.decoys import DECOYS
 
-        shown = samples.run_demo(Path("demo"), say=output.say)
+        shown = samples.run_demo(Path("demo"), say=output.say, watcher=watcher)
     for result, picture in shown:
         output.show_lines([result.input, *summaries.photo_summary(result, DECOYS + 1)])
         if picture:

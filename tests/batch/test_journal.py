@@ -1,3 +1,4 @@
+import json
 import sqlite3
 from contextlib import closing
 from pathlib import Path
@@ -5,10 +6,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from deid.batch.journal import VERSION, Journal
+from deid.batch.journal import VERSION, Journal, photo_from_json
 from deid.errors import UsageError
 from deid.faces.face import Face
-from deid.types import FaceResult, PhotoResult
+from deid.types import FaceResult, Opinion, PhotoResult
 
 ANNA, BEN = np.eye(4, dtype=np.float32)[:2]
 ANNA_AGAIN = np.array([0.96, 0.28, 0, 0], np.float32)
@@ -112,3 +113,13 @@ def test_an_option_that_came_later_was_not_given_before(tmp_path: Path) -> None:
     Journal(tmp_path / "journal", {"K": 5, "strength": None}).close()
     with pytest.raises(UsageError, match="strength was None"):
         Journal(tmp_path / "journal", {"K": 5, "strength": 8.0})
+
+
+def test_what_recognizers_said_comes_back() -> None:
+    asked = (Opinion("a", "surrogate", 1, 12, False), Opinion("b", "unknown", 1, 1, None))
+    face = FaceResult((1.0, 2.0, 3.0, 4.0), "itself", "protected", 3, rank_before=1, rank_after=12, recognizers=asked)
+    result = PhotoResult("a.png", "b.png", "protected", "stranger", "feature-level", 5, (face,))
+    document = json.loads(json.dumps(result.to_json()))
+    assert photo_from_json(document).faces == result.faces
+    del document["faces"][0]["recognizers"]  # as earlier versions wrote it
+    assert photo_from_json(document).faces[0].recognizers == ()

@@ -13,19 +13,21 @@ from PIL import Image
 from deid.commands import demo
 from deid.commands import main as cli
 from deid.errors import UsageError
+from deid.protection.progress import Step, Watcher
 from deid.types import FaceResult, Options, PhotoResult
 
 NAMES = ["astronaut.png", "grace_hopper.jpg"]
 
 
 def a_protection(
-    source: Path, target: Path, options: Options, *, protector: object, outcome: str = "protected"
+    source: Path, target: Path, options: Options, *, protector: object, watcher: Watcher, outcome: str = "protected"
 ) -> PhotoResult:
     """A stand-in for the pipeline that adds 3 to one corner of the photo."""
     face = FaceResult(
         box=(0, 0, 9, 9), identity="itself", outcome="protected", k=3, exact=True, rank_before=1, rank_after=3,
         ssim=0.97,
     )  # fmt: skip
+    watcher(Step(1, 1, (3,)))
     if outcome == "protected":
         pixels = np.array(Image.open(source).convert("RGB"))
         pixels[:9, :9] = np.clip(pixels[:9, :9].astype(int) + 3, 0, 255)
@@ -100,7 +102,8 @@ def test_a_failure_has_no_picture(pipeline: list[Any], tmp_path: Path, monkeypat
 def test_the_summary_says_its_limits_once(pipeline: list[Any], tmp_path: Path, monkeypatch, capsys) -> None:
     monkeypatch.chdir(tmp_path)
     assert cli.run(["demo"]) == 0
-    out = capsys.readouterr().out
+    out, err = capsys.readouterr()
+    assert "face 1 (now at rank 3) · round 1, looking at the saved file" in err.splitlines()
     assert out.count("rank 1 → 3 of 1,001, SSIM 0.970") == 2
     assert out.count("is drawn over its whole list") == 1
     assert out.count("-side-by-side.png") == 2

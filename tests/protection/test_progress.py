@@ -1,5 +1,6 @@
 """Watching an attack changes nothing about it; a watcher ends it within a step."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -100,3 +101,29 @@ def test_ranks_stay_until_something_else_is_known() -> None:
         Step(2, 3, (4, 7), (0,)),
     ]
     assert [step.settled for step in steps] == [0, 1, 1, 1]
+
+
+def test_the_pace_tells_the_steps_of_a_round_and_the_time_left(monkeypatch: pytest.MonkeyPatch) -> None:
+    now = [100.0]
+    monkeypatch.setattr("deid.protection.progress.time.monotonic", lambda: now[0])
+    steps: list[Step] = []
+    progress = Progress(20, steps.append)
+    progress.begin_round(8)
+    for batch in range(2):
+        progress.begin_batch(4 * batch)
+        for _ in range((2, 4)[batch]):  # the first ends early
+            progress.stepped([0], {})
+            now[0] += 3
+    progress.looked({})
+    assert [step.pace and (step.pace.step, step.pace.steps, step.pace.left) for step in steps] == [
+        (1, 8, None), (2, 8, 21), (5, 8, 12), (6, 8, 9), (7, 8, 6), (8, 8, 3), None,
+    ]  # fmt: skip
+
+
+def test_steps_name_the_faces_by_their_numbers_in_the_photo(two_faces: Path, protector: Protector) -> None:
+    stop = StopAt(2)
+    second = replace(protector, options=replace(protector.options, faces="2"))
+    with pytest.raises(Cancelled):
+        process_photo(two_faces, two_faces, second, lambda faces: [2], watcher=stop)
+    assert {step.numbers for step in stop.steps} == {(2,)}
+    assert [step.pace.step for step in stop.steps if step.pace] == [1, 2]

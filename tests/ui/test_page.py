@@ -4,6 +4,7 @@ import csv
 import os
 import re
 import shutil
+import threading
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -14,9 +15,11 @@ from PIL import Image
 from playwright.sync_api import Browser, Locator, Page, expect
 from ui.watched import Watched
 
-from deid.app import handlers, people, uploads
+from deid.app import handlers, people, uploads, words
+from deid.app.handlers import FoundPhoto
 from deid.app.server import Serving
 from deid.commands.main import run
+from deid.errors import Cancelled
 from deid.recognizers.checkpoints import manifest
 from deid.types import Options
 
@@ -93,21 +96,21 @@ def test_what_cannot_be_protected_is_hidden_where_the_user_asks_for_it(page: Pag
     open_settings(page)
     page.get_by_role("radio", name="Blur it").filter(visible=True).check()
     protect(page)
-    expect_status(page, "protected against")
-    assert (work.options.method, work.options.fallback) == ("k-a3", "blur")
+    expect_status(page, "checked in the saved file")
+    assert (work.options.method, work.options.fallback) == (Options().method, "blur")
     upload(page, pair(tmp_path / "pair.png"))
     expect_status(page, "2 faces found")
     page.get_by_role("radio", name="Pixelate – ").filter(visible=True).check()
     protect(page)
     expect_status(page, "checked in the saved file")
-    assert (work.options.method, work.options.fallback) == ("pixelate", None)
+    assert work.options == Options(method="pixelate", blur_size=10)
 
 
 def test_a_real_photo_from_upload_to_proof(
     page: Page, serving: tuple[Serving, Work], monkeypatch: pytest.MonkeyPatch, tmp_path: Path, astronaut: np.ndarray
 ) -> None:
-    monkeypatch.setattr(serving[0].service, "find_faces", handlers.find_faces)
-    monkeypatch.setattr(serving[0].service, "protect_photo", handlers.protect_photo)
+    for name in ("find_faces", "preview_strengths", "protect_photo"):
+        monkeypatch.setattr(serving[0].service, name, getattr(handlers, name))
     photo = tmp_path / "holiday.png"
     Image.fromarray(astronaut[:300, 50:400]).save(photo)
     upload(page, photo)
@@ -115,10 +118,10 @@ def test_a_real_photo_from_upload_to_proof(
     picture = os.environ.get("DEID_README_PICTURE")
     if not picture:  # of the default profile, whose attack takes several times as long
         open_settings(page)
-        page.get_by_role("radio", name="Paper: least noise").filter(visible=True).check()
+        page.get_by_role("radio", name="The papers' experiment (K-A³)").filter(visible=True).check()
     protect(page)
-    expect_status(page, re.compile(r"round \d, step \d+ · now face 1"))
-    expect_status(page, "One face protected against lightcnn9", ATTACK)
+    expect_status(page, re.compile(r"face 1( \(now at rank \d+\))? · round \d, step \d+ of \d+"))
+    expect_status(page, "One face checked in the saved file", ATTACK)
     output = saved(page, tmp_path)
     assert output.name == "holiday-protected.png"
 
@@ -134,11 +137,14 @@ def test_a_real_photo_from_upload_to_proof(
     page.get_by_text("Figures for each face").click()
     row = page.get_by_role("row").filter(has_text="protected").first
     expect(row.get_by_role("gridcell").or_(row.get_by_role("cell")).nth(3)).to_have_text(str(rank))
-    words = ("", "first", "second", "third", "fourth", "fifth", "sixth")
     assert rank > 1
-    expect(page.get_by_text(f"now {words[rank]} of 1,001")).to_be_visible()
-    expect(page.get_by_text("still among its first six guesses, by design")).to_be_visible()
-    expect(page.get_by_text(re.compile(r"dlib-resnet \(not attacked, but related"))).to_be_visible()
+    expect(
+        page.get_by_text(re.compile(rf"lightcnn9 \(attacked\).* puts them {words.ordinal(rank)} of 1,001"))
+    ).to_be_visible()
+    expect(page.get_by_text(re.compile(r"facenet-casia \(not attacked, and independent"))).to_be_visible()
+    if not picture:
+        expect(page.get_by_text("still among lightcnn9's first six guesses, by design")).to_be_visible()
+        expect(page.get_by_text(re.compile(r"dlib-resnet \(not attacked, but related"))).to_be_visible()
     page.get_by_label("Show what was added").check()
     expect(page.get_by_text("What was added, × 10")).to_be_visible()
     if picture:
@@ -176,6 +182,88 @@ def test_a_text_called_a_photo(page: Page, tmp_path: Path) -> None:
     expect(page.get_by_role("button", name="Protect", exact=True)).to_be_disabled()
 
 
+def test_the_strength_is_chosen_by_a_look_at_the_visitor_s_own_face(page: Page, work: Work, tmp_path: Path) -> None:
+    upload(page, pair(tmp_path / "pair.png"))
+    expect(page.get_by_text("a preview that was not checked")).to_be_visible()
+    strength = page.get_by_role("spinbutton", name=re.compile("Strength")).filter(visible=True)
+    for name, value in (("strength 1", "1"), ("as it is", "1"), ("strength 0", "0")):
+        page.get_by_role("button", name=f"Preview: {name}", exact=True).click()
+        expect(strength).to_have_value(value)
+    protect(page)
+    expect_status(page, "Two faces checked")
+    assert work.options == Options(strength=0.0)
+    open_settings(page)
+    page.get_by_role("radio", name="Blur – ").filter(visible=True).check()
+    expect(strength).to_have_count(0)
+    expect(page.get_by_role("button", name="Preview: as it is")).to_be_hidden()
+    page.get_by_role("radio", name="Against strangers").filter(visible=True).check()
+    expect(page.get_by_role("button", name="Preview: as it is")).to_be_visible()
+    Image.new("RGB", (80, 80)).save(tmp_path / "wall.png")
+    upload(page, tmp_path / "wall.png")
+    expect_status(page, "wall.png: no face was found")
+    expect(page.get_by_role("button", name="Preview: as it is")).to_be_hidden()
+
+
+def test_a_preview_that_fails_shows_nothing_and_breaks_nothing(
+    page: Page, serving: tuple[Serving, Work], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    def fail(*_: object) -> None:
+        raise ValueError("out of memory")
+
+    monkeypatch.setattr(serving[0].service, "preview_strengths", fail)
+    upload(page, pair(tmp_path / "pair.png"))
+    expect_status(page, "2 faces found")
+    protect(page)
+    expect_status(page, "Two faces checked")
+    expect(page.get_by_text("a preview that was not checked")).to_be_hidden()
+    expect(page.get_by_text("out of memory")).to_have_count(0)
+
+
+def test_a_preview_gives_way_to_the_real_thing_and_to_another_photo(
+    page: Page, serving: tuple[Serving, Work], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    asked: list[str] = []
+
+    def slow(photo: FoundPhoto, cancel: threading.Event) -> list[Path]:
+        asked.append(photo.name)
+        assert cancel.wait(60)
+        raise Cancelled
+
+    monkeypatch.setattr(serving[0].service, "preview_strengths", slow)
+    upload(page, pair(tmp_path / "one.png"))
+    expect_status(page, "one.png: 2 faces found")
+    upload(page, pair(tmp_path / "other.png"))
+    expect_status(page, "other.png: 2 faces found")
+    protect(page)
+    expect_status(page, "Two faces checked")
+    assert asked[-1:] in (["one"], ["other"])
+    expect(page.get_by_text("a preview that was not checked")).to_be_hidden()
+
+
+def test_methods_ask_for_what_they_go_by_alone(page: Page, work: Work, tmp_path: Path) -> None:
+    upload(page, pair(tmp_path / "pair.png"))
+    expect_status(page, "2 faces found")
+    open_settings(page)
+    numbers = {
+        name: page.get_by_role("spinbutton", name=name).filter(visible=True) for name in ("Strength", "Size", "K")
+    }
+    shown = {
+        "Against strangers": ["Strength"],
+        "Blur – ": ["Size"],
+        "The papers' experiment (K-A³)": ["Strength", "K"],
+        "The papers' experiment with": ["Strength", "K"],
+    }
+    for method, names in shown.items():
+        page.get_by_role("radio", name=method).filter(visible=True).check()
+        for name, number in numbers.items():
+            expect(number).to_have_count(name in names)
+    numbers["K"].fill("3")
+    numbers["K"].press("Enter")
+    protect(page)
+    expect_status(page, "Two faces checked")
+    assert work.options == Options(method="i-fgvm", profile="paper", k_level=3)
+
+
 def test_what_is_too_large_is_refused_in_words(page: Page, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setattr(uploads, "MAX_BYTES", 1 << 20)
     noise = np.random.default_rng(0).integers(0, 256, (700, 700, 3), dtype=np.uint8)
@@ -192,7 +280,7 @@ def test_of_two_people_one_is_chosen(page: Page, work: Work, tmp_path: Path) -> 
     expect_status(page, "2 faces found")
     page.get_by_role("checkbox", name="Face 1").uncheck()
     protect(page)
-    expect_status(page, "One face protected")
+    expect_status(page, "One face checked")
     assert work.options == Options(), "the settings that the page opens with are the program's defaults"
     expect(page.get_by_text("Face 1 was left as it was")).to_be_visible()
     after = np.asarray(Image.open(saved(page, tmp_path)))
@@ -206,13 +294,17 @@ def test_cancel_half_way_and_start_again(page: Page, work: Work, tmp_path: Path)
     upload(page, pair(tmp_path / "pair.png"))
     expect_status(page, "2 faces found")
     protect(page)
-    expect_status(page, "1 of 2 faces settled · round 1, step 7 · now face 2 first")
+    expect_status(
+        page,
+        "Protecting face 2 (now at rank 1) · 1 of 2 faces settled · round 1, step 7 of 40 · "
+        "at most 12 s left in this round",
+    )
     page.get_by_role("button", name="Cancel").click()
     expect_status(page, "Cancelled. Nothing was written.")
     expect(page.get_by_text("Download the protected photo")).to_be_hidden()
     work.go.set()
     protect(page)
-    expect_status(page, "Two faces protected")
+    expect_status(page, "Two faces checked")
     assert saved(page, tmp_path).is_file()
 
 
@@ -235,12 +327,12 @@ def test_by_keyboard_alone(page: Page, tmp_path: Path) -> None:
     page.keyboard.press("Space")
     expect(page.get_by_role("checkbox", name="Face 2")).not_to_be_checked()
     start = page.get_by_role("button", name="Protect", exact=True)
-    for _ in range(10):
+    for _ in range(20):
         page.keyboard.press("Tab")
         if start.evaluate("element => element === document.activeElement"):
             break
     page.keyboard.press("Enter")
-    expect_status(page, "One face protected")
+    expect_status(page, "One face checked")
 
 
 def names_under(folder: Path) -> str:
@@ -262,7 +354,7 @@ def test_two_browsers_see_only_their_own_files_and_stand_in_line(
     expect_status(other, "In line: one job comes first")
     work.go.set()
     for visitor in (page, other):
-        expect_status(visitor, "Two faces protected")
+        expect_status(visitor, "Two faces checked")
     address = page.locator(".faces img").first.evaluate("image => image.src")
     for visitor, status in ((page, 200), (other, 403)):
         # Gradio serves every file under two addresses.
@@ -272,7 +364,7 @@ def test_two_browsers_see_only_their_own_files_and_stand_in_line(
     root = serving[0].service.sessions.root
     assert "yours-protected.png" in names_under(root)
     other.context.close()
-    expect(page.get_by_text(f"now {'fourth' if RANK == 4 else RANK} of 1,001").first).to_be_visible()
+    expect(page.get_by_text(f"puts them {words.ordinal(RANK)} of 1,001").first).to_be_visible()
     for _ in range(100):  # the server hears of it within a moment
         if "yours" not in names_under(root):
             break
@@ -287,13 +379,15 @@ def test_every_picture_has_a_name_for_a_screen_reader(page: Page, tmp_path: Path
     faces = page.get_by_role("img", name="Faces: click one to leave it out")
     expect(faces).to_have_js_property("naturalWidth", 160)
     protect(page)
-    expect_status(page, "Two faces protected")
+    expect_status(page, "Two faces checked")
     for name in ("The photo before", "The photo after"):
         expect(page.get_by_role("img", name=name)).to_have_js_property("naturalWidth", 160)
     page.get_by_label("Show what was added").check()
     expect(page.get_by_role("img", name="What was added")).to_be_visible()
     panel = page.get_by_role("tabpanel").filter(visible=True)
-    assert panel.locator("img").count() == 4
+    for name in ("as it is", "strength 0", "strength 0.5", "strength 1"):
+        expect(page.get_by_role("img", name=f"Preview: {name}", exact=True)).to_be_visible()
+    assert panel.locator("img").count() == 8
     assert panel.locator("img[alt='']").count() == panel.locator("img:not([alt])").count() == 0
     # The name is that of what is shown now.
     Image.new("RGB", (80, 80)).save(tmp_path / "wall.png")
@@ -319,7 +413,7 @@ def test_a_phone_scrolls_only_downward(page: Page, tmp_path: Path, scheme: str) 
     upload(page, pair(tmp_path / "pair.png"))
     expect_status(page, "2 faces found")
     protect(page)
-    expect_status(page, "Two faces protected")
+    expect_status(page, "Two faces checked")
     page.get_by_text("Figures for each face").click()
     expect(page.get_by_text("Before: the ten most similar identities")).to_be_visible()
     page.wait_for_function("document.documentElement.scrollWidth <= 390")
@@ -331,7 +425,7 @@ def test_a_person_enrolled_is_known_to_this_page_alone(page: Page, work: Work, t
     upload(page, pair(tmp_path / "pair.png"))
     expect_status(page, "2 faces found")
     protect(page)
-    expect_status(page, "Two faces protected")
+    expect_status(page, "Two faces checked")
     people_folder = work.options.people
     assert people_folder is not None
     assert people_folder.name == "people"
@@ -372,7 +466,7 @@ def test_a_person_saved_on_purpose_is_offered_to_a_later_page(
     upload(page, pair(tmp_path / "pair.png"))
     expect_status(page, "2 faces found")
     protect(page)
-    expect_status(page, "Two faces protected")
+    expect_status(page, "Two faces checked")
     assert work.options.people is not None
     assert [path.name for path in work.options.people.iterdir()] == ["Ada"]
 

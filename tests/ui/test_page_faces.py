@@ -92,7 +92,7 @@ def test_a_possible_face_is_left_until_it_is_clicked(page: Page, work: Work, tmp
     expect(page.get_by_text("1 possible face is left as it is")).to_be_visible()
     expect(second).to_be_focused()
     protect(page)
-    expect_status(page, "Three faces protected against fake, checked in the saved file. One possible face left")
+    expect_status(page, "Three faces checked in the saved file. One possible face left")
     assert work.keys == ("1", "2", "?1")
     expect(page.get_by_text("Face 3 (possible face ?1)").filter(visible=True).first).to_be_visible()
 
@@ -104,7 +104,7 @@ def test_of_a_photo_with_only_possible_faces_one_is_taken_in(page: Page, work: W
     click_on(page, POSSIBLE[1])
     expect(page.get_by_role("checkbox", name="Possible face ?2")).to_be_checked(timeout=SLOW)
     protect(page)
-    expect_status(page, "One face protected")
+    expect_status(page, "One face checked")
     assert work.keys == ("?2",)
 
 
@@ -134,7 +134,7 @@ def test_a_face_is_drawn_on_a_phone_and_removed_again(page: Page, work: Work, tm
     edges.press("Enter")
     expect(page.get_by_role("checkbox", name="Drawn 2")).to_be_checked()
     protect(page)
-    expect_status(page, "Two faces protected")
+    expect_status(page, "Two faces checked")
     turned, typed = work.keys
     assert typed.startswith("10,10,40,40")
     corners, at, turn = turned.partition("@")

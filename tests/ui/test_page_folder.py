@@ -194,7 +194,7 @@ def test_a_real_folder_and_its_audit(
     )
     expect_status(page, "Five photos")
     page.get_by_role("button", name="Settings (good as they are)").filter(visible=True).click()
-    page.get_by_role("radio", name="Paper: least noise").filter(visible=True).check()
+    page.get_by_role("radio", name="The papers' experiment (K-A³)").filter(visible=True).check()
     page.get_by_role("button", name="Protect all").click()
     expect_status(page, "3 protected, 1 without a face, 1 unreadable.", RUN)
     protected = saved(page, "Download the protected photos")
