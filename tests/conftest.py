@@ -29,7 +29,7 @@ else:
 
 
 # They start first: a worker that came to one of them at last would keep the others waiting.
-LONGEST_FILES = ("test_pipeline.py", "test_robust.py", "test_page_folder.py", "test_demo.py", "test_transfer.py",
+LONGEST_FILES = ("test_pipeline.py", "test_stranger.py", "test_page_folder.py", "test_demo.py", "test_transfer.py",
                  "test_runs.py", "test_page.py", "test_fallback.py", "test_recognizer.py", "test_decoys.py",
                  "test_photos.py", "test_run.py", "test_upright.py", "test_progress.py")  # fmt: skip
 

@@ -19,7 +19,7 @@ import skimage.data
 from PIL import Image
 
 GROUP = "Damon_Stoudamire/Damon_Stoudamire_0001.jpg"  # three faces
-PROFILES = ("paper", "robust", "transfer")
+PROFILES = ("stranger", "paper")
 
 
 def main(people: Path, kept: Path, command: list[str]) -> int:

@@ -1,7 +1,7 @@
 """What hides K-A³'s perturbation: one change at a time to its visual terms and to the limit of a pixel's change.
 
     python tests/slow/k_a3_variants.py LFW paper 24
-    python tests/slow/k_a3_variants.py LFW robust 12 "as it is" "no limit"
+    python tests/slow/k_a3_variants.py LFW paper 12 "as it is" "no limit"
 
 The command goes on where it stopped.
 """
@@ -57,7 +57,7 @@ def main(lfw: Path, profile: str, count: int, names: Sequence[str]) -> None:
     recognizer = load_recognizer(Options().recognizer, "cpu")
     people = measured_people(lfw, count, [recognizer])
     head = f"| `{profile}`, {len(people)} photos | PSNR, dB | SSIM: median, worst | FLIP |"
-    print(head + " change / limit | s |\n" + "|" + "---|" * 6, flush=True)
+    print(head + " protected | s |\n" + "|" + "---|" * 6, flush=True)
     for name in names or VARIANTS:
         lines = lines_with(VARIANTS[name], [name], people, recognizer, profile=profile)
         print(row(name, float(np.median([line.psnr for line in lines])), lines), flush=True)

@@ -1,4 +1,4 @@
-"""What each part of `transfer` is worth: one change at a time, seen by a surrogate that was left out.
+"""What each part of the default, `stranger`, is worth: one change at a time, seen by a surrogate that was left out.
 
     python tests/slow/transfer_variants.py LFW mobilenet-vggface2 24
     python tests/slow/transfer_variants.py LFW mobilenet-vggface2,lightcnn9 24 "no stranger"
@@ -20,28 +20,24 @@ from unittest import mock
 
 import numpy as np
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 from torch.nn import functional as F
 from torchvision.transforms import InterpolationMode
 from torchvision.transforms.functional import rotate
 
-from deid.attacks import feature_level, loop
-from deid.attacks.contract import Attack, Attacked, Logits, LogitsFn
 from deid.experiments.kept import kept_lines, profile_key
 from deid.experiments.transfer import protector_for
 from deid.experiments.transfer_people import Person, measured_people
 from deid.experiments.transfer_photo import Transferred, measure_transfer
-from deid.faces.chain import FaceChain
 from deid.images.handlings import AS_PUBLISHED
-from deid.losses.local_contrast import tolerance, visible_limit
-from deid.protection import likeness_objective, rounds
-from deid.protection.likeness_objective import LikenessGoal, likeness_on_random_views
+from deid.losses import visibility
+from deid.protection import likeness_objective
+from deid.protection.likeness_objective import LikenessGoal
 from deid.protection.profiles import PROFILES
 from deid.protection.rank_objective import Passes
 from deid.recognizers.checkpoints import load_recognizer
 from deid.recognizers.recognizer import Recognizer
 
-DEPTH = 0.6  # of the convolutions, which one's output counts as an intermediate feature
 BILINEAR = InterpolationMode.BILINEAR
 rng = np.random.default_rng(0)
 
@@ -118,115 +114,35 @@ def _scaled(branch: Tensor) -> Tensor:
     return branch * float(rng.uniform(0.7, 1.3))
 
 
-def _brought_back(wider: float = 1.0) -> Callable[..., Attack]:
-    """Every step by itself brought within the limit, `wider` times that of the profile."""
-
-    def made(**of_a_step: float) -> Attack:
-        attack_once = feature_level.feature_level(**of_a_step)
-
-        def attack(*arguments: Any, steps: int, start: Tensor, limit: float, **settings: Any) -> Attacked:
-            for _ in range(steps):
-                attacked = attack_once(*arguments, steps=1, start=start, limit=wider * limit, **settings)
-                start = attacked.faces
-            return replace(attacked, evaluations=steps * attacked.evaluations)
-
-        return attack
-
-    return made
-
-
-def _where_hidden(**of_a_step: float) -> Attack:
-    """Gradients weighed by what a pixel's surroundings hide."""
-
-    def attack(logits_fn: LogitsFn, faces: Tensor, labels: Tensor, **settings: Any) -> Attacked:
-        weight = tolerance(faces)
-
-        def weighed(x: Tensor, rows: Tensor) -> Logits:
-            return logits_fn(x.detach() + weight[rows] * (x - x.detach()), rows)
-
-        return feature_level.feature_level(**of_a_step)(weighed, faces, labels, **settings)
-
-    return attack
-
-
-def _with_features(
-    chain: FaceChain,
-    clean: Tensor,
-    goals: Sequence[LikenessGoal],
-    chosen: Tensor,
-    landmarks: Sequence[np.ndarray],
-    draws: np.random.Generator,
-    *others: Any,
-) -> LogitsFn:
-    """Beside the embedding an intermediate feature's cosine to the clean face's on the same view."""
-    logits_fn = likeness_on_random_views(chain, clean, goals, chosen, landmarks, draws, *others)
-    convolutions = [
-        [module for module in goal.surrogate.recognizer.attacked.modules() if isinstance(module, nn.Conv2d)]
-        for goal in goals
-    ]
-
-    def features_of(faces: Tensor, rows: Tensor) -> tuple[tuple[Tensor, ...], list[Tensor]]:
-        outputs: list[Tensor] = []
-        hooks = [
-            of_network[int(DEPTH * len(of_network))].register_forward_hook(lambda *call: outputs.append(call[2]))
-            for of_network in convolutions
-        ]
-        try:
-            likenesses = logits_fn(faces, rows)
-        finally:
-            for hook in hooks:
-                hook.remove()
-        return likenesses, [output.flatten(1) for output in outputs]
-
-    def with_features(faces: Tensor, rows: Tensor) -> tuple[Tensor, ...]:
-        drawn = draws.bit_generator.state
-        with torch.no_grad():
-            _, before = features_of(clean[chosen[rows]], rows)
-        draws.bit_generator.state = drawn
-        likenesses, after = features_of(faces, rows)
-        return tuple(
-            likeness + F.cosine_similarity(now - now.mean(1, keepdim=True), then - then.mean(1, keepdim=True))
-            for likeness, now, then in zip(likenesses, after, before, strict=True)
-        )
-
-    return with_features
+def _on_and_on(goal: LikenessGoal, embeddings: Tensor, rows: Tensor) -> Tensor:
+    """No face is ever where it is to go."""
+    return torch.ones(len(rows), device=embeddings.device)
 
 
 def _profile(**changed: Any) -> AbstractContextManager[Any]:
-    return mock.patch.dict(PROFILES, transfer=replace(PROFILES["transfer"], **changed))
-
-
-def _steps(**changed: Any) -> AbstractContextManager[Any]:
-    feature_rounds = PROFILES["transfer"].feature_level
-    if feature_rounds is None:
-        raise RuntimeError("transfer has no feature-level attack any more")
-    return _profile(feature_level=replace(feature_rounds, **changed))
+    return mock.patch.dict(PROFILES, stranger=replace(PROFILES["stranger"], **changed))
 
 
 instead = mock.patch.object
 VARIANTS: dict[str, AbstractContextManager[Any]] = {
     "as it is": nullcontext(),
-    "limit 1.0 instead of 0.91": _profile(limit=1.0),
-    "limit 1.0 less 0.8 gray levels": instead(loop, "visible_limit", lambda x: (visible_limit(x) - 0.8 / 255) / 0.91),
-    "steps of 3 gray levels instead of 2.3": _steps(stride=3 / 255),
-    "40 steps of 2 gray levels instead of 24": _steps(steps=(40, 12, 12, 16, 16), stride=2 / 255),
-    "16 steps of 3 gray levels": _steps(steps=(16, 12, 12, 16, 16), stride=3 / 255),
-    "the gradient's signs instead of its values (FGSM)": instead(feature_level, "_unit", torch.sign),
-    "every step brought back by itself": instead(rounds, "feature_level", _brought_back()),
-    "every step brought back by itself, limit 1.0": instead(rounds, "feature_level", _brought_back(1 / 0.91)),
-    "all of the gradient's color": _steps(chroma=1.0),
-    "half of its color": _steps(chroma=0.5),
+    "twice the steps": _profile(steps=tuple(2 * steps for steps in PROFILES["stranger"].steps)),
+    "no limit of a pixel's change": _profile(limit=None),
+    "eyes, mouth and nostrils in full": _profile(features=1.0),
+    "an oval half as large again": _profile(reach=1.5),
+    "fine changes alone": instead(visibility, "SLOW_SHARE", 0.0),
+    "as much slow as fine": instead(visibility, "SLOW_SHARE", 1.0),
+    "as far as it goes, without a place in the list": instead(LikenessGoal, "to_go", _on_and_on),
     "no turned views (DI)": instead(likeness_objective, "jittered", lambda landmarks, _: landmarks),
     "no handled views": instead(likeness_objective, "HANDLED_SHARE", 0.0),
-    "no stranger": instead(likeness_objective, "TOWARD_STRANGER", 0.0),
+    "no stranger": _profile(toward_stranger=0.0),
+    "all surrogates a step": instead(likeness_objective, "SURROGATES_A_STEP", 4),
     "block shuffle and rotation (BSR)": instead(likeness_objective, "Passes", _seen_as(_shuffled)),
     "structure-invariant views (SIA)": instead(likeness_objective, "Passes", _seen_as(_structure_kept)),
     "gradients rather through the skips (SGM)": instead(
         likeness_objective, "Passes", _with_branches(_half_the_gradient)
     ),
     "branches scaled at random (ghost networks)": instead(likeness_objective, "Passes", _with_branches(_scaled)),
-    "intermediate features as well": instead(rounds, "likeness_on_random_views", _with_features),
-    "steps weighed by what hides them": instead(rounds, "feature_level", _where_hidden),
 }
 
 
@@ -250,10 +166,9 @@ def lines_with(
 
 def row(name: str, first: float, lines: Sequence[Transferred]) -> str:
     """Medians, and SSIM at worst. first: what stands before them."""
-    fields = ("ssim", "flip", "over_limit", "seconds")
-    ssim, flip, over_limit, seconds = (np.median([getattr(line, field) for line in lines]) for field in fields)
-    worst = min(line.ssim for line in lines)
-    return f"| {name} | {first:.3f} | {ssim:.3f}, {worst:.3f} | {flip:.4f} | {over_limit:.2f} | {seconds:.1f} |"
+    ssim, flip, seconds = (np.median([getattr(line, field) for line in lines]) for field in ("ssim", "flip", "seconds"))
+    worst, protected = min(line.ssim for line in lines), sum(line.protected for line in lines)
+    return f"| {name} | {first:.3f} | {ssim:.3f}, {worst:.3f} | {flip:.4f} | {protected} | {seconds:.1f} |"
 
 
 def main(lfw: Path, without: Sequence[str], count: int, names: Sequence[str]) -> None:
@@ -262,9 +177,9 @@ def main(lfw: Path, without: Sequence[str], count: int, names: Sequence[str]) ->
     people = measured_people(lfw, count, [recognizer])
     clean = np.mean([person.embeddings[seen_by][0] @ person.embeddings[seen_by][1] for person in people])
     head = f"| {len(people)} people, seen by {seen_by} | similarity left of {clean:.2f} | SSIM: median, worst | FLIP |"
-    print(head + " change / limit | s |\n" + "|" + "---|" * 6, flush=True)
+    print(head + " protected | s |\n" + "|" + "---|" * 6, flush=True)
     for name in names or VARIANTS:
-        lines = lines_with(VARIANTS[name], [name, *without], people, recognizer, profile="transfer", without=without)
+        lines = lines_with(VARIANTS[name], [name, *without], people, recognizer, profile="stranger", without=without)
         left = np.mean([line.similarity[seen_by][AS_PUBLISHED] for line in lines])
         print(row(name, float(left), lines), flush=True)
 
