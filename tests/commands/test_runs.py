@@ -166,7 +166,7 @@ def main_job(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
     photo, output = folder / "astronaut.png", folder / "out.png"
     exif = Image.Exif()
     exif[0x010E] = "the place and the name"  # ImageDescription
-    Image.fromarray(skimage.data.astronaut()).save(photo, exif=exif)
+    Image.fromarray(skimage.data.astronaut()[:300, 50:400]).save(photo, exif=exif)
     before = hashlib.sha256(photo.read_bytes()).hexdigest()
     program = f"{OFFLINE}\nfrom deid.commands.main import main\nmain()"
     arguments = ["photo", str(photo), "-o", str(output), "-k", "1", "--json", "--verbose"]
@@ -185,13 +185,14 @@ def test_the_main_job_protects_every_face(main_job: dict[str, Any]) -> None:
         assert face["outcome"] == "protected"
         assert face["rank_before"] == 1
         assert 2 <= face["k"] <= document["k_level"] + 1
-        assert face["rank_after"] != 1
-        assert face["exact"] == (face["rank_after"] == face["k"])
+        assert face["rank_after"] >= face["k"]
+        assert face["matches_at_far_1e-2"] is False
+        assert not any(asked["rank_after"] == 1 for asked in face["recognizers"] if asked["class"] == "surrogate")
         assert face["similarity_after"] < face["similarity_before"]
         assert face["ssim"] > 0.9
         assert face["gradient_evaluations"] > 0
-    assert any(face["exact"] for face in document["faces"])
-    assert document["weights"]
+    assert (document["profile"], document["method"]) == ("stranger", "feature-level")
+    assert len(document["weights"]) == 4
 
 
 def test_the_main_job_needs_no_network(main_job: dict[str, Any]) -> None:
@@ -232,11 +233,11 @@ def test_a_folder_and_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> 
     monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / "state"))
     photos = tmp_path / "photos"
     (photos / "deep").mkdir(parents=True)
-    Image.fromarray(skimage.data.astronaut()).save(photos / "deep/astronaut.png")
+    Image.fromarray(skimage.data.astronaut()[:240, 90:350]).save(photos / "deep/astronaut.png")
     (photos / "broken.jpg").write_text("this is not a picture\n")
     outcomes = []
     for _ in range(2):
-        run = deid("folder", photos, tmp_path / "out", "--json", "--profile", "paper")
+        run = deid("folder", photos, tmp_path / "out", "--json")
         assert run.returncode == 5
         assert "[1/2] " in run.stderr
         assert "[2/2] " in run.stderr

@@ -43,7 +43,8 @@ def test_a_protected_face_is_looked_at_as_others_do_and_an_unprotected_one_is_fi
     shared_data: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     photo = sorted((shared_data / "lfw").glob("A*/*_0001.jpg"))[0]
-    clean = detection_protected.load_protector(Options(method="pixelate", strength=1.0, write_unverified=True))
+    mosaic = Options(method="pixelate", profile="paper", blur_size=1.0, write_unverified=True)
+    clean = detection_protected.load_protector(mosaic)
     measured = detection_protected._of_person(photo, CHANGES["turned by 90°"], clean, 0)
     assert measured is not None
     (face,) = measured.faces

@@ -277,13 +277,12 @@ def test_by_default_a_face_stands_at_k_or_below_and_matches_nowhere(
 
 def test_the_later_the_place_that_was_drawn_the_farther_down_a_face_stands(world: Callable[..., World]) -> None:
     ranks = []
-    for place in (0.1, 0.5, 1.0):
+    for place in (0.1, 1.0):
         attempt = run_rounds(world(ks=(2, 2), asked="stranger", places=[place] * 2))
         ranks.append([check.published.worst_rank for check in attempt.checks])
-    for first, middle, last in zip(*ranks, strict=True):
-        assert first < middle < last
-        assert first < 0.3 * 300
-        assert last > 0.9 * 300
+    for near, far in zip(*ranks, strict=True):
+        assert near < far - 60
+        assert far > 0.8 * 300
 
 
 def test_every_round_may_show_more_and_reach_farther(
@@ -326,6 +325,34 @@ def test_every_round_may_show_more_and_reach_farther(
     for name, those in (("budget", attacks), ("limit", attacks), ("features", shown), ("reach", shown)):
         assert [each[name] for each in those] == [getattr(profile.in_round(round_), name) for round_ in range(3)]
         assert those[0][name] == getattr(STRANGER, name)
+
+
+def test_no_more_is_looked_at_than_it_takes_to_go_on(
+    world: Callable[..., World], photo: Photo, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The left face always comes out clean, and the right one holds from the first round on."""
+    looked: list[int] = []
+    real = rounds.verify
+
+    def verify(*arguments: Any, **settings: Any) -> Any:
+        checks = real(*arguments, **settings)
+        looked.append(len({seen.handling for seen in checks[0].observations}))
+        return checks
+
+    def codec(round_: int, pixels: np.ndarray) -> np.ndarray:
+        pixels = pixels.copy()
+        pixels[:, :SIDE] = photo.pixels[:, :SIDE]
+        return pixels
+
+    monkeypatch.setattr(rounds, "verify", verify)
+    profile = replace(STRANGER, steps=(30, 2, 2))
+    attempt = run_rounds(world(codec=codec, profile=profile, asked="stranger"))
+    everything = len(STRANGER.handlings)
+    # Of both faces at first; then of the left one as published, which is enough; at last of the best attempt, all.
+    assert looked[:3] == [everything, 1, 1]
+    assert len({seen.handling for seen in attempt.checks[1].observations}) == everything
+    assert shortcoming(attempt.checks[0], profile)
+    assert not shortcoming(attempt.checks[1], profile)
 
 
 def test_where_each_surrogate_wants_the_faces(world: Callable[..., World], surrogate: Surrogate) -> None:

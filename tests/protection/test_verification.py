@@ -12,7 +12,7 @@ from deid.protection.criteria import is_exact, shortcoming
 from deid.protection.profiles import PROFILES
 from deid.protection.protector import Protector, load_protector
 from deid.protection.task import task_of
-from deid.protection.verification import ORIGINAL, FaceCheck, verify
+from deid.protection.verification import ORIGINAL, FaceCheck, FacesSeen, verify
 from deid.types import Options
 
 
@@ -67,3 +67,19 @@ def test_a_face_that_is_gone_is_looked_at_where_it_was(astronaut: np.ndarray, pr
     check = check_of(astronaut, np.full_like(astronaut, 127), (AS_PUBLISHED,), protector)
     assert {seen.look for seen in check.observations} == {""}, "nobody finds it"
     assert not check.published.matches
+
+
+def test_what_is_given_up_is_not_looked_at_any_longer(astronaut: np.ndarray, protector: Protector) -> None:
+    photo = Photo(astronaut)
+    task = task_of(photo, protector.find(photo).faces, [2], protector, "PNG")
+    told: list[list[str]] = []
+
+    def given_up(seen: FacesSeen) -> bool:
+        (of_face,) = seen
+        told.append(list(dict.fromkeys(one.handling for one in of_face)))
+        return len(told) == 2
+
+    (check,) = verify(task, photo, thorough=False, given_up=given_up)
+    first, second, *_ = task.profile.handlings
+    assert told == [[first], [first, second]], "asked after each handling of what was seen so far"
+    assert list(dict.fromkeys(seen.handling for seen in check.observations)) == [first, second]
