@@ -16,7 +16,7 @@ class Surrogate:
     def scores(self, embeddings: Tensor, enrollments: list[Enrollment]) -> Tensor:
         """The gallery's logits (n, 1 + M) in units of strangers' spread, 0 where two faces begin to match at FAR 1e-2.
 
-        So a margin means the same for every recognizer, and so does a ceiling for the true identity.
+        So a margin, or how far a face is from its goal, means the same for every recognizer.
         """
         return (self.gallery.logits(embeddings, enrollments) - (self.threshold or 0.0)) / self.recognizer.spread
 
