@@ -19,7 +19,7 @@ from deid.attacks.loop import Iterate, StepRule, gradient_attack
 from deid.losses.visibility import Visibility
 
 # How often a change's length is set anew, and by how much at most: SSIM falls with about its square.
-FITS, MOST = 2, 4.0
+FITS, MOST = 3, 4.0
 SHORTEST, LONGEST = 1e-4, 10.0  # where limit or budget leave no other choice: nothing and everything, but no overflow
 
 

@@ -55,7 +55,9 @@ def fall_back(task: PhotoTask, attempt: Attempt, method: str) -> Attempt:
             attempt = _attack_again(task, attempt, method, disturbed)
         elif failing:
             any_budget = None if profile.budget is None else 1.0
-            anywhere = replace(profile, exact=False, limit=None, widening=0.0, budget=any_budget)
+            anywhere = replace(
+                profile, exact=False, limit=None, widening=0.0, budget=any_budget, features=1.0, reach=8.0
+            )
             free = replace(task, profile=anywhere, ks=(2,) * len(ks))
             return _attack_again(free, attempt, method, sorted(failing))
         else:

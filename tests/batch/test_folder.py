@@ -184,7 +184,7 @@ def test_the_journal_is_private_and_elsewhere(photos: Path, attack: FakeWork) ->
 
 def test_another_configuration_is_another_run(photos: Path, attack: FakeWork) -> None:
     run_photos(photos)
-    with pytest.raises(UsageError, match="method was k-a3"):
+    with pytest.raises(UsageError, match="method was feature-level"):
         run_photos(photos, method="i-fgvm")
 
 

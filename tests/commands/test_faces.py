@@ -234,7 +234,20 @@ def test_the_numbers_are_those_that_deid_photo_takes(pair: Path, capsys: pytest.
     assert listed.stderr == ""
     (possible,) = json.loads(listed.stdout)["possible"]
     saved = pair.with_name("out.png")
-    chosen = ["--sure", "0.99", "--faces", "all,?1", "--except", "1", "--method", "pixelate", "--seed", "1"]
+    chosen = [
+        "--sure",
+        "0.99",
+        "--faces",
+        "all,?1",
+        "--except",
+        "1",
+        "--method",
+        "pixelate",
+        "--profile",
+        "paper",
+        "--seed",
+        "1",
+    ]
     assert main.run(["photo", str(pair), "-o", str(saved), *chosen]) == 0
     first, second, *rest = capsys.readouterr().out.splitlines()
     assert first == "face 1: left as it was"

@@ -131,7 +131,7 @@ def test_outside_is_where_a_perturbation_has_no_room() -> None:
     transform = transform_to(LIGHTCNN_TEMPLATE, landmarks)
     region = region_around((200, 180), transform, SIZE)
     face = align_face(clean, landmarks, LIGHTCNN_TEMPLATE)[None]
-    room = visibility_of(face, [torch.from_numpy(POINTS)], features=0.5, slow=1).room[0]
+    room = visibility_of(face, [torch.from_numpy(POINTS)], features=0.5).room[0]
     saved, beside = clean.copy(), clean.copy()
     paste(saved, 0.2 * room, transform, region)
     assert (saved != clean).any()

@@ -173,7 +173,7 @@ def test_a_photo_that_failed_is_written_with_its_face_blurred(photo: Path, capsy
     assert "nothing was written; --fallback hides a face that cannot be protected" in capsys.readouterr().out
     assert cli.run([*command, "-o", str(output), "--fallback", "blur"]) == 0
     out = capsys.readouterr().out
-    assert "face 1: blurred instead, rank 1 → " in out
+    assert "face 1: blurred instead, no longer matched by " in out
     assert "Ranks are not controlled by blur; protection is against" in out
     assert np.any(np.asarray(Image.open(output)) != np.asarray(Image.open(photo)))
 

@@ -86,7 +86,7 @@ def test_every_plot_is_drawn(report: Json, watched: Watched) -> None:
     recognizers = [counts for part in report["sets"] for counts in part["counts"]["recognizers"].values()]
     galleries = [gallery for counts in recognizers for gallery in counts["galleries"].values()]
     expected = sum(bool(counts["histograms"]) for counts in recognizers)
-    expected += 2 * sum("withheld" not in gallery for gallery in galleries)
+    expected += 3 * sum("withheld" not in gallery for gallery in galleries)
     assert watched.page.locator("svg").count() == expected
     assert watched.page.evaluate(EMPTY_PLOTS) == []
 
