@@ -251,7 +251,7 @@ def test_the_numbers_are_those_that_deid_photo_takes(pair: Path, capsys: pytest.
     assert main.run(["photo", str(pair), "-o", str(saved), *chosen]) == 0
     first, second, *rest = capsys.readouterr().out.splitlines()
     assert first == "face 1: left as it was"
-    assert second.startswith("face 2: rank 1 → ")
+    assert second.startswith("face 2: no longer matched by ")
     assert "possible" not in "".join(rest)
     changed = (np.asarray(Image.open(pair)) != np.asarray(Image.open(saved))).any(axis=2)
     x0, y0, x1, y1 = (round(value) for value in possible["box"])
