@@ -15,7 +15,7 @@ from deid.types import FolderResult
 from . import words
 from .folder_run import FolderRun, RunProgress, begin_run, results_zip, row_of, table_rows
 from .page import error_message, options_from, run_job, session_of, settings_fields, status_line
-from .people import people_of
+from .people import told_about
 from .service import Service
 from .sessions import Session
 from .uploads import Unpacked, unpack
@@ -71,8 +71,8 @@ class FolderTab:
         }
 
     def on_start(
-        self, photos: Unpacked | None, run: FolderRun | None, strength: float, method: str, blur_size: float, k: int,
-        fallback: str, write_unverified: bool, include_faceless: bool, request: gr.Request,
+        self, photos: Unpacked | None, run: FolderRun | None, strength: float, method: str, blur_size: float,
+        mosaic_size: float, k: int, fallback: str, write_unverified: bool, include_faceless: bool, request: gr.Request,
     ) -> Iterator[Update]:  # fmt: skip
         if photos is None:
             yield {self.status: status_line("Choose photos first.", alert=True)}
@@ -88,8 +88,8 @@ class FolderTab:
             self.start: gr.update(interactive=False),
             self.status: status_line("Starting …", busy=True),
         }
-        options = options_from(strength, method, blur_size, k, fallback)
-        options = replace(options, write_unverified=write_unverified, people=people_of(session))
+        options = told_about(session, options_from(strength, method, blur_size, mosaic_size, k, fallback))
+        options = replace(options, write_unverified=write_unverified)
         try:
             result = yield from run_job(
                 self.service.jobs,

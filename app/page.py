@@ -59,9 +59,11 @@ def settings_fields() -> list[gr.components.Component]:
         method = gr.Radio(
             [(text, name) for name, text in words.METHODS.items()], value=Options().method, label="How to protect"
         )
-        blur_size = gr.Slider(
-            1, 40, words.BLUR_SIZES["blur"], step=1, label="Size", info=words.BLUR_SIZE, visible=False
-        )
+        # A size for each: one that followed the method would be the other's until the page has answered.
+        sizes = [
+            gr.Slider(1, 40, words.BLUR_SIZES[name], step=1, label="Size", info=words.BLUR_SIZE, visible=False)
+            for name in words.HIDING
+        ]
         k_level = gr.Slider(1, 20, Options.k_level, step=1, label="K", info=words.K_LEVEL, visible=False)
         fallback = gr.Radio(
             [(text, name) for name, text in words.FALLBACKS.items()],
@@ -74,19 +76,19 @@ def settings_fields() -> list[gr.components.Component]:
         hides = name in words.HIDING
         return [
             gr.update(visible=not hides),
-            gr.update(visible=hides, value=words.BLUR_SIZES.get(name, words.BLUR_SIZES["blur"])),
+            *(gr.update(visible=name == of) for of in words.HIDING),
             gr.update(visible=profile_for(name) in EXACT),
             gr.update(visible=not hides),
         ]
 
-    method.input(on_method, method, [strength, blur_size, k_level, fallback], show_progress="hidden")
-    return [strength, method, blur_size, k_level, fallback]
+    method.input(on_method, method, [strength, *sizes, k_level, fallback], show_progress="hidden")
+    return [strength, method, *sizes, k_level, fallback]
 
 
-def options_from(strength: float, method: str, blur_size: float, k: int, fallback: str) -> Options:
+def options_from(strength: float, method: str, blur_size: float, mosaic_size: float, k: int, fallback: str) -> Options:
     """What is asked for by the values of `settings_fields`, of which a method takes some."""
     if method in words.HIDING:
-        return Options(method=method, blur_size=float(blur_size))
+        return Options(method=method, blur_size=float(blur_size if method == "blur" else mosaic_size))
     k = int(k) if profile_for(method) in EXACT else Options.k_level
     return Options(method=method, strength=float(strength), k_level=k, fallback=fallback or None)
 

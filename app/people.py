@@ -3,9 +3,12 @@
 import hashlib
 import shutil
 from collections.abc import Iterable, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import platformdirs
+
+from deid.types import Options
 
 from .service import Service
 from .sessions import Refused, Session
@@ -48,6 +51,37 @@ def take_person(session: Session, name: str, files: Sequence[Path], service: Ser
 def people_of(session: Session) -> Path | None:
     """The folder of enrolled people, None while there is nobody."""
     return _enrolled(session) if _names(_enrolled(session)) else None
+
+
+def told_about(session: Session, options: Options) -> Options:
+    """The options with the people of this page, and with the photos of whoever said which of them they are."""
+    return replace(options, people=people_of(session), mine=_photos_of_me(session))
+
+
+def is_me(session: Session, name: str) -> None:
+    """Who sits at the page is this enrolled person; nobody for an empty name. Raises Refused for somebody else."""
+    if name and name not in _names(_enrolled(session)):
+        raise Refused(f"«{name}» is not enrolled.")
+    _me(session).write_text(name, encoding="utf-8")
+
+
+def names_of(session: Session) -> list[str]:
+    return _names(_enrolled(session))
+
+
+def my_name(session: Session) -> str:
+    """Empty where nobody said, or who did was forgotten."""
+    photos = _photos_of_me(session)
+    return photos.name if photos else ""
+
+
+def _photos_of_me(session: Session) -> Path | None:
+    name = _me(session).read_text(encoding="utf-8") if _me(session).is_file() else ""
+    return _enrolled(session) / name if name in _names(_enrolled(session)) else None
+
+
+def _me(session: Session) -> Path:
+    return session.folder / "me"
 
 
 def describe_enrolled(session: Session) -> str:

@@ -18,6 +18,7 @@ TEXT = (
     "photos of a person it also holds against a recognizer that has those. Kept for this open page alone, unless you "
     "save it below."
 )
+ME = "Your face is then led away from what all of these photos have in common, for every recognizer that is attacked."
 SAVED = (
     "Saved people are offered to every page that is opened **on this computer**, until you delete them here. Their "
     "photos lie, without metadata, in your own data folder, and only your account can read them."
@@ -33,6 +34,7 @@ class PeopleTab:
     upload: gr.File
     enroll: gr.Button
     forget: gr.Button
+    me: gr.Radio
     status: gr.HTML
     kept: gr.Accordion
     save: gr.Button
@@ -53,12 +55,26 @@ class PeopleTab:
             yield {self.status: status_line(error_message(error), alert=True), self.upload: None}
             return
         text = f"{' '.join(name.split())}: {words.photos(count)}. {people.describe_enrolled(session)}"
-        yield {self.status: status_line(text), self.upload: None, self.name: ""}
+        yield {self.status: status_line(text), self.upload: None, self.name: "", **self.enrolled(session)}
 
     def on_forget(self, request: gr.Request) -> Update:
         session = session_of(self.service, request)
         people.forget_people(session)
-        return {self.status: status_line(people.describe_enrolled(session))}
+        return {self.status: status_line(people.describe_enrolled(session)), **self.enrolled(session)}
+
+    def on_me(self, name: str, request: gr.Request) -> Update:
+        try:
+            people.is_me(session_of(self.service, request), name)
+        except Exception as error:  # whatever it is, the page must not stand still
+            return {self.status: status_line(error_message(error), alert=True)}
+        text = f"{name} is you: your face is led away from all of these photos." if name else "None of them is you."
+        return {self.status: status_line(text)}
+
+    def enrolled(self, session: Session) -> Update:
+        """Who can be chosen as oneself."""
+        names = people.names_of(session)
+        choices = [("none of them", ""), *((name, name) for name in names)]
+        return {self.me: gr.update(choices=choices, value=people.my_name(session), visible=bool(names))}
 
     def on_load(self, request: gr.Request) -> Update:
         """A page was opened: its session begins, and who sits at this computer is offered the saved people."""
@@ -98,7 +114,8 @@ class PeopleTab:
             text = change(session_of(self.service, request))
         except Exception as error:  # whatever it is, the page must not stand still
             return {self.status: status_line(error_message(error), alert=True)}
-        return {self.status: status_line(text), **self.saved_choices(request)}
+        session = session_of(self.service, request)
+        return {self.status: status_line(text), **self.saved_choices(request), **self.enrolled(session)}
 
     def saved_choices(self, request: gr.Request) -> Update:
         names = people.saved_people() if from_this_computer(request) else []
@@ -109,15 +126,16 @@ def build(service: Service) -> None:
     """Inside a tab of the page."""
     tab = layout(service)
     tab.enroll.click(
-        tab.on_enroll, [tab.name, tab.upload], [tab.name, tab.upload, tab.status], concurrency_limit=1,
+        tab.on_enroll, [tab.name, tab.upload], [tab.name, tab.upload, tab.me, tab.status], concurrency_limit=1,
         show_progress="hidden",
     )  # fmt: skip
-    tab.forget.click(tab.on_forget, None, [tab.status], show_progress="hidden")
+    tab.forget.click(tab.on_forget, None, [tab.me, tab.status], show_progress="hidden")
+    tab.me.input(tab.on_me, tab.me, [tab.status], show_progress="hidden")
     gr.on(None, tab.on_load, None, [tab.kept, tab.saved], show_progress="hidden")
     for button, handler, inputs in (
         (tab.save, tab.on_save, None), (tab.use, tab.on_use, tab.saved), (tab.delete, tab.on_delete, tab.saved),
     ):  # fmt: skip
-        button.click(handler, inputs, [tab.status, tab.saved], show_progress="hidden")
+        button.click(handler, inputs, [tab.status, tab.saved, tab.me], show_progress="hidden")
 
 
 def layout(service: Service) -> PeopleTab:
@@ -128,6 +146,7 @@ def layout(service: Service) -> PeopleTab:
     with gr.Row():
         enroll = gr.Button("Enroll", variant="primary")
         forget = gr.Button("Forget everybody in this page")
+    me = gr.Radio([], label="Which of them are you?", info=ME, visible=False)
     status = gr.HTML(status_line("Nobody is enrolled."), padding=False)
     with gr.Accordion("People saved on this computer", open=False, visible=False) as kept:
         gr.Markdown(SAVED)
@@ -136,7 +155,7 @@ def layout(service: Service) -> PeopleTab:
         with gr.Row():
             use = gr.Button("Enroll the chosen in this page")
             delete = gr.Button("Delete the chosen from this computer", variant="stop")
-    return PeopleTab(service, name, upload, enroll, forget, status, kept, save, saved, use, delete)
+    return PeopleTab(service, name, upload, enroll, forget, me, status, kept, save, saved, use, delete)
 
 
 def chosen(names: list[str]) -> list[str]:

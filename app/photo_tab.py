@@ -2,7 +2,7 @@
 
 import traceback
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -90,8 +90,8 @@ class PhotoTab:
         return {**self.picker.shown(photo), self.status: status_line(f"{photo.path.name}: {words.found(photo)}")}
 
     def on_start(
-        self, photo: FoundPhoto | None, keys: list[str], strength: float, method: str, blur_size: float, k: int,
-        fallback: str, request: gr.Request,
+        self, photo: FoundPhoto | None, keys: list[str], strength: float, method: str, blur_size: float,
+        mosaic_size: float, k: int, fallback: str, request: gr.Request,
     ) -> Iterator[Update]:  # fmt: skip
         chosen = [] if photo is None else choosing.in_order(photo, keys)
         if photo is None or not chosen:
@@ -105,8 +105,7 @@ class PhotoTab:
             self.status: status_line("Starting …", busy=True),
         }
         session.end_previews()  # which would hold the attack up
-        options = options_from(strength, method, blur_size, k, fallback)
-        options = replace(options, people=people.people_of(session))
+        options = people.told_about(session, options_from(strength, method, blur_size, mosaic_size, k, fallback))
         names = [choosing.name(photo, key) for key in chosen]
         try:
             done = yield from run_job(

@@ -8,6 +8,7 @@ face.
 import zlib
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 import torch
@@ -48,6 +49,7 @@ def run_rounds(task: PhotoTask, rows: Sequence[int] | None = None) -> Attempt:
     rows = range(len(task.found)) if rows is None else rows
     run = _begin(task)
     best, unseen, open_rows = None, None, list(rows)  # unseen: the best one's file where not all was looked at
+    checks: list[FaceCheck] = []
     for round_ in range(task.profile.rounds):
         batches, steps = range(0, len(open_rows), BATCH), task.profile.steps[round_]
         task.progress.begin_round(len(batches) * steps)
@@ -56,10 +58,11 @@ def run_rounds(task: PhotoTask, rows: Sequence[int] | None = None) -> Attempt:
             with task.timing.timed("attack"):
                 _attack(run, open_rows[at : at + BATCH], round_)
         attempt, saved = _saved(run)
-        checks, is_seen = _look_at(task, saved, rows, open_rows)
-        attempt, failed = replace(attempt, checks=tuple(checks)), _failed(task, checks)
+        checks, is_seen = _look_at(task, saved, open_rows, checks)
+        attempt = replace(attempt, checks=tuple(checks))
         if best is None or score(attempt, task.ks, task.profile) > score(best, task.ks, task.profile):
             best, unseen = attempt, None if is_seen else saved
+        failed = {row: _failed(task, row, checks[row].observations) for row in rows}
         open_rows = [row for row in rows if failed[row]]
         if not open_rows:
             return attempt
@@ -236,34 +239,36 @@ def _saved(run: _Run) -> tuple[Attempt, Photo]:
 
 
 def _look_at(
-    task: PhotoTask, saved: Photo, rows: Sequence[int], open_rows: Sequence[int]
+    task: PhotoTask, saved: Photo, open_rows: Sequence[int], before: Sequence[FaceCheck]
 ) -> tuple[list[FaceCheck], bool]:
     """The checks of a file, and whether they are all of them: no more is looked at than it takes to go on attacking.
 
-    open_rows: of the attacked `rows` those that did not hold the last time.
+    open_rows: of the faces those that were attacked since the last file was looked at.
+    before: the checks of that file, empty for the first one. Those of faces that are not looked at again stay.
     """
-
-    def failed(seen: FacesSeen, which: Sequence[int]) -> list[bool]:
-        return [any(not holds(one, task.ks[row], task.profile) for one in seen[row]) for row in which]
+    checks, everyone = dict(enumerate(before)), range(len(task.found))
+    first = open_rows if before else everyone
 
     def all_failed(seen: FacesSeen) -> bool:
-        return all(failed(seen, open_rows))
+        of_face = dict(zip(first, seen, strict=True))
+        return all(_failed(task, row, of_face[row]) for row in open_rows)
 
-    if not task.profile.exact:
-        checks = verify(task, saved, given_up=all_failed)
-        return checks, not all_failed([check.observations for check in checks])
-    checks = verify(task, saved, thorough=False)
-    if any(failed([check.observations for check in checks], rows)):
-        return checks, False
-    return verify(task, saved), True
+    def look(rows: Sequence[int], **how: Any) -> None:
+        checks.update(zip(rows, verify(task, saved, rows, **how) if rows else (), strict=True))
+
+    look(first, **({"thorough": False} if task.profile.exact else {"given_up": all_failed}))
+    failed = [bool(_failed(task, row, checks[row].observations)) for row in open_rows]
+    if any(failed):
+        is_seen = not task.profile.exact and not all(failed) and len(first) == len(everyone)
+    else:
+        look(everyone if task.profile.exact else [row for row in everyone if row not in first])
+        is_seen = True
+    return [checks[row] for row in everyone], is_seen
 
 
-def _failed(task: PhotoTask, checks: Sequence[FaceCheck]) -> list[list[Observation]]:
-    """Of each face the observations that do not hold."""
-    return [
-        [seen for seen in check.observations if not holds(seen, k, task.profile)]
-        for check, k in zip(checks, task.ks, strict=True)
-    ]
+def _failed(task: PhotoTask, row: int, observations: Sequence[Observation]) -> list[Observation]:
+    """Those in which this face does not hold."""
+    return [seen for seen in observations if not holds(seen, task.ks[row], task.profile)]
 
 
 def _remember(run: _Run, row: int, failed: Sequence[Observation]) -> None:

@@ -78,49 +78,59 @@ class FaceCheck:
 
 
 FacesSeen = Sequence[Sequence[Observation]]
-"""Of each chosen face what was observed."""
+"""Of each face that was looked at what was observed."""
 
 
 def verify(
-    task: PhotoTask, saved: Photo, *, thorough: bool = True, given_up: Callable[[FacesSeen], bool] = lambda seen: False
+    task: PhotoTask,
+    saved: Photo,
+    rows: Sequence[int] | None = None,
+    *,
+    thorough: bool = True,
+    given_up: Callable[[FacesSeen], bool] = lambda seen: False,
 ) -> list[FaceCheck]:
-    """A check of each chosen face. saved: the encoded file, read again.
+    """A check of each chosen face.
 
+    saved: the encoded file, read again.
+    rows: only of these of the task's faces, in this order; None: of all.
     thorough: at every look that another program may have; else only, as published, at those that differ most.
     given_up: of what each face has shown so far, asked after each handling: whether the others need not be looked at.
     """
-    faces, chain = [f.face for f in task.found], task.chain
-    observed: list[list[Observation]] = [[] for _ in faces]
+    rows, chain = range(len(task.found)) if rows is None else rows, task.chain
+    observed: list[list[Observation]] = [[] for _ in rows]
     versions = [(look, handling) for look in as_seen(saved).items() for handling in task.profile.handlings.items()]
     for (background, seen), (name, handle) in versions:  # one after the other: a large photo is not held five times
         with task.timing.timed("codec"):
             pixels = handle(seen)
         with task.timing.timed("detect"):
-            looks = _looks(task, pixels, is_published=name == AS_PUBLISHED and not background, thorough=thorough)
+            looks = _looks(task, pixels, rows, is_published=name == AS_PUBLISHED and not background, thorough=thorough)
         shown = pixels if pixels.shape == seen.shape else seen
-        flat = [(row, look, landmarks) for row, of_face in enumerate(looks) for look, landmarks in of_face.items()]
+        flat = [(at, look, landmarks) for at, of_face in enumerate(looks) for look, landmarks in of_face.items()]
         with task.timing.timed("verify"):
             points = [landmarks for _, _, landmarks in flat]
             embeddings = [embed_faces(surrogate.recognizer, pixels, points) for surrogate in task.surrogates]
-            patches = [_patch(task, row, shown) for row in range(len(faces))]
-            for at, (row, look, landmarks) in enumerate(flat):
-                of_look = [embedded[at] for embedded in embeddings]
-                observed[row].append(_observe(task, row, name, background, look, landmarks, patches[row], of_look))
-        task.progress.looked({row: min(of_face[0].ranks[0]) for row, of_face in enumerate(observed)})
+            patches = [_patch(task, row, shown) for row in rows]
+            for number, (at, look, landmarks) in enumerate(flat):
+                of_look = [embedded[number] for embedded in embeddings]
+                seen_so = _observe(task, rows[at], name, background, look, landmarks, patches[at], of_look)
+                observed[at].append(seen_so)
+        task.progress.looked({row: min(of_face[0].ranks[0]) for row, of_face in zip(rows, observed, strict=True)})
         if given_up(observed):
             break
     return [
         FaceCheck(tuple(of_face), chain.aligned(row, _patch(task, row, saved.pixels)), task.upright[row])
-        for row, of_face in enumerate(observed)
+        for row, of_face in zip(rows, observed, strict=True)
     ]
 
 
-def _looks(task: PhotoTask, pixels: np.ndarray, *, is_published: bool, thorough: bool) -> list[dict[str, np.ndarray]]:
-    """Of each chosen face the landmarks (5, 2) at which it is looked at in a version of the photo.
+def _looks(
+    task: PhotoTask, pixels: np.ndarray, rows: Sequence[int], *, is_published: bool, thorough: bool
+) -> list[dict[str, np.ndarray]]:
+    """Of each of these faces the landmarks (5, 2) at which it is looked at in a version of the photo.
 
     The program's own come first, under an empty name: where its search finds the face again, or it was.
     """
-    faces, device = [f.face for f in task.found], str(task.chain.device)
+    faces, device = [task.found[row].face for row in rows], str(task.chain.device)
     if is_published:
         again = detect_again(pixels, faces, device=device)
         looks = looks_at(pixels, faces, device=device)

@@ -75,6 +75,25 @@ def test_nobody_is_enrolled_from_photos_without_a_face(tmp_path: Path, session: 
     assert people.people_of(session) is None
 
 
+def test_who_says_which_of_them_they_are_is_protected_with_all_of_their_photos(
+    tmp_path: Path, session: Session, service: Service
+) -> None:
+    assert people.told_about(session, Options()) == Options()
+    people.take_person(session, "Ada", photos(tmp_path), service)
+    enrolled = people.people_of(session)
+    assert enrolled is not None
+    assert people.told_about(session, Options()) == Options(people=enrolled)
+    with pytest.raises(Refused, match="«Bob» is not enrolled"):
+        people.is_me(session, "Bob")
+    people.is_me(session, "Ada")
+    assert people.told_about(session, Options()) == Options(people=enrolled, mine=enrolled / "Ada")
+    people.is_me(session, "")
+    assert people.told_about(session, Options()).mine is None
+    people.is_me(session, "Ada")
+    people.forget_people(session)
+    assert people.told_about(session, Options()) == Options(), "who is forgotten is nobody's person"
+
+
 def test_too_many_photos_of_a_person_are_refused(
     tmp_path: Path, session: Session, service: Service, monkeypatch: pytest.MonkeyPatch
 ) -> None:

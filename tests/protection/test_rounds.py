@@ -29,6 +29,7 @@ from deid.protection.protector import Protector
 from deid.protection.rounds import BATCH, run_rounds
 from deid.protection.surrogates import Surrogate
 from deid.protection.task import PhotoTask, task_of
+from deid.protection.verification import FaceCheck
 from deid.recognizers.gallery import Gallery
 from deid.recognizers.recognizer import Recognizer, embed_faces
 from deid.types import Options
@@ -101,10 +102,14 @@ def world(photo: Photo, surrogate: Surrogate, monkeypatch: pytest.MonkeyPatch) -
         asked: str = "paper",
         places: Sequence[float] | None = None,
     ) -> World:
-        there = [Face(face.box, face.landmarks + np.array(moved), 1.0) for face in faces()]
-        looks = [{"MTCNN": face.landmarks} for face in there]
-        monkeypatch.setattr(verification, "detect_again", lambda pixels, faces, device: there)
-        monkeypatch.setattr(verification, "looks_at", lambda pixels, faces, **sizes: looks)
+        def there(pixels: np.ndarray, faces: Sequence[Face], device: str) -> list[Face]:
+            return [Face(face.box, face.landmarks + np.array(moved), 1.0) for face in faces]
+
+        def looks(pixels: np.ndarray, faces: Sequence[Face], device: str, **sizes: Any) -> list[dict[str, np.ndarray]]:
+            return [{"MTCNN": face.landmarks} for face in there(pixels, faces, device)]
+
+        monkeypatch.setattr(verification, "detect_again", there)
+        monkeypatch.setattr(verification, "looks_at", looks)
         monkeypatch.setattr(rounds, "looks_at", lambda pixels, faces, **sizes: [{} for _ in faces])
         embeddings = embed_faces(surrogate.recognizer, photo.pixels, [face.landmarks for face in faces()])
         found = [FoundFace(face, embedding, None) for face, embedding in zip(faces(), embeddings, strict=True)]
@@ -243,10 +248,11 @@ def test_of_a_crowd_so_many_are_attacked_at_a_time(
 ) -> None:
     parts: list[list[int]] = []
     monkeypatch.setattr(rounds, "_attack", lambda run, rows, round_: parts.append(list(rows)))
-    monkeypatch.setattr(rounds, "_failed", lambda task, checks: [[]] * (2 * BATCH + 3))
+    monkeypatch.setattr(rounds, "_failed", lambda task, row, observations: [])
     monkeypatch.setattr(rounds, "_begin", lambda task: None)
     monkeypatch.setattr(rounds, "_saved", lambda run: (done, None))
-    monkeypatch.setattr(rounds, "_look_at", lambda task, saved, rows, open_rows: ([], True))
+    check = FaceCheck((), torch.empty(0))
+    monkeypatch.setattr(rounds, "_look_at", lambda task, saved, rows, before: ([check] * (2 * BATCH + 3), True))
     task = world()
     done = Attempt(b"", (), (), (), torch.empty(0), torch.empty(0))
     monkeypatch.setattr(rounds, "score", lambda *attempts: 0)
@@ -353,6 +359,34 @@ def test_no_more_is_looked_at_than_it_takes_to_go_on(
     assert len({seen.handling for seen in attempt.checks[1].observations}) == everything
     assert shortcoming(attempt.checks[0], profile)
     assert not shortcoming(attempt.checks[1], profile)
+
+
+@pytest.mark.parametrize("asked", ["paper", "stranger"])
+def test_a_face_that_held_is_looked_at_again_in_the_file_in_which_all_do(
+    world: Callable[..., World], photo: Photo, monkeypatch: pytest.MonkeyPatch, asked: str
+) -> None:
+    """The left face is lost in the first two files, the right one in the third, in which nobody attacked it anew."""
+    looked: list[list[int]] = []
+    real = rounds.verify
+    lost = {1: (0, LEFT[1]), 2: (0, LEFT[1]), 3: (LEFT[1], 2 * SIDE + 20)}
+
+    def verify(task: PhotoTask, saved: Photo, rows: Sequence[int], **settings: Any) -> Any:
+        looked.append([task.progress.round, *rows])
+        return real(task, saved, rows, **settings)
+
+    def codec(round_: int, pixels: np.ndarray) -> np.ndarray:
+        pixels = pixels.copy()
+        begin, end = lost.get(round_, (0, 0))
+        pixels[:, begin:end] = photo.pixels[:, begin:end]
+        return pixels
+
+    monkeypatch.setattr(rounds, "verify", verify)
+    attempt = run_rounds(world(codec=codec, asked=asked))
+    assert attempt.data == b"round 4"
+    assert not any(shortcoming(check, PROFILES[asked]) for check in attempt.checks)
+    all_at_last = [4, 0] if asked == "stranger" else [4, 0, 1]
+    third = [3, 1] if asked == "stranger" else [3, 0, 1]
+    assert looked == [[1, 0, 1], [2, 0], [3, 0], third, [4, 1], all_at_last]
 
 
 def test_where_each_surrogate_wants_the_faces(world: Callable[..., World], surrogate: Surrogate) -> None:

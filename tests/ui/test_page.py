@@ -421,6 +421,8 @@ def test_a_phone_scrolls_only_downward(page: Page, tmp_path: Path, scheme: str) 
 
 def test_a_person_enrolled_is_known_to_this_page_alone(page: Page, work: Work, tmp_path: Path) -> None:
     panel = enroll(page, "Ada", pair(tmp_path / "ada.png"))
+    panel.get_by_role("radio", name="Ada").check()
+    expect(panel.get_by_role("status")).to_contain_text("Ada is you")
     page.get_by_role("tab", name="Photo").click()
     upload(page, pair(tmp_path / "pair.png"))
     expect_status(page, "2 faces found")
@@ -429,9 +431,11 @@ def test_a_person_enrolled_is_known_to_this_page_alone(page: Page, work: Work, t
     people_folder = work.options.people
     assert people_folder is not None
     assert people_folder.name == "people"
+    assert work.options.mine == people_folder / "Ada"
     page.get_by_role("tab", name="People").click()
     panel.get_by_role("button", name="Forget everybody").click()
     expect(panel.get_by_role("status")).to_contain_text("Nobody is enrolled.")
+    expect(panel.get_by_role("radio", name="Ada")).to_have_count(0)
     assert not people_folder.exists()
 
 
