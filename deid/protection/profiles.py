@@ -87,7 +87,7 @@ PROFILES = {
         exact=True,
         safety=0.8,
         features=0.6,
-        limit=1.0,
+        limit=1.6,
         widening=0.3,
     ),
 }

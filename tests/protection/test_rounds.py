@@ -115,7 +115,7 @@ def world(photo: Photo, surrogate: Surrogate, monkeypatch: pytest.MonkeyPatch) -
         found = [FoundFace(face, embedding, None) for face, embedding in zip(faces(), embeddings, strict=True)]
         protector = Protector(Options(profile=asked), profile or PROFILES[asked], "cpu", (surrogate,))
         task = task_of(photo, found, ks, protector, "PNG", watcher)
-        task = replace(task, upright=(True,) * len(found), places=tuple(places or task.places))
+        task = replace(task, upright=(True,) * len(found), places=tuple(places or (0.5, 0.7)))
         return World(**vars(task), codec=codec)
 
     return make
