@@ -8,6 +8,9 @@ A view's gradient is noise for the most part, so what all steps asked for is add
 within what may be seen (dual averaging; Xiao, JMLR 11, 2010): one late view does not undo what many had agreed on.
 The sum is turned into the change that follows it farthest for what is seen of it (`Visibility.least_seen`), and made as
 long as the budget lets it be: every face shows the same, whatever it hides.
+
+Where a network's similarity is to end is a single number, met in a few steps more (`meet_goal`): they cost little of
+what may be seen, and next to nothing of what the others had agreed on.
 """
 
 import torch
@@ -16,6 +19,7 @@ from torch import Tensor
 
 from deid.attacks.contract import Attack
 from deid.attacks.loop import Iterate, StepRule, gradient_attack
+from deid.attacks.ranking import polyak_step
 from deid.losses.visibility import Visibility
 
 # How often a change's length is set anew, and by how much at most: SSIM falls with about its square.
@@ -57,6 +61,23 @@ def feature_level(*, budget: float) -> Attack:
         return rule
 
     return gradient_attack(rule_for)
+
+
+def _steepest_for_what_is_seen(faces: Tensor, start: Tensor | None, visibility: Visibility | None) -> StepRule:
+    def rule(at: Iterate) -> Tensor:
+        direction = at.gradient if visibility is None else visibility.least_seen(at.gradient, at.rows)
+        return at.faces - polyak_step(at, direction) - at.clean
+
+    return rule
+
+
+meet_goal = gradient_attack(_steepest_for_what_is_seen)
+"""The attack that makes an objective 0 with the change that is seen least; it goes on from `start`."""
+
+
+def distance(to_go: Tensor, labels: Tensor, rows: Tensor) -> Tensor:
+    """The objective of `meet_goal`, whose `logits_fn` gives in place of logits how far each face is to go, (n,)."""
+    return to_go.abs()
 
 
 def _length(maps: Tensor) -> Tensor:

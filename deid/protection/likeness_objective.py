@@ -130,6 +130,22 @@ def likeness_on_random_views(
     return logits_fn
 
 
+def to_go_as_found(
+    chain: FaceChain, clean: Tensor, goal: LikenessGoal, chosen: Tensor, timing: Timing
+) -> Callable[[Tensor, Tensor], Tensor]:
+    """logits_fn for the chosen rows of the chain: how far each face (n,) is from the goal of the chain's first
+    surrogate, in the chain's own view of it. The arguments are as above.
+    """
+
+    def logits_fn(faces: Tensor, rows: Tensor) -> Tensor:
+        of_chain = chosen[rows]
+        with timing.timed("warp"):
+            seen, _ = chain.faces(faces - clean[of_chain], of_chain)
+        return goal.to_go(Passes(timing).embed(goal.surrogate, seen), of_chain)
+
+    return logits_fn
+
+
 def _drawn_view(landmarks: np.ndarray, rng: np.random.Generator) -> View:
     handling = REHEARSED[rng.integers(len(REHEARSED))] if rng.random() < HANDLED_SHARE else AS_PUBLISHED
     return View(jittered(landmarks, rng), handling=handling)

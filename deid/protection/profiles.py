@@ -72,7 +72,7 @@ _HANDLED["cropped by 3 %"] = cropped
 PROFILES = {
     "stranger": Profile(
         _HANDLED,
-        steps=(24, 12, 12, 12, 16, 16),
+        steps=(24, 18, 18, 18, 22, 22),
         exact=False,
         unmatched=True,
         further_surrogates=("dlib-resnet", "mobilenet-vggface2", "mobilefacenet-arcface"),

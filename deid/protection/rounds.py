@@ -17,7 +17,7 @@ from torch import Tensor
 from deid.anonymity.conditions import rank_of
 from deid.attacks import ATTACKS
 from deid.attacks.contract import Attacked, Logits
-from deid.attacks.feature_level import feature_level, likeness
+from deid.attacks.feature_level import distance, feature_level, likeness, meet_goal
 from deid.attacks.ranking import RankingObjective
 from deid.faces.chain import FaceChain, View
 from deid.faces.looks import extremes, looks_at
@@ -25,7 +25,12 @@ from deid.images.photo import Photo
 from deid.losses.visibility import Visibility, visibility_of
 from deid.protection.attempt import Attempt, score
 from deid.protection.criteria import holds, stop_of
-from deid.protection.likeness_objective import LikenessGoal, likeness_goal, likeness_on_random_views
+from deid.protection.likeness_objective import (
+    LikenessGoal,
+    likeness_goal,
+    likeness_on_random_views,
+    to_go_as_found,
+)
 from deid.protection.profiles import Profile
 from deid.protection.rank_objective import (
     RankingGoal,
@@ -39,6 +44,7 @@ from deid.protection.verification import FaceCheck, FacesSeen, Observation, veri
 
 BATCH = 16  # faces attacked at a time: more are slower on a CPU, and memory does not grow with the crowd
 GROWTH = 0.15  # of the margin, a round
+PLACING = 6  # a feature-level attack's last steps: to where in the first surrogate's list a face is to stand
 
 
 def run_rounds(task: PhotoTask, rows: Sequence[int] | None = None) -> Attempt:
@@ -210,18 +216,32 @@ def _attack_features(run: _Run, rows: Tensor, profile: Profile, round_: int, bud
     def on_step(open_: Tensor, likenesses: Logits) -> None:  # of two networks on one view: no rank can be told
         task.progress.stepped(rows[open_].tolist(), {})
 
-    return feature_level(budget=budget)(
+    visibility = _visibility(run, rows, profile)
+    led_away = feature_level(budget=budget)(
         likeness_on_random_views(run.chain, run.clean, run.likeness_goals, rows, landmarks, run.rng, task.timing),
         run.clean[rows],
         torch.zeros_like(rows),
         objective=likeness,
         criterion=None,
-        steps=profile.steps[round_],
+        steps=profile.steps[round_] - PLACING,
         start=run.faces[rows],
-        visibility=_visibility(run, rows, profile),
+        visibility=visibility,
         limit=profile.limit,
         on_step=on_step,
     )
+    placed = meet_goal(
+        to_go_as_found(run.chain, run.clean, run.likeness_goals[0], rows, task.timing),
+        run.clean[rows],
+        torch.zeros_like(rows),
+        objective=distance,
+        criterion=None,
+        steps=PLACING,
+        start=led_away.faces,
+        visibility=visibility,
+        limit=profile.limit,
+        on_step=on_step,
+    )
+    return replace(placed, evaluations=led_away.evaluations + placed.evaluations)
 
 
 def _visibility(run: _Run, rows: Tensor, profile: Profile) -> Visibility:

@@ -10,7 +10,7 @@ from pytorch_msssim import ssim
 from torch import Tensor
 from torch.nn import functional as F
 
-from deid.attacks.feature_level import feature_level, likeness
+from deid.attacks.feature_level import distance, feature_level, likeness, meet_goal
 from deid.faces.align import align_face
 from deid.faces.templates import LIGHTCNN_TEMPLATE
 from deid.losses.visibility import Visibility, visibility_of
@@ -187,3 +187,30 @@ def test_it_counts_its_evaluations_and_claims_nothing() -> None:
     attacked = made(lambda x, rows: (x.mean((1, 2, 3)),), GRAY, labels, objective=likeness, criterion=None, steps=3)
     assert attacked.evaluations.tolist() == [3, 3]
     assert not attacked.met.any()
+
+
+def test_a_goal_is_met_from_either_side_with_the_least_change_there_is() -> None:
+    """On a linear network the shortest way to a value is a multiple of its weights; both faces end at 1."""
+    w, labels = unit(3), torch.zeros(2, dtype=torch.int64)
+    at = lambda x: (x * w).sum((1, 2, 3)) / w.square().sum()  # noqa: E731
+    start = GRAY + torch.tensor([1.3, 0.9])[:, None, None, None] * 0.01 * w
+    goal = at(GRAY)[0] + 0.011
+    attacked = meet_goal(
+        lambda x, rows: at(x) - goal, GRAY, labels, objective=distance, criterion=None, steps=8, start=start
+    )
+    assert torch.allclose(at(attacked.faces), goal.expand(2), atol=1e-5)
+    assert torch.allclose(
+        directions(attacked.faces - start), torch.tensor([-1.0, 1.0])[:, None, None, None] * w, atol=1e-2
+    )
+    seen = everywhere(torch.full_like(GRAY, 0.004))
+    bound = meet_goal(
+        lambda x, rows: at(x) - 100,
+        GRAY,
+        labels,
+        objective=distance,
+        criterion=None,
+        steps=3,
+        visibility=seen,
+        limit=1.0,
+    )
+    assert float((bound.faces - GRAY).abs().max()) == pytest.approx(0.004, abs=1e-6)

@@ -18,6 +18,7 @@ from deid.protection.likeness_objective import (
     LikenessGoal,
     likeness_goal,
     likeness_on_random_views,
+    to_go_as_found,
 )
 from deid.protection.surrogates import Surrogate
 from deid.protection.timing import Timing
@@ -247,3 +248,19 @@ def test_what_a_person_s_photos_have_in_common_is_what_is_to_go(chain: FaceChain
         assert torch.allclose(goal.clean[0], F.normalize(torch.stack(each).mean(0), dim=0), atol=1e-6)
         assert (goal.places.tolist(), goal.exactly, goal.toward_stranger) == ([1.0], True, 0.3)
         assert goal.enrollments == enrollments
+
+
+def test_where_this_program_finds_a_face_it_is_told_how_far_it_is_to_go(
+    chain: FaceChain, surrogates: list[Surrogate]
+) -> None:
+    clean = chain.clean_faces()
+    (goal, *_) = goals_of(chain, surrogates, np.random.default_rng(0))
+    follow = to_go_as_found(chain, clean, goal, CHOSEN, Timing())
+    seen, _ = chain.faces(torch.zeros_like(clean), CHOSEN)
+    expected = goal.to_go(goal.surrogate.recognizer.embed(seen), CHOSEN)
+    x = clean.clone().requires_grad_(True)
+    far = follow(x, torch.tensor([0]))
+    assert torch.allclose(far, expected, atol=1e-4)
+    assert bool(far > 0), "the clean face is first, and is to be last"
+    (gradient,) = torch.autograd.grad(far.sum(), x)
+    assert bool(follow(clean - 0.1 * gradient / gradient.abs().max(), torch.tensor([0])) < far)

@@ -198,11 +198,11 @@ QUICK = replace(STRANGER, handlings=PROFILES["paper"].handlings)
 
 def test_a_face_that_does_not_hold_may_change_more(files: Files, tmp_path: Path, one: Protector) -> None:
     """Far too little at first, and then about what is usual, and more."""
-    narrow = replace(QUICK, budget=0.005, limit=0.2, features=0.1, reach=0.5, widening=2.0, steps=(2, 4, 20, 20))
+    narrow = replace(QUICK, budget=0.005, limit=0.2, features=0.1, reach=0.5, widening=2.0, steps=(8, 10, 26, 26))
     result = protect(files[0], tmp_path / "wider.png", SEEDED, protector=replace(one, profile=narrow))
     assert result.outcome == "protected"
     (face,) = result.faces
-    assert face.gradient_evaluations in (6, 26, 46)
+    assert face.gradient_evaluations in (18, 44, 70)
     assert face.ssim is not None
     assert face.ssim < 1 - 2 * 0.005
 
@@ -211,15 +211,15 @@ def test_what_may_show_too_little_protects_nothing_and_writes_nothing(
     files: Files, tmp_path: Path, one: Protector
 ) -> None:
     output = tmp_path / "too-little.png"
-    bound = replace(one, profile=replace(QUICK, limit=0.05, widening=0.0, steps=(6, 2)))
+    bound = replace(one, profile=replace(QUICK, limit=0.05, widening=0.0, steps=(12, 8)))
     result = protect(files[0], output, SEEDED, protector=bound)
     assert (result.outcome, result.output) == ("failed", None)
-    assert result.faces[0].gradient_evaluations == 8
+    assert result.faces[0].gradient_evaluations == 20
     assert not output.exists()
 
 
 def test_more_strength_shows_more(files: Files, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setitem(PROFILES, "stranger", replace(QUICK, steps=(8,)))
+    monkeypatch.setitem(PROFILES, "stranger", replace(QUICK, steps=(14,)))
     lost = []
     for strength in (0.0, 1.0):
         options = replace(SEEDED, strength=strength, write_unverified=True)
@@ -227,9 +227,9 @@ def test_more_strength_shows_more(files: Files, tmp_path: Path, monkeypatch: pyt
         (face,) = protect(files[0], tmp_path / f"{strength}.png", options, protector=protector).faces
         assert face.ssim is not None
         lost.append(1 - face.ssim)
-    # The budget is of the aligned face; the limit, rounding to 8 bits and clipping take a part of it.
+    # The budget is of the aligned face; limit, rounding and clipping take some of it, steps to a place add some.
     assert QUICK.budget is not None
-    assert lost[1] / lost[0] == pytest.approx(4, rel=0.15)
+    assert lost[1] / lost[0] == pytest.approx(4, rel=0.25)
     assert lost == pytest.approx([QUICK.budget / 2, QUICK.budget * 2], rel=0.3)
 
 
