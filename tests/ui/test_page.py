@@ -42,7 +42,7 @@ def page(serving: tuple[Serving, Work], watched: Watched, work: Work) -> Page:
 
 
 def opened(page: Page, serving: Serving) -> Page:
-    page.goto(serving.url)
+    page.goto(serving.url, timeout=SLOW)
     expect(page.get_by_role("button", name="Protect", exact=True)).to_be_visible(timeout=SLOW)
     return page
 

@@ -22,7 +22,7 @@ def work(serving: tuple[Serving, Work]) -> Work:
 
 @pytest.fixture
 def page(serving: tuple[Serving, Work], watched: Watched, work: Work) -> Page:
-    watched.page.goto(serving[0].url)
+    watched.page.goto(serving[0].url, timeout=SLOW)
     expect(watched.page.get_by_role("button", name="Protect", exact=True)).to_be_visible(timeout=SLOW)
     return watched.page
 

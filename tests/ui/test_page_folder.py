@@ -88,7 +88,7 @@ def six(tmp_path: Path) -> list[Path]:
 
 @pytest.fixture
 def page(serving: tuple[Serving, Work], watched: Watched) -> Page:
-    watched.page.goto(serving[0].url)
+    watched.page.goto(serving[0].url, timeout=SLOW)
     watched.page.get_by_role("tab", name="Folder").click(timeout=SLOW)
     return watched.page
 
