@@ -62,7 +62,7 @@ def is_me(session: Session, name: str) -> None:
     """Who sits at the page is this enrolled person; nobody for an empty name. Raises Refused for somebody else."""
     if name and name not in _names(_enrolled(session)):
         raise Refused(f"«{name}» is not enrolled.")
-    _me(session).write_text(name, encoding="utf-8")
+    _me(session).write_text(name or "", encoding="utf-8")
 
 
 def names_of(session: Session) -> list[str]:

@@ -15,6 +15,8 @@ METHODS: dict[str, Kind] = {
     "blur": "obfuscation",
     "pixelate": "obfuscation",
 }
+# Of an obfuscation, in pixels of a 128-pixel face: from what changes next to nothing to half of its frame.
+WEAKEST, STRONGEST = 0.5, 64.0
 DEFAULT_PROFILE = "stranger"
 # Of the profiles those that ask for a place among the first K + 1, and not for any further down.
 EXACT = ("paper",)

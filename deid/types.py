@@ -105,6 +105,7 @@ class FaceResult:
     attack: what really perturbed it, or the obfuscation; several in the order in which they ran, joined by commas.
     fallback: by what the face was hidden because the method did not protect it.
     recognizers: what each that was asked makes of it, the worst first.
+    mine: whether it was taken for the person of `Options.mine`, and led away from their other photos as well.
     """
 
     box: tuple[float, float, float, float]
@@ -124,6 +125,7 @@ class FaceResult:
     attack: str | None = None
     fallback: str | None = None
     recognizers: tuple[Opinion, ...] = ()
+    mine: bool = False
 
     def to_json(self) -> dict[str, Any]:
         record = asdict(self)

@@ -25,6 +25,7 @@ from deid.batch.plan import find_people_in, person_by_person, plan_job
 from deid.batch.work import work
 from deid.errors import CannotWrite, ImageError, UsageError
 from deid.protection.options import is_of_one_photo
+from deid.protection.pipeline import kept_references
 from deid.protection.progress import Watcher, nobody_watches
 from deid.protection.protector import Protector, load_protector
 from deid.storage.atomic import Identity, identities, keep_off
@@ -67,7 +68,7 @@ def protect_folder(
     journal = Journal(journal_path(target), _configuration(source, options, protector))
     try:
         _forget_lost(paths, target, journal)
-        kept = kept_photos(source, paths, "original")
+        kept = kept_photos(source, paths, "original") | kept_references(options)
         unreadable = _search_all(source, paths, protector, journal, on_search)
         owners = owners_of_outputs(paths, journal)
         results: dict[Path, PhotoResult] = {}
@@ -109,7 +110,7 @@ def _configuration(source: Path, options: Options, protector: Protector) -> dict
         "recognizer": f"{protector.recognizer.name} {protector.recognizer.sha256[:16]}",
         "further surrogates": {recognizer.name: recognizer.sha256[:16] for recognizer in further} or None,
         "people": quote(os.fsencode(options.people.resolve())) if options.people else None,
-        "other photos of the person": protector.own_photos.sha256,
+        "other photos of the person": protector.own_photos.sha256[:16] or None,
         "faces": options.faces,
         "faces left out": options.excluded or None,
         "sure": options.sure,

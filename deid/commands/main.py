@@ -104,7 +104,7 @@ def photo(
     else:
         # With --people the gallery holds more than the decoys and the face itself.
         gallery = DECOYS + 1 if options.people is None else None
-        output.show_lines(summaries.photo_summary(result, gallery, sure=options.sure))
+        output.show_lines(summaries.photo_summary(result, gallery, sure=options.sure, mine=options.mine is not None))
         output.show_lines(summaries.limits([result]))
     if problem := summaries.photo_problem(result):
         output.complain(problem)
@@ -127,7 +127,7 @@ def folder(
     Exit: 0 all protected, 2 usage, 3 no face at all, 4 some not verified, 5 some unreadable.
     """
     if report is not None:
-        audit_command.check_folder(report, [source, target, options.people])
+        audit_command.check_folder(report, [source, target, options.people, options.mine])
     if not source.is_dir():
         output.complain(f"{source}: {'this is not a folder' if source.exists() else 'there is no such folder'}")
         return UNREADABLE
@@ -147,7 +147,7 @@ def folder(
     if json:
         output.show_json(result.to_json())
     else:
-        output.show_lines(summaries.folder_summary(result, sure=options.sure))
+        output.show_lines(summaries.folder_summary(result, sure=options.sure, mine=options.mine is not None))
         output.show_lines(summaries.limits(result.photos))
         if report is not None:
             output.show(f"conditions of the audit, by all recognizers that are here: {audited['verdict']}")

@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Sequence
 
 from deid.commands.words import counted, listed, recognizer_lines
-from deid.methods import EXACT
+from deid.methods import EXACT, STRONGEST
 from deid.types import FaceResult, FolderResult, Options, PhotoResult, counted_possible
 
 HIDDEN = {"blur": "blurred", "pixelate": "pixelated"}
@@ -15,12 +15,15 @@ MOST_NAMES = 5  # of photos in one line
 _ORDER = ("protected", "failed", "no-face", "unreadable", "skipped")
 
 
-def photo_summary(result: PhotoResult, gallery: int | None, *, sure: float = Options.sure) -> list[str]:
+def photo_summary(
+    result: PhotoResult, gallery: int | None, *, sure: float = Options.sure, mine: bool = False
+) -> list[str]:
     """Of each face what came of it and what each recognizer makes of it, where the file is, and last how many possible
     faces are left; nothing for a photo without any.
 
     gallery: how many identities the ranks are among; None leaves that out.
     sure: as the search was told.
+    mine: whether other photos of a person were named.
     """
     if not result.faces:
         return _left_possible(result, sure)
@@ -28,10 +31,20 @@ def photo_summary(result: PhotoResult, gallery: int | None, *, sure: float = Opt
     for number, face in enumerate(result.faces, 1):
         lines.append(f"face {number}: {_face_line(face, gallery, result)}")
         lines += [f"  {line}" for line in [*recognizer_lines(face), *_rank_lines(face, gallery, result)]]
+    lines += _of_mine([result]) if mine else []
     if result.output is None:
         return [*lines, f"nothing was written{_way_out(result)}", *_left_possible(result, sure)]
     state = "written although not verified" if result.outcome == "failed" else "saved and verified"
     return [*lines, f"{state}: {result.output}", NOT_LISTED, *_left_possible(result, sure)]
+
+
+def _of_mine(results: Sequence[PhotoResult]) -> list[str]:
+    """Whether the photos of --mine were of use."""
+    faces = [face.mine for result in results for face in result.faces]
+    if not any(faces):
+        return ["--mine: no face is like those in your other photos, so they changed nothing"]
+    count = "1 face was" if sum(faces) == 1 else f"{sum(faces)} faces were"
+    return [f"--mine: {count} led away from your other photos as well"]
 
 
 def _way_out(result: PhotoResult) -> str:
@@ -39,7 +52,7 @@ def _way_out(result: PhotoResult) -> str:
     if all(face.outcome != "failed" for face in result.faces):
         return ""
     if _uncontrolled([result]):
-        return "; a higher --blur-size hides more, --except leaves one out"
+        return f"; a higher --blur-size, up to {STRONGEST:g}, hides more, --except leaves one out"
     if any(face.fallback for face in result.faces):
         return "; --except leaves one out"
     return "; --fallback hides a face that cannot be protected, --except leaves one out"
@@ -61,10 +74,11 @@ def command_for(command: str, photo: str, sure: float) -> str:
     return f"deid {command} {photo}" + (f" --sure {sure:g}" if sure != Options.sure else "")
 
 
-def folder_summary(result: FolderResult, *, sure: float = Options.sure) -> list[str]:
+def folder_summary(result: FolderResult, *, sure: float = Options.sure, mine: bool = False) -> list[str]:
     """Counts, possible faces left, every photo that is not protected, and what the folder's faces have come to.
 
     sure: as the search was told.
+    mine: whether other photos of a person were named.
     """
     counts = ", ".join(f"{result.counts[name]} {name}" for name in _ORDER if result.counts.get(name))
     lines = [f"photos: {len(result.photos)}" + (f" ({counts})" if counts else "")]
@@ -79,6 +93,7 @@ def folder_summary(result: FolderResult, *, sure: float = Options.sure) -> list[
             f"{command_for('faces', 'PHOTO', sure)} shows them, deid photo PHOTO --faces 'all,?1' takes one in"
         )
     lines += [problem for photo in result.photos if (problem := photo_problem(photo))]
+    lines += _of_mine(result.photos) if mine else []
     if result.pmf:
         lines.append(_ranks_of(result))
     faces = [face for photo in result.photos for face in photo.faces]

@@ -21,7 +21,6 @@ from deid.faces.align import inverse, lightcnn_transform, region_around, scale_o
 from deid.faces.paste import paste_over
 from deid.faces.templates import LIGHTCNN_EYE_CENTER, LIGHTCNN_TEMPLATE
 
-WEAKEST, STRONGEST = 0.5, 64.0  # strengths: from what changes next to nothing to half the face's frame
 STRENGTHS = {"blur": 4.0, "pixelate": 10.0}  # where nobody asked for another
 WIDEST_KERNEL = 16.0  # the largest σ, in pixels, of a blur at full size
 

@@ -12,6 +12,7 @@ _SUFFIXES = {
     "HEIF": (".heic", ".heif", ".hif"),
     "BMP": (".bmp",),
 }
+PROTECTED = "-protected"  # ends the name of an output that lies beside its photo
 _FORMAT_OF_SUFFIX = {suffix: name for name, suffixes in _SUFFIXES.items() for suffix in suffixes}
 
 

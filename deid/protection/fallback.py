@@ -5,8 +5,9 @@ from dataclasses import replace
 
 import numpy as np
 
-from deid.faces.obfuscation import OBFUSCATIONS, STRENGTHS, STRONGEST
+from deid.faces.obfuscation import OBFUSCATIONS, STRENGTHS
 from deid.faces.orientation import upright_in
+from deid.methods import STRONGEST
 from deid.protection.attempt import Attempt
 from deid.protection.criteria import holds, shortcoming
 from deid.protection.rounds import run_rounds

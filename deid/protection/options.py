@@ -7,8 +7,7 @@ from dataclasses import dataclass
 from deid.anonymity.groups import MAX_K
 from deid.errors import UsageError
 from deid.faces.face import Face
-from deid.faces.obfuscation import STRONGEST, WEAKEST
-from deid.methods import ATTACKS_OF, METHODS, is_obfuscation, methods_of
+from deid.methods import ATTACKS_OF, METHODS, STRONGEST, WEAKEST, is_obfuscation, methods_of
 from deid.protection.profiles import PROFILES
 from deid.types import Options
 

@@ -5,7 +5,7 @@ what all of a person's photos have in common (OPOM: Zhong and Deng, IEEE TPAMI 4
 """
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -15,9 +15,11 @@ from torch.nn import functional as F
 
 from deid.errors import ImageError, UsageError
 from deid.faces.detect import detect_faces
+from deid.images.formats import PROTECTED, picture_suffixes
 from deid.images.photo import read_photo
 from deid.recognizers.gallery import Enrollment
 from deid.recognizers.recognizer import Recognizer, embed_faces
+from deid.storage.hashes import file_sha256
 
 MINE = "your other photos"  # the name of their enrollment
 FAR = "1e-3"  # at which a face is taken for the person's
@@ -29,17 +31,12 @@ class OwnPhotos:
 
     embeddings: of each surrogate, (n, D), a photo each; nobody's, where the user named no photos.
     thresholds: of each surrogate, from which similarity on a face is taken for the person's.
+    sha256: of the photos' files, whatever their names; empty without any.
     """
 
     embeddings: tuple[Tensor, ...] = ()
     thresholds: tuple[float, ...] = ()
-
-    @property
-    def sha256(self) -> str | None:
-        """Of all embeddings; None without any."""
-        if not self.embeddings:
-            return None
-        return hashlib.sha256(b"".join(of.cpu().numpy().tobytes() for of in self.embeddings)).hexdigest()
+    sha256: str = ""
 
     def are_of(self, faces: Sequence[Tensor]) -> bool:
         """Whether a face, (D,) as each surrogate sees it, is this person's: most of them say so."""
@@ -59,16 +56,17 @@ class OwnPhotos:
 def read_own_photos(folder: Path, recognizers: Sequence[Recognizer], device: str) -> OwnPhotos:
     """Of each photo in the folder the face that most of the photos share, or its only or largest one.
 
-    Raises UsageError for a folder without a readable photo of a face.
+    Raises UsageError for a folder without photos, a photo that cannot be read, and where none shows a face.
     """
-    if not folder.is_dir():
-        raise UsageError(f"{folder} is not a folder with photos of you")
+    files = sorted(photos_of(folder))
+    if not files:
+        raise UsageError(f"no photo in {folder} (folders in it are not looked into)")
     found: list[list[Tensor]] = [[] for _ in recognizers]  # of each recognizer, (faces, D) a photo, the largest first
-    for file in sorted(path for path in folder.iterdir() if path.is_file() and not path.name.startswith(".")):
+    for file in files:
         try:
             pixels = read_photo(file).pixels
-        except ImageError:
-            continue
+        except ImageError as error:
+            raise UsageError(f"{file}, one of your other photos, cannot be read: {error}") from error
         faces = sorted(detect_faces(pixels, device=device), key=lambda face: -face.area)
         if faces:
             for of_photos, recognizer in zip(found, recognizers, strict=True):
@@ -79,7 +77,22 @@ def read_own_photos(folder: Path, recognizers: Sequence[Recognizer], device: str
     embeddings = tuple(
         torch.stack([of_photo[at] for of_photo, at in zip(of_photos, chosen, strict=True)]) for of_photos in found
     )
-    return OwnPhotos(embeddings, tuple(recognizer.thresholds.get(FAR, 1.0) for recognizer in recognizers))
+    thresholds = tuple(recognizer.thresholds.get(FAR, 1.0) for recognizer in recognizers)
+    digests = sorted(file_sha256(file) for file in files)
+    return OwnPhotos(embeddings, thresholds, hashlib.sha256("".join(digests).encode()).hexdigest())
+
+
+def photos_of(folder: Path) -> Iterator[Path]:
+    """The photos in a person's folder, by their names, without those that this program wrote beside them.
+
+    Raises UsageError for what is no folder.
+    """
+    if not folder.is_dir():
+        raise UsageError(f"{folder} is not a folder with photos of you")
+    for path in folder.iterdir():
+        is_photo = path.suffix.lower() in picture_suffixes() and not path.stem.endswith(PROTECTED)
+        if is_photo and not path.name.startswith("."):
+            yield path
 
 
 def shared_faces(photos: Sequence[Tensor]) -> list[int]:

@@ -11,7 +11,7 @@ from deid.anonymity.conditions import rank_of
 from deid.anonymity.groups import draw_groups, secret_rng, seeded_rng
 from deid.errors import OutputExists, UnreadableImage
 from deid.faces.face import Face
-from deid.images.formats import output_format
+from deid.images.formats import PROTECTED, output_format
 from deid.images.photo import Photo, read_photo
 from deid.losses.cw_ssim import cw_ssim
 from deid.losses.psnr import psnr
@@ -22,12 +22,13 @@ from deid.protection.criteria import is_exact, shortcoming
 from deid.protection.enrollment import FoundFace
 from deid.protection.fallback import fall_back, obfuscate
 from deid.protection.opinions import opinions_of
+from deid.protection.own_photos import MINE
 from deid.protection.progress import Watcher, nobody_watches
 from deid.protection.protector import Protector, load_protector, versions
 from deid.protection.rounds import run_rounds
 from deid.protection.task import PhotoTask, task_of
 from deid.protection.verification import shining_through
-from deid.storage.atomic import identities, keep_off, write_atomically
+from deid.storage.atomic import Identity, identities, keep_off, write_atomically
 from deid.types import FaceOutcome, FaceResult, Options, Outcome, PhotoResult, PossibleFace, counted_possible
 
 # The chosen faces of one photo → a rank group k in 2..K+1 for each.
@@ -67,8 +68,8 @@ def protect(
 
     Raises UsageError, OutputExists, CannotWrite, UnsupportedFormat, CheckpointError.
     """
-    target = target or source.parent / f"{source.stem}-protected{output_suffix(source)}"
-    kept = identities([source], "the photo itself")
+    target = target or source.parent / f"{source.stem}{PROTECTED}{output_suffix(source)}"
+    kept = identities([source], "the photo itself") | kept_references(options)
     keep_off(target, kept)
     if target.exists() and not options.overwrite:
         raise OutputExists(f"{target} exists already: --overwrite replaces it")
@@ -87,6 +88,14 @@ def protect(
     kept |= identities([source], "the photo itself")  # it may have been saved anew meanwhile, as another file
     write_atomically(processed.data, target, overwrite=options.overwrite, kept=kept)
     return replace(processed.result, output=str(target))
+
+
+def kept_references(options: Options) -> dict[Identity, str]:
+    """The photos of people that the options name, not to be written to: see `write_atomically`."""
+    folders = [folder for folder in (options.people, options.mine) if folder is not None]
+    return identities(
+        (path for folder in folders for path in folder.rglob("*") if path.is_file()), "a photo of a person"
+    )
 
 
 def process_photo(
@@ -249,4 +258,5 @@ def _face_result(task: PhotoTask, attempt: Attempt, row: int) -> FaceResult:
         gradient_evaluations=attempt.evaluations[row],
         attack=", ".join(attempt.attacks[row]) or None,
         fallback=task.protector.options.fallback if hidden else None,
+        mine=any(enrollment.name == MINE for enrollment in task.enrollments[0][row]),
     )

@@ -8,7 +8,6 @@ face.
 import zlib
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import Any
 
 import numpy as np
 import torch
@@ -24,7 +23,7 @@ from deid.faces.looks import extremes, looks_at
 from deid.images.photo import Photo
 from deid.losses.visibility import Visibility, visibility_of
 from deid.protection.attempt import Attempt, score
-from deid.protection.criteria import holds, stop_of
+from deid.protection.criteria import stop_of
 from deid.protection.likeness_objective import (
     LikenessGoal,
     likeness_goal,
@@ -39,8 +38,9 @@ from deid.protection.rank_objective import (
     scores_of,
     targets_on_views,
 )
+from deid.protection.recheck import failed_in, recheck
 from deid.protection.task import PhotoTask
-from deid.protection.verification import FaceCheck, FacesSeen, Observation, verify
+from deid.protection.verification import FaceCheck, Observation, verify
 
 BATCH = 16  # faces attacked at a time: more are slower on a CPU, and memory does not grow with the crowd
 GROWTH = 0.15  # of the margin, a round
@@ -64,11 +64,11 @@ def run_rounds(task: PhotoTask, rows: Sequence[int] | None = None) -> Attempt:
             with task.timing.timed("attack"):
                 _attack(run, open_rows[at : at + BATCH], round_)
         attempt, saved = _saved(run)
-        checks, is_seen = _look_at(task, saved, open_rows, checks)
+        checks, is_seen = recheck(task, saved, open_rows, checks)
         attempt = replace(attempt, checks=tuple(checks))
         if best is None or score(attempt, task.ks, task.profile) > score(best, task.ks, task.profile):
             best, unseen = attempt, None if is_seen else saved
-        failed = {row: _failed(task, row, checks[row].observations) for row in rows}
+        failed = {row: failed_in(task, row, checks[row].observations) for row in rows}
         open_rows = [row for row in rows if failed[row]]
         if not open_rows:
             return attempt
@@ -256,39 +256,6 @@ def _saved(run: _Run) -> tuple[Attempt, Photo]:
         data, saved = task.encoded(task.paste_into(task.photo.pixels.copy(), noise, range(len(noise))))
     evaluations = tuple(run.evaluations.tolist())
     return Attempt(data, (), evaluations, tuple(run.attacks), run.clean, noise), saved
-
-
-def _look_at(
-    task: PhotoTask, saved: Photo, open_rows: Sequence[int], before: Sequence[FaceCheck]
-) -> tuple[list[FaceCheck], bool]:
-    """The checks of a file, and whether they are all of them: no more is looked at than it takes to go on attacking.
-
-    open_rows: of the faces those that were attacked since the last file was looked at.
-    before: the checks of that file, empty for the first one. Those of faces that are not looked at again stay.
-    """
-    checks, everyone = dict(enumerate(before)), range(len(task.found))
-    first = open_rows if before else everyone
-
-    def all_failed(seen: FacesSeen) -> bool:
-        of_face = dict(zip(first, seen, strict=True))
-        return all(_failed(task, row, of_face[row]) for row in open_rows)
-
-    def look(rows: Sequence[int], **how: Any) -> None:
-        checks.update(zip(rows, verify(task, saved, rows, **how) if rows else (), strict=True))
-
-    look(first, **({"thorough": False} if task.profile.exact else {"given_up": all_failed}))
-    failed = [bool(_failed(task, row, checks[row].observations)) for row in open_rows]
-    if any(failed):
-        is_seen = not task.profile.exact and not all(failed) and len(first) == len(everyone)
-    else:
-        look(everyone if task.profile.exact else [row for row in everyone if row not in first])
-        is_seen = True
-    return [checks[row] for row in everyone], is_seen
-
-
-def _failed(task: PhotoTask, row: int, observations: Sequence[Observation]) -> list[Observation]:
-    """Those in which this face does not hold."""
-    return [seen for seen in observations if not holds(seen, task.ks[row], task.profile)]
 
 
 def _remember(run: _Run, row: int, failed: Sequence[Observation]) -> None:

@@ -16,8 +16,9 @@ from deid.errors import UsageError
 from deid.faces.align import align_face, lightcnn_transform, scale_of
 from deid.faces.detect import detect_faces
 from deid.faces.face import Face
-from deid.faces.obfuscation import OBFUSCATIONS, STRENGTHS, STRONGEST, WEAKEST
+from deid.faces.obfuscation import OBFUSCATIONS, STRENGTHS
 from deid.faces.templates import LIGHTCNN_TEMPLATE
+from deid.methods import STRONGEST, WEAKEST
 from deid.protection.pipeline import process_photo, protect
 from deid.protection.protector import load_protector
 from deid.types import Options

@@ -15,10 +15,11 @@ from deid.commands.summaries import photo_summary
 from deid.errors import UsageError
 from deid.faces.detect import detect_faces
 from deid.faces.face import Face
-from deid.faces.obfuscation import OBFUSCATIONS, STRENGTHS, STRONGEST
+from deid.faces.obfuscation import OBFUSCATIONS, STRENGTHS
 from deid.faces.orientation import upright_in
 from deid.faces.paste import paste
 from deid.images.photo import decode_photo, read_photo
+from deid.methods import STRONGEST
 from deid.protection import fallback
 from deid.protection.attempt import Attempt
 from deid.protection.enrollment import FoundFace

@@ -2,6 +2,7 @@
 
 import os
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -94,3 +95,18 @@ def test_beside_the_photo_and_through_a_link_to_another_folder_is_allowed(
     protect(photo, tmp_path / "out" / "a.png", ASKED, protector=FakeProtector(ASKED))
     assert (tmp_path / "elsewhere" / "a.png").read_bytes() == b"protected"
     assert work == []
+
+
+@pytest.mark.parametrize("of", ["mine", "people"])
+def test_photos_that_were_only_to_be_looked_at_are_never_overwritten(
+    photo: Path, work: list[Callable[[], None]], tmp_path: Path, of: str
+) -> None:
+    folder = tmp_path / "me"
+    other = folder / "a.png" if of == "mine" else folder / "Ada" / "a.png"
+    save_photo(other, 2)
+    before = other.read_bytes()
+    options = replace(ASKED, **{of: folder})
+    with pytest.raises(UsageError, match="a photo of a person, which is never overwritten"):
+        protect(photo, other, options, protector=FakeProtector(options))
+    assert other.read_bytes() == before
+    assert protect(photo, other.with_name("new.png"), options, protector=FakeProtector(options)).output

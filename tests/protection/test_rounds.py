@@ -19,7 +19,7 @@ from deid.faces.face import Face
 from deid.faces.templates import LIGHTCNN_TEMPLATE
 from deid.images.photo import Photo
 from deid.losses.visibility import visibility_of
-from deid.protection import rounds, verification
+from deid.protection import recheck, rounds, verification
 from deid.protection.attempt import Attempt
 from deid.protection.criteria import shortcoming
 from deid.protection.enrollment import FoundFace
@@ -248,11 +248,11 @@ def test_of_a_crowd_so_many_are_attacked_at_a_time(
 ) -> None:
     parts: list[list[int]] = []
     monkeypatch.setattr(rounds, "_attack", lambda run, rows, round_: parts.append(list(rows)))
-    monkeypatch.setattr(rounds, "_failed", lambda task, row, observations: [])
+    monkeypatch.setattr(rounds, "failed_in", lambda task, row, observations: [])
     monkeypatch.setattr(rounds, "_begin", lambda task: None)
     monkeypatch.setattr(rounds, "_saved", lambda run: (done, None))
     check = FaceCheck((), torch.empty(0))
-    monkeypatch.setattr(rounds, "_look_at", lambda task, saved, rows, before: ([check] * (2 * BATCH + 3), True))
+    monkeypatch.setattr(rounds, "recheck", lambda task, saved, rows, before: ([check] * (2 * BATCH + 3), True))
     task = world()
     done = Attempt(b"", (), (), (), torch.empty(0), torch.empty(0))
     monkeypatch.setattr(rounds, "score", lambda *attempts: 0)
@@ -338,7 +338,7 @@ def test_no_more_is_looked_at_than_it_takes_to_go_on(
 ) -> None:
     """The left face always comes out clean, and the right one holds from the first round on."""
     looked: list[int] = []
-    real = rounds.verify
+    real = recheck.verify
 
     def verify(*arguments: Any, **settings: Any) -> Any:
         checks = real(*arguments, **settings)
@@ -350,7 +350,7 @@ def test_no_more_is_looked_at_than_it_takes_to_go_on(
         pixels[:, :SIDE] = photo.pixels[:, :SIDE]
         return pixels
 
-    monkeypatch.setattr(rounds, "verify", verify)
+    monkeypatch.setattr(recheck, "verify", verify)
     profile = replace(STRANGER, steps=(30, 8, 8))
     attempt = run_rounds(world(codec=codec, profile=profile, asked="stranger"))
     everything = len(STRANGER.handlings)
@@ -367,7 +367,7 @@ def test_a_face_that_held_is_looked_at_again_in_the_file_in_which_all_do(
 ) -> None:
     """The left face is lost in the first two files, the right one in the third, in which nobody attacked it anew."""
     looked: list[list[int]] = []
-    real = rounds.verify
+    real = recheck.verify
     lost = {1: (0, LEFT[1]), 2: (0, LEFT[1]), 3: (LEFT[1], 2 * SIDE + 20)}
 
     def verify(task: PhotoTask, saved: Photo, rows: Sequence[int], **settings: Any) -> Any:
@@ -380,7 +380,7 @@ def test_a_face_that_held_is_looked_at_again_in_the_file_in_which_all_do(
         pixels[:, begin:end] = photo.pixels[:, begin:end]
         return pixels
 
-    monkeypatch.setattr(rounds, "verify", verify)
+    monkeypatch.setattr(recheck, "verify", verify)
     attempt = run_rounds(world(codec=codec, asked=asked))
     assert attempt.data == b"round 4"
     assert not any(shortcoming(check, PROFILES[asked]) for check in attempt.checks)
