@@ -10,7 +10,8 @@ from .page import error_message
 
 TEXT = """
 ## What it does
-It finds the faces in a photo and adds light and shade that people hardly see. Then it opens the **saved file** again
+It finds the faces in a photo and changes light and shade on each, so that nose, brows and lines look a little
+different. Then it opens the **saved file** again
 and asks every face recognizer on this computer who is in it. Each knows 1,001 identities, this very photo among them:
 the hardest case. Before, it puts the right person first. After, those that were attacked put somebody else first and,
 one to one, no longer say match. Where LightCNN-9 is to put the right person is drawn anew over its whole list. What was

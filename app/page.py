@@ -93,6 +93,17 @@ def options_from(strength: float, method: str, blur_size: float, mosaic_size: fl
     return Options(method=method, strength=float(strength), k_level=k, fallback=fallback or None)
 
 
+def scroll_to(element: str, block: str) -> str:
+    """JavaScript that brings an element of the page, by its id, into view where it is shown at all.
+
+    block: where in the window, as `Element.scrollIntoView` has it.
+    """
+    return (
+        f"() => {{ const shown = document.getElementById('{element}'); "
+        f"if (shown && shown.offsetParent) shown.scrollIntoView({{behavior: 'smooth', block: '{block}'}}) }}"
+    )
+
+
 def status_line(text: str, *, busy: bool = False, alert: bool = False, share: float | None = None) -> str:
     """A line of status, read out by screen readers; while something runs with a bar, which moves or shows a share."""
     value = "" if share is None else f' value="{share:.3f}"'

@@ -14,7 +14,7 @@ from deid.errors import ImageError
 
 from . import choosing, face_picker, people, photo_result, strengths, words
 from .handlers import FoundPhoto
-from .page import error_message, options_from, run_job, session_of, settings_fields, status_line
+from .page import error_message, options_from, run_job, scroll_to, session_of, settings_fields, status_line
 from .service import Service
 from .sessions import PREVIEW, Refused, Session
 from .strengths import StrengthRow
@@ -24,6 +24,7 @@ if TYPE_CHECKING:  # it loads torch
     from deid.protection.progress import Step
 
 Update = dict[Any, Any]
+STATUS, RESULTS = "photo-status", "photo-results"  # ids of elements
 
 
 @dataclass(frozen=True, eq=False)
@@ -155,13 +156,15 @@ def build(service: Service) -> None:
     tab.picker.connect()
     strength, method = tab.settings[:2]
     tab.strengths.connect(strength, method)
-    tab.start.click(
+    tab.start.click(None, js=scroll_to(STATUS, "nearest"))
+    done = tab.start.click(
         tab.on_start,
         [tab.picker.found, tab.picker.faces, *tab.settings],
         outputs,
         concurrency_limit=None,
         show_progress="hidden",
     )
+    done.then(None, js=scroll_to(RESULTS, "start"))
     tab.cancel.click(tab.on_cancel, None, None, queue=False, show_progress="hidden")
 
 
@@ -179,9 +182,11 @@ def layout(service: Service) -> PhotoTab:
                 start.render()
                 cancel = gr.Button("Cancel", variant="stop", visible=False)
             status = gr.HTML(
-                status_line("Choose a photo. It stays on the computer that runs this page."), padding=False
+                status_line("Choose a photo. It stays on the computer that runs this page."),
+                padding=False,
+                elem_id=STATUS,
             )
-        with gr.Column(min_width=320, visible=False) as results:
+        with gr.Column(min_width=320, visible=False, elem_id=RESULTS) as results:
             shown = photo_result.build(service, found, protected)
     return PhotoTab(service, picker, row, protected, upload, settings, start, cancel, status, results, shown)
 

@@ -13,21 +13,24 @@ if TYPE_CHECKING:
 
 METHODS = {
     "feature-level": (
-        "Against strangers' recognizers – faint light and shade; must hold after recompression, at half size and with "
-        "a small crop (recommended)"
+        "Against strangers' recognizers – other light and shade on the face; must hold after recompression, at half "
+        "size and with a small crop (recommended)"
     ),
     "blur": "Blur – hides the face from people too; recognizers often see through it",
     "pixelate": "Pixelate – the same with a mosaic",
     "k-a3": "The papers' experiment (K-A³) – against one recognizer alone; others still know the face",
     "i-fgvm": "The papers' experiment with an older pattern (I-FGVM)",
 }
-STRENGTH = "More hides from more recognizers, and shows more."
+STRENGTH = (
+    "Even at 0 the recognizers that are attacked must no longer match. More hides from more of those that are not, and "
+    "shows more."
+)
 PREVIEW = "The largest face at three strengths, a preview that was not checked: click one to choose it"
 CLEAN = "as it is"
 BLUR_SIZES = {"blur": 4.0, "pixelate": 10.0}  # where nobody asks for another
 BLUR_SIZE = "Of the blur or the mosaic, in 128ths of the face."
 FALLBACKS = {"": "Make no file and say why (recommended)", "blur": "Blur it", "pixelate": "Pixelate it"}
-FALLBACK = "Such faces are mostly cut off by the photo's edge, or small. The others keep their faint pattern."
+FALLBACK = "Such faces are mostly cut off by the photo's edge, or small. The others are changed as usual."
 # What was looked at before a photo counted as protected.
 CHECKED = {
     "stranger": (

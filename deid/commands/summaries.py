@@ -34,7 +34,10 @@ def photo_summary(
     lines += _of_mine([result]) if mine else []
     if result.output is None:
         return [*lines, f"nothing was written{_way_out(result)}", *_left_possible(result, sure)]
-    state = "written although not verified" if result.outcome == "failed" else "saved and verified"
+    verified = (
+        f"saved and verified, as profile {result.profile} asks" if result.profile in EXACT else "saved and verified"
+    )
+    state = "written although not verified" if result.outcome == "failed" else verified
     return [*lines, f"{state}: {result.output}", NOT_LISTED, *_left_possible(result, sure)]
 
 
@@ -98,7 +101,7 @@ def folder_summary(result: FolderResult, *, sure: float = Options.sure, mine: bo
         lines.append(_ranks_of(result))
     faces = [face for photo in result.photos for face in photo.faces]
     if ssim := [face.ssim for face in faces if face.ssim is not None]:
-        lines.append(f"SSIM of the faces: median {statistics.median(ssim):.3f}, worst {min(ssim):.3f}")
+        lines.append(f"SSIM of the faces ({len(ssim)}): median {statistics.median(ssim):.3f}, worst {min(ssim):.3f}")
     if hidden := Counter(face.fallback for face in faces if face.fallback is not None):
         counts = ", ".join(f"{count} {HIDDEN[method]}" for method, count in hidden.items())
         lines.append(f"faces that {result.photos[0].method} could not protect: {counts} instead")

@@ -38,7 +38,7 @@ def check_options(options: Options) -> None:
     if options.fallback is not None and hides:
         raise UsageError(f"a fallback is for {attacks}, not for {options.method}")
     if not 0 <= options.strength <= 1:
-        raise UsageError(f"strength must be between 0 and 1, not {options.strength:g}: blur-size is what blurs")
+        raise UsageError(f"strength must be between 0 and 1, not {options.strength:g}")
     if not 1 <= options.quality <= 100:
         raise UsageError(f"quality must be between 1 and 100, not {options.quality}")
     if options.keep_position and not options.keep_metadata:

@@ -124,7 +124,7 @@ def test_the_summary_of_a_photo(protect, capsys) -> None:
         "face 1: rank 1 → 4 of 1,001, SSIM 0.965, compared one to one with the clean photo "
         "it still matches at FAR 1e-2",
         "face 2: left as it was",
-        "saved and verified: out.png",
+        "saved and verified, as profile paper asks: out.png",
         "a face that is not listed here was not found: it is as it was",
         f"{SENTENCE}; protection is against {Options().recognizer}, other recognizers may still match.",
     ]
@@ -222,7 +222,7 @@ def test_on_a_terminal_progress_is_a_bar_that_goes(protect, capsys, monkeypatch)
     protect(a_result())
     assert cli.run(["photo", "in.png"]) == 0
     out, err = capsys.readouterr()
-    assert "saved and verified: out.png" in out.splitlines()
+    assert "saved and verified, as profile paper asks: out.png" in out.splitlines()
     assert "round 1" not in out
     assert "face 3 (now at rank 7) · round 1, looking at the saved file" in err
     assert "\x1b[2K" in err, "it is gone at the end"
@@ -270,7 +270,7 @@ def test_the_summary_ends_with_possible_faces(protect, capsys, count: int, line:
     protect(a_result(possible=(POSSIBLE,) * count))
     assert cli.run(["photo", "in.png"]) == 0
     *_, saved, not_listed, possible, _ = capsys.readouterr().out.splitlines()
-    assert saved == "saved and verified: out.png"
+    assert saved == "saved and verified, as profile paper asks: out.png"
     assert not_listed == "a face that is not listed here was not found: it is as it was"
     assert possible == line
     protect(a_result("failed", faces=[replace(FACE, outcome="failed")], possible=(POSSIBLE,) * count))

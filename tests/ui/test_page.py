@@ -439,6 +439,17 @@ def test_a_person_enrolled_is_known_to_this_page_alone(page: Page, work: Work, t
     assert not people_folder.exists()
 
 
+def test_the_way_it_goes_and_the_result_are_brought_into_view(page: Page, tmp_path: Path) -> None:
+    page.set_viewport_size({"width": 390, "height": 700})
+    upload(page, pair(tmp_path / "pair.png"))
+    expect_status(page, "2 faces found")
+    protect(page)
+    expect_status(page, "Two faces checked")
+    expect(
+        page.get_by_role("heading", name="protected").or_(page.locator("#photo-results h2")).first
+    ).to_be_in_viewport()
+
+
 def enroll(page: Page, name: str, photo: Path) -> Locator:
     page.get_by_role("tab", name="People").click()
     panel = page.get_by_role("tabpanel").filter(visible=True)
