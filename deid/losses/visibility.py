@@ -21,6 +21,8 @@ WINDOW = 7
 FLOOR = 0.03**2
 LEVELS, SMOOTH, FULL_CONTRAST = 8 / 255, 0.9, 0.05
 STRUCTURE = 0.12  # contrast from which on more hides no more: nostrils and teeth would be dotted
+EDGE = 0.06  # contrast from which on a single pixel may not change more: brows and lips would be flecked
+FINE = 0.5  # deviation of the Gaussian below which no change is finer, in pixels of a 128-pixel face
 SLOW = 4.0  # deviation of the Gaussian that makes changes slow, in pixels of a 128-pixel face
 SLOW_SHARE = 0.5  # of the slow changes, in units of the fine ones
 
@@ -36,7 +38,7 @@ class Visibility:
 
     room: in [0, 1], how far a place of the face may change at all.
     fine: how much a fine change is hidden.
-    limit: of a pixel's change, 8 gray levels × (0.9 + σ / 0.05) where there is room.
+    limit: of a pixel's change, 8 gray levels × (0.9 + σ / 0.05) where there is room, σ at most EDGE.
     """
 
     room: Tensor
@@ -49,10 +51,9 @@ class Visibility:
         A symmetric, positive semidefinite operator: steepest descent where lengths are measured by what is seen.
         """
         room, fine = self.room[rows], self.fine[rows]
-        inside = room * gradients
-        fine_change = room * fine * inside
-        deviation = SLOW * room.shape[-1] / 128
-        slow_change = room * blurred(blurred(inside, deviation), deviation)
+        inside, pixel = room * gradients, room.shape[-1] / 128
+        fine_change = room * blurred(fine * blurred(inside, FINE * pixel), FINE * pixel)
+        slow_change = room * blurred(blurred(inside, SLOW * pixel), SLOW * pixel)
         return _unit(fine_change) + SLOW_SHARE * _unit(slow_change)
 
 
@@ -69,7 +70,7 @@ def visibility_of(faces: Tensor, landmarks: Sequence[Tensor], *, features: float
     room = torch.stack([_room(points.to(faces), size, features, reach) for points in landmarks])[:, None]
     hidden = (2 * contrast.square() + FLOOR).sqrt()
     fine = hidden * (contrast / STRUCTURE).square()  # on smooth skin slow changes alone
-    return Visibility(room, fine, LEVELS * (SMOOTH + contrast / FULL_CONTRAST) * room)
+    return Visibility(room, fine, LEVELS * (SMOOTH + contrast.clamp(max=EDGE) / FULL_CONTRAST) * room)
 
 
 @torch.no_grad()
