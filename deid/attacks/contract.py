@@ -31,7 +31,7 @@ def ignore_step(rows: Tensor, logits: Logits) -> None:
 
 @dataclass(frozen=True, eq=False)
 class Attacked:
-    """faces: (N, C, H, W) in [0, 1], not rounded to 8 bits.
+    """faces: (N, C, H, W) in [0, 1], not rounded to 8 bits unless the attack was asked to hold there.
 
     evaluations: int64 (N,), gradient evaluations of each face.
     met: bool (N,), which faces met the criterion when the attack last looked; whether a face is protected is for the
@@ -56,6 +56,8 @@ class Attack(Protocol):
         start: Tensor | None = None,
         visibility: Visibility | None = None,
         limit: float | None = None,
+        eight_bits: bool = False,
+        seed: int | None = None,
         on_step: OnStep = ignore_step,
     ) -> Attacked:
         """Perturb faces until they meet a criterion.
@@ -67,5 +69,7 @@ class Attack(Protocol):
         start: (N, C, H, W), where to go on from; None: the clean faces.
         visibility: what is seen of a change, and where; None: the same everywhere.
         limit: of every pixel's change, in units of `visibility.limit`; None, or without visibility: no limit.
+        eight_bits: whether who is done is told by the faces rounded to 8 bits; then they are returned so.
+        seed: of what an attack draws, if it draws anything; None: nobody can know it.
         """
         ...

@@ -8,6 +8,8 @@ from torch import Tensor
 
 from deid.anonymity.conditions import Criterion
 from deid.attacks.contract import Attack, Attacked, LogitsFn, Objective, OnStep, ignore_step
+from deid.attacks.eight_bits import rounded
+from deid.attacks.row_criterion import RowCriterion
 from deid.losses.visibility import Visibility
 
 
@@ -70,6 +72,8 @@ def gradient_attack(rule_for: RuleFor) -> Attack:
         start: Tensor | None = None,
         visibility: Visibility | None = None,
         limit: float | None = None,
+        eight_bits: bool = False,
+        seed: int | None = None,
         on_step: OnStep = ignore_step,
     ) -> Attacked:
         rule = rule_for(faces, start, visibility)
@@ -78,17 +82,15 @@ def gradient_attack(rule_for: RuleFor) -> Attack:
         met = torch.zeros_like(evaluations, dtype=torch.bool)
         largest = None if limit is None or visibility is None else limit * visibility.limit
         active = torch.arange(len(faces), device=faces.device)
-        latest: Tensor | None = None  # logits of all faces: a criterion is about the whole batch
+        is_met = None if criterion is None else RowCriterion(criterion, perturbed)
         for step in range(steps if criterion is None else steps + 1):
             x = perturbed[active].requires_grad_(True)
-            logits = logits_fn(x, active)
+            seen = rounded(x) if eight_bits else x
+            logits = logits_fn(seen, active)
             on_step(active, logits.detach() if isinstance(logits, Tensor) else tuple(part.detach() for part in logits))
             is_open = torch.ones_like(active, dtype=torch.bool)
-            if criterion is not None:
-                if not isinstance(logits, Tensor):
-                    raise TypeError("a criterion needs one tensor of logits")
-                latest = logits.detach().clone() if latest is None else latest.index_copy(0, active, logits.detach())
-                met[active] = criterion(perturbed, latest)[active]
+            if is_met is not None:
+                met[active] = is_met(active, seen, logits)
                 is_open = ~met[active]
                 if step == steps or not bool(is_open.any()):
                     break
@@ -107,7 +109,7 @@ def gradient_attack(rule_for: RuleFor) -> Attack:
                 largest=None if largest is None else largest[active],
             )
             perturbed[active] = faces[active] + iterate.within(rule(iterate))
-        return Attacked(perturbed, evaluations, met)
+        return Attacked(rounded(perturbed) if eight_bits else perturbed, evaluations, met)
 
     return attack
 
