@@ -34,7 +34,7 @@ def ranking_and_visual_terms(faces: Tensor, start: Tensor | None, visibility: Vi
     def rule(at: Iterate) -> Tensor:
         move = polyak_step(at, least_seen(at.gradient, at.rows))
         if at.step or start is not None:  # a clean face has no visual gradient
-            pull = least_seen(_visual_gradient(at.faces, at.clean, [band[at.rows] for band in clean_bands]), at.rows)
+            pull = least_seen(visual_gradient(at.faces, at.clean, [band[at.rows] for band in clean_bands]), at.rows)
             move = move + VISUAL_DECAY**at.step * _beside(pull, move)
         return at.faces - move - at.clean
 
@@ -44,7 +44,7 @@ def ranking_and_visual_terms(faces: Tensor, start: Tensor | None, visibility: Vi
 k_a3 = gradient_attack(ranking_and_visual_terms)
 
 
-def _visual_gradient(x: Tensor, clean: Tensor, clean_bands: list[Tensor]) -> Tensor:
+def visual_gradient(x: Tensor, clean: Tensor, clean_bands: list[Tensor]) -> Tensor:
     """Of ‖n‖ + (1 − CWSSIM)."""
     x = x.detach().requires_grad_(True)
     norm = (x - clean).square().flatten(1).sum(1).clamp(min=1e-12).sqrt()

@@ -1,1 +1,1 @@
-"""The harness of the papers' tables: photos, networks, their training, attacks, figures. A table is one file beside it."""
+"""The harness of the papers' tables: photos, networks, training, attacks, figures. A table is one file beside it."""

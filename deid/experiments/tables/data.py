@@ -1,6 +1,7 @@
 """The photos of the papers' tables, read from a folder of the user's; nothing is fetched."""
 
 import gzip
+import hashlib
 import io
 import zipfile
 from collections.abc import Iterable
@@ -8,7 +9,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
+import torch
 from PIL import Image
+from torch import Tensor
 
 from deid.errors import UsageError, reason_of
 
@@ -28,6 +31,15 @@ class Photos:
 
     def __getitem__(self, rows: np.ndarray) -> "Photos":
         return Photos(self.pixels[rows], self.labels[rows])
+
+    @property
+    def digest(self) -> str:
+        """Of all photos and their labels."""
+        return hashlib.sha256(self.pixels.tobytes() + self.labels.tobytes()).hexdigest()[:16]
+
+    def as_tensor(self) -> Tensor:
+        """(N, C, H, W) in [0, 1]."""
+        return torch.from_numpy(self.pixels).float() / 255
 
 
 @dataclass(frozen=True, eq=False)

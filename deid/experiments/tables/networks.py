@@ -74,7 +74,7 @@ def mobilenet_v2(classes: int = 10) -> nn.Module:
 
 
 def resnet18(classes: int) -> nn.Module:
-    """ResNet-18 (He, Zhang, Ren, Sun, CVPR 2016) for 32 × 32 pixels, RGB: a first layer of 3 × 3 that keeps the side."""
+    """ResNet-18 (He, Zhang, Ren, Sun, CVPR 2016) for 32 × 32 pixels, RGB: the first layer is of 3 × 3."""
     layers: list[nn.Module] = [_normalized(3, 64, 3), nn.ReLU(), nn.MaxPool2d(2)]
     channels = 64
     for width in (64, 128, 256, 512):
@@ -108,9 +108,7 @@ class _InvertedResidual(nn.Module):
 class _BasicBlock(nn.Module):
     def __init__(self, channels: int, width: int, stride: int) -> None:
         super().__init__()
-        self.layers = nn.Sequential(
-            _normalized(channels, width, 3, stride), nn.ReLU(), _normalized(width, width, 3)
-        )
+        self.layers = nn.Sequential(_normalized(channels, width, 3, stride), nn.ReLU(), _normalized(width, width, 3))
         self.skip = nn.Identity() if channels == width else _normalized(channels, width, 1, stride)
 
     def forward(self, x: Tensor) -> Tensor:

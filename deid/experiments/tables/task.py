@@ -5,9 +5,10 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
-from deid.anonymity.conditions import rank_of, ranked_others, targets_of
-from deid.attacks.contract import LogitsFn
+from deid.anonymity.conditions import Criterion, rank_of, ranked_others, targets_of
+from deid.attacks.contract import Attack, Attacked, LogitsFn, Objective
 
+SEED = 0  # of what an attack draws
 TRUE = 0  # the column of the true class, once it stands first
 
 
@@ -39,6 +40,21 @@ class Task:
     def true(self) -> Tensor:
         """The column of the true class, (n,), as an attack's labels."""
         return torch.full_like(self.labels, TRUE)
+
+    def attacked(
+        self, attack: Attack, objective: Objective, criterion: Criterion, *, steps: int, eight_bits: bool = False
+    ) -> Attacked:
+        """The photos as the attack leaves them; see `contract.Attack`."""
+        return attack(
+            self.logits_fn,
+            self.photos,
+            self.true,
+            objective=objective,
+            criterion=criterion,
+            steps=steps,
+            eight_bits=eight_bits,
+            seed=SEED,
+        )
 
     def ranks(self, photos: Tensor) -> Tensor:
         """(n,), the true class's, of all n photos as they are now; photos: (n, C, H, W)."""

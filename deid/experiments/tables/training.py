@@ -1,11 +1,10 @@
 """The training of the tables' classifiers: saved as it goes, taken up again after an interruption."""
 
-import hashlib
 import io
 import json
 import time
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -18,13 +17,14 @@ from torch.nn import functional as F
 
 from deid.errors import UsageError
 from deid.experiments.tables.data import Data, Photos
+from deid.experiments.tables.networks import FaceClassifier
 from deid.recognizers.precision import bfloat16_autocast
 from deid.storage.atomic import write_atomically
+from deid.storage.hashes import file_sha256
 from deid.training.distill import Schedule, optimizers_for
 
 SAVE_EVERY = 100  # steps
 EVALUATE_BATCH = 64
-SMOOTHING = 0.1  # of the labels (Szegedy and others, CVPR 2016)
 ADVERSARY_STEPS = 7
 
 Augment = Callable[[Tensor, np.random.Generator], Tensor]
@@ -35,7 +35,7 @@ Log = Callable[[str], None]
 class Recipe:
     """How a network is made and trained.
 
-    build: the network, untrained but for what it takes over; its `upper` alone is trained where it has one.
+    build: the network, untrained but for what it takes over; of a FaceClassifier `upper` alone is trained.
     augment: changes photos (n, C, H, W) in [0, 1]; None: they are trained on as they are.
     radius: L2, of the adversary that it is trained against (Madry and others, ICLR 2018); 0: of none.
     """
@@ -48,11 +48,11 @@ class Recipe:
 
 @dataclass(frozen=True, eq=False)
 class Trained:
-    """A network in eval mode, frozen. accuracy: on the photos to test on, in [0, 1]; key: what it comes from."""
+    """A network in eval mode, frozen. accuracy: on the photos to test on, in [0, 1]; sha256: of its file."""
 
     network: nn.Module
     accuracy: float
-    key: str = field(repr=False)
+    sha256: str
 
 
 def trained(name: str, recipe: Recipe, data: Data, folder: Path, log: Log) -> Trained:
@@ -60,23 +60,22 @@ def trained(name: str, recipe: Recipe, data: Data, folder: Path, log: Log) -> Tr
 
     Raises UsageError where what lies there is of other data or of another recipe.
     """
+    torch.manual_seed(recipe.schedule.seed)
     network, key = recipe.build(), _key(name, recipe, data.train)
     file, state = folder / f"{name}.safetensors", folder / f"{name}.state"
-    if file.is_file():
-        with safe_open(file, "pt") as header:
-            said = header.metadata() or {}
-        if said.get("key") != key:
-            raise UsageError(f"{file} is of other data or another training: choose another folder")
-        network.load_state_dict(load_file(file))
-        return Trained(network.eval().requires_grad_(False), float(said["accuracy"]), key)
-    _train(network, recipe, data.train, state, key, lambda text: log(f"{name}: {text}"))
-    network.eval().requires_grad_(False)
-    accuracy = accuracy_of(network, data.test)
-    log(f"{name}: {100 * accuracy:.2f} % of {len(data.test)} test photos")
-    weights = {key: value.contiguous() for key, value in network.state_dict().items()}
-    write_atomically(save(weights, {"key": key, "accuracy": repr(accuracy)}), file, overwrite=True)
-    state.unlink(missing_ok=True)
-    return Trained(network, accuracy, key)
+    if not file.is_file():
+        _train(network, recipe, data.train, state, key, lambda text: log(f"{name}: {text}"))
+        accuracy = accuracy_of(network.eval(), data.test)
+        log(f"{name}: {100 * accuracy:.2f} % of {len(data.test)} test photos")
+        weights = {key: value.contiguous() for key, value in network.state_dict().items()}
+        write_atomically(save(weights, {"key": key, "accuracy": repr(accuracy)}), file)
+        state.unlink(missing_ok=True)
+    with safe_open(file, "pt") as header:
+        said = header.metadata() or {}
+    if said.get("key") != key:
+        raise UsageError(f"{file} is of other data or another training: choose another folder")
+    network.load_state_dict(load_file(file))
+    return Trained(network.eval().requires_grad_(False), float(said["accuracy"]), file_sha256(file))
 
 
 @torch.no_grad()
@@ -85,15 +84,15 @@ def accuracy_of(network: nn.Module, photos: Photos) -> float:
     hits = 0
     for at in range(0, len(photos), EVALUATE_BATCH):
         rows = np.arange(at, min(at + EVALUATE_BATCH, len(photos)))
-        hits += int((network(_inputs(photos, rows)).argmax(1).numpy() == photos.labels[rows]).sum())
+        hits += int((network(photos[rows].as_tensor()).argmax(1).numpy() == photos.labels[rows]).sum())
     return hits / len(photos)
 
 
 def _train(network: nn.Module, recipe: Recipe, photos: Photos, state_file: Path, key: str, log: Log) -> None:
-    """In place. Where the network has a `lower` part, the photos' features there are taken once."""
-    schedule, part = recipe.schedule, getattr(network, "upper", network)
-    torch.manual_seed(schedule.seed)
-    features = None if part is network else _features(network.lower, photos)
+    """In place. What a FaceClassifier's lower layers make of the photos is found out once."""
+    schedule, part, features = recipe.schedule, network, None
+    if isinstance(network, FaceClassifier):
+        part, features = network.upper, _features(network.lower, photos)
     optimizers = optimizers_for(part, schedule)
     first = _load_state(state_file, key, part, optimizers) if state_file.is_file() else 0
     started, running = time.monotonic(), 0.0
@@ -101,7 +100,7 @@ def _train(network: nn.Module, recipe: Recipe, photos: Photos, state_file: Path,
         # One generator a step: a resumed run draws what an uninterrupted one would have drawn.
         rng = np.random.default_rng([schedule.seed, step])
         rows = rng.choice(len(photos), min(schedule.batch, len(photos)), replace=False)
-        inputs = _inputs(photos, rows) if features is None else features[rows].float()
+        inputs = photos[rows].as_tensor() if features is None else features[rows].float()
         if recipe.augment is not None:
             inputs = recipe.augment(inputs, rng)
         labels = torch.from_numpy(photos.labels[rows])
@@ -125,7 +124,7 @@ def _step(
     """One batch; its loss."""
     with bfloat16_autocast("cpu"):
         logits = network(inputs.contiguous(memory_format=torch.channels_last))
-    loss = F.cross_entropy(logits.float(), labels, label_smoothing=SMOOTHING)
+    loss = F.cross_entropy(logits.float(), labels)
     network.zero_grad()
     loss.backward()
     for optimizer in optimizers:
@@ -135,9 +134,7 @@ def _step(
     return float(loss.detach())
 
 
-def _adversarial(
-    network: nn.Module, photos: Tensor, labels: Tensor, radius: float, rng: np.random.Generator
-) -> Tensor:
+def _adversarial(network: nn.Module, photos: Tensor, labels: Tensor, radius: float, rng: np.random.Generator) -> Tensor:
     """Photos moved by at most `radius` (L2) to where the loss is large: projected gradient ascent, random start."""
     noise = torch.from_numpy(rng.standard_normal(photos.shape, np.float32))
     noise = _within(noise, float(rng.uniform()) * radius, exactly=True)
@@ -158,25 +155,18 @@ def _within(maps: Tensor, radius: float, exactly: bool = False) -> Tensor:
 @torch.no_grad()
 def _features(lower: nn.Module, photos: Photos) -> Tensor:
     """In float16: half the memory."""
-    parts = [_inputs(photos, rows) for rows in np.array_split(np.arange(len(photos)), -(-len(photos) // 32))]
+    parts = [photos[rows].as_tensor() for rows in np.array_split(np.arange(len(photos)), -(-len(photos) // 32))]
     return torch.cat([lower(part.contiguous(memory_format=torch.channels_last)).half() for part in parts])
-
-
-def _inputs(photos: Photos, rows: np.ndarray) -> Tensor:
-    return torch.from_numpy(photos.pixels[rows]).float() / 255
 
 
 def _key(name: str, recipe: Recipe, photos: Photos) -> str:
     """What a trained network comes from, in one line."""
     schedule = recipe.schedule
-    digest = hashlib.sha256(photos.pixels.tobytes() + photos.labels.tobytes()).hexdigest()[:16]
     numbers = {name: getattr(schedule, name) for name in ("steps", "batch", "muon_peak", "adamw_peak", "seed")}
-    return json.dumps({"network": name, **numbers, "radius": recipe.radius, "photos": digest})
+    return json.dumps({"network": name, **numbers, "radius": recipe.radius, "photos": photos.digest})
 
 
-def _save_state(
-    file: Path, key: str, network: nn.Module, optimizers: list[torch.optim.Optimizer], step: int
-) -> None:
+def _save_state(file: Path, key: str, network: nn.Module, optimizers: list[torch.optim.Optimizer], step: int) -> None:
     state: dict[str, Any] = {
         "key": key, "network": network.state_dict(), "step": step,
         "optimizers": [optimizer.state_dict() for optimizer in optimizers],
