@@ -6,12 +6,18 @@ The functions are in `attacks.ATTACKS` and `faces.obfuscation.OBFUSCATIONS`, wha
 
 from typing import Literal
 
-Kind = Literal["attack", "obfuscation"]
+Kind = Literal["attack", "rival", "obfuscation"]
 
 METHODS: dict[str, Kind] = {
     "feature-level": "attack",
     "k-a3": "attack",
     "i-fgvm": "attack",
+    "p-fgvm": "rival",
+    "bim": "rival",
+    "pgd": "rival",
+    "pgd-l2": "rival",
+    "l-bfgs": "rival",
+    "carlini-wagner": "rival",
     "blur": "obfuscation",
     "pixelate": "obfuscation",
 }
@@ -19,7 +25,7 @@ DEFAULT_PROFILE = "stranger"
 # Of the profiles those that ask for a place among the first K + 1, and not for any further down.
 EXACT = ("paper",)
 # The attacks that can reach what a profile asks for, the usual one first.
-ATTACKS_OF: dict[str, tuple[str, ...]] = {"stranger": ("feature-level",), "paper": ("k-a3", "i-fgvm")}
+ATTACKS_OF: dict[str, tuple[str, ...]] = {"stranger": ("feature-level",), "paper": ("k-a3", "i-fgvm", "p-fgvm", "bim", "pgd", "pgd-l2", "l-bfgs", "carlini-wagner")}
 
 
 def methods_of(kind: Kind) -> list[str]:

@@ -1,7 +1,7 @@
 """DeepFool (Moosavi-Dezfooli, Fawzi, Frossard, CVPR 2016), L2, for many classes, untargeted.
 
-At every step the classifier is taken for linear, and the face goes to the nearest of the rivals' hyperplanes. The sum of
-these steps is made a little longer, so that the face ends beyond, not on it.
+At every step the classifier is taken for linear, and the face goes to the nearest of the rivals' hyperplanes, and a
+little farther, so that it ends beyond and not on it.
 """
 
 from dataclasses import replace

@@ -1,8 +1,11 @@
 """L-BFGS (Szegedy and others, ICLR 2014): minimize ‖n‖² + c · L(f(x̃)) within a box, for the least c that succeeds.
 
-The paper's c stands before ‖n‖ and is the largest that succeeds: the same search. scipy's L-BFGS-B minimizes, a face at a
-time; each c goes on from the nearest face that succeeded. L is the objective, in the paper the cross-entropy to a target.
+The paper's c stands before ‖n‖ and is the largest that succeeds: the same search. scipy's L-BFGS-B minimizes, a face at
+a time; each c goes on from the nearest face that succeeded. L is the objective, in the paper the cross-entropy to a
+target.
 """
+
+from contextlib import suppress
 
 import numpy as np
 import torch
@@ -40,14 +43,12 @@ def _minimum(search: Search, row: Tensor, steps: int) -> Tensor:
         (gradient,) = torch.autograd.grad(loss, x)
         search.evaluations[row] += 1
         seen.append(x.detach())
-        values.append(float(loss))
+        values.append(float(loss.detach()))
         return values[-1], _flat(gradient)
 
     bounds = np.stack([_flat(search.low[row]), _flat(search.high[row])], 1)
-    try:
+    with suppress(_Spent):
         minimize(loss_of, _flat(seen[0]), jac=True, method="L-BFGS-B", bounds=bounds, options={"maxiter": steps})
-    except _Spent:
-        pass
     return seen[int(np.argmin(values))].clamp(search.low[row], search.high[row])
 
 

@@ -1,7 +1,8 @@
 """P-FGVM: Penalized Fast Gradient Value Method (Chatzikyriakidis, Papaioannidis, Pitas, ICIP 2019).
 
-x̃ ← clip(x̃ − α ∇ₓ L(f(x̃), t) − λ (x̃ − x)): the step of I-FGVM, and a pull back toward the clean face, which takes off what
-turned out not to be needed. As in `i_fgvm` the step is the share of the linearized hinge, here of what the pull leaves.
+x̃ ← clip(x̃ − α ∇ₓ L(f(x̃), t) − λ (x̃ − x)): the step of I-FGVM, and a pull back toward the clean face, which takes off
+what turned out not to be needed. As in `i_fgvm` the step is a share of what the linearized hinge asks for, here after
+the pull.
 """
 
 from dataclasses import replace

@@ -1,8 +1,8 @@
 """PGD: Projected Gradient Descent from a random start (Madry, Makelov, Schmidt, Tsipras, Vladu, ICLR 2018).
 
-L∞: BIM's steps. L2: steps along the gradient, all as long, and back into the ball of radius ε around the clean face. The
-clean face itself is looked at first, so that one that is done stays as it is: that costs an evaluation, and the random
-start is the first step. A face that has been perturbed before goes on from there.
+L∞: BIM's steps. L2: steps along the gradient, all as long, and back into the ball of radius ε around the clean face.
+The clean face itself is looked at first, so that one that is done stays as it is: that costs an evaluation, and the
+random start is the first step. A face that has been perturbed before goes on from there.
 """
 
 from collections.abc import Callable
@@ -13,6 +13,7 @@ from torch import Tensor
 
 from deid.attacks.bim import largest_of, sign_step
 from deid.attacks.contract import Attack, Attacked, LogitsFn
+from deid.attacks.draws import generator_of
 from deid.attacks.loop import Iterate, gradient_attack
 
 Draw = Callable[[Iterate, torch.Generator], Tensor]
@@ -48,11 +49,7 @@ def _from_random_start(draw: Draw, step: Callable[[Iterate], Tensor]) -> Attack:
     def attack(
         logits_fn: LogitsFn, faces: Tensor, labels: Tensor, *, seed: int | None = None, **asked: Any
     ) -> Attacked:
-        generator = torch.Generator()
-        if seed is None:
-            generator.seed()
-        else:
-            generator.manual_seed(seed)
+        generator = generator_of(seed)
 
         def rule(at: Iterate) -> Tensor:
             if at.step:

@@ -196,6 +196,7 @@ def _attack_ranks(run: _Run, rows: Tensor, profile: Profile, round_: int) -> Att
         start=run.faces[rows],
         visibility=_visibility(run, rows, profile),
         limit=profile.limit,
+        seed=task.protector.options.seed,
         on_step=on_step,
     )
 
