@@ -1,7 +1,8 @@
 """What `--method` and `--profile` take.
 
 The functions are in `attacks.ATTACKS` and `faces.obfuscation.OBFUSCATIONS`, what a profile asks for in
-`protection.profiles.PROFILES`.
+`protection.profiles.PROFILES`. A rival is an attack of other papers, there for comparing: it goes the same way and is
+checked alike, but shows more. Attacks that cannot aim at a place in a list are no methods.
 """
 
 from typing import Literal
@@ -25,7 +26,10 @@ DEFAULT_PROFILE = "stranger"
 # Of the profiles those that ask for a place among the first K + 1, and not for any further down.
 EXACT = ("paper",)
 # The attacks that can reach what a profile asks for, the usual one first.
-ATTACKS_OF: dict[str, tuple[str, ...]] = {"stranger": ("feature-level",), "paper": ("k-a3", "i-fgvm", "p-fgvm", "bim", "pgd", "pgd-l2", "l-bfgs", "carlini-wagner")}
+ATTACKS_OF: dict[str, tuple[str, ...]] = {
+    "stranger": ("feature-level",),
+    "paper": ("k-a3", "i-fgvm", "p-fgvm", "bim", "pgd", "pgd-l2", "l-bfgs", "carlini-wagner"),
+}
 
 
 def methods_of(kind: Kind) -> list[str]:

@@ -16,16 +16,22 @@ from deid.protection.options import check_options
 from deid.protection.profiles import PROFILES
 from deid.types import Options
 
+# Attacks that cannot aim at a place in a list: one step, hyperplanes of labels, single pixels.
+AIMLESS = ("fgsm", "deepfool", "jsma", "one-pixel")
+
 
 def test_the_registry_names_every_attack_and_obfuscation_and_nothing_else() -> None:
-    assert methods_of("attack") == ["feature-level", *ATTACKS]
+    attacks = methods_of("attack") + methods_of("rival")
+    assert attacks == ["feature-level", *(name for name in ATTACKS if name not in AIMLESS)]
     assert methods_of("obfuscation") == list(OBFUSCATIONS)
-    assert list(METHODS) == methods_of("attack") + methods_of("obfuscation")
+    assert list(METHODS) == attacks + methods_of("obfuscation")
 
 
 def test_every_attack_can_reach_one_profile_and_every_profile_is_reached_by_some() -> None:
     assert ATTACKS_OF.keys() == PROFILES.keys()
-    assert sorted(name for names in ATTACKS_OF.values() for name in names) == sorted(methods_of("attack"))
+    assert sorted(name for names in ATTACKS_OF.values() for name in names) == sorted(
+        methods_of("attack") + methods_of("rival")
+    )
     assert next(iter(PROFILES)) == DEFAULT_PROFILE
 
 
@@ -41,6 +47,7 @@ FILLED_IN = [
     ((None, None), ("feature-level", "stranger")),
     (("k-a3", None), ("k-a3", "paper")),
     (("i-fgvm", None), ("i-fgvm", "paper")),
+    (("pgd", None), ("pgd", "paper")),
     (("feature-level", None), ("feature-level", "stranger")),
     ((None, "paper"), ("k-a3", "paper")),
     ((None, "stranger"), ("feature-level", "stranger")),
@@ -63,10 +70,16 @@ def test_what_nobody_says_is_filled_in(asked: tuple[str | None, str | None], don
 @pytest.mark.parametrize(
     ("method", "profile", "says"),
     [
-        ("feature-level", "paper", "feature-level cannot reach what the profile paper asks for: k-a3 and i-fgvm can"),
+        (
+            "feature-level",
+            "paper",
+            "feature-level cannot reach what the profile paper asks for: k-a3 and i-fgvm and p-fgvm and",
+        ),
+        ("pgd", "stranger", "pgd cannot reach what the profile stranger asks for: feature-level can"),
+        ("deepfool", None, "no method called deepfool"),
         ("k-a3", "stranger", "k-a3 cannot reach what the profile stranger asks for: feature-level can"),
         ("i-fgvm", "stranger", "i-fgvm cannot reach what the profile stranger asks for: feature-level can"),
-        ("magic", None, "no method called magic: there are feature-level, k-a3, i-fgvm, blur, pixelate"),
+        ("magic", None, "no method called magic: there are feature-level, k-a3, i-fgvm, p-fgvm, .*, blur, pixelate"),
         ("magic", "paper", "no method called magic"),
         (None, "robust", "no profile called robust: there are stranger, paper"),
         ("k-a3", "transfer", "no profile called transfer: there are stranger, paper"),

@@ -13,6 +13,7 @@ from typing import Annotated, Any
 
 import typer
 
+from deid.methods import methods_of
 from deid.types import Options
 
 
@@ -50,7 +51,12 @@ PROTECTION: dict[str, Any] = {
     ],
     "sure": Sure,
     "method": Annotated[
-        str | None, typer.Option(metavar="NAME", help="feature-level; k-a3 or i-fgvm (paper's); blur or pixelate.")
+        str | None,
+        typer.Option(
+            metavar="NAME",
+            help="To protect: feature-level; k-a3 or i-fgvm (paper's); blur or pixelate. To compare, with paper: "
+            f"{', '.join(methods_of('rival'))}.",
+        ),
     ],
     "profile": Annotated[
         str | None, typer.Option(metavar="NAME", help="stranger (by default), or paper (least to see, one recognizer).")

@@ -6,21 +6,22 @@ import torch
 from torch import Tensor, nn
 
 GRAY = 0.5
-GAP = 0.3  # in logits, by which all but the runner-up lie farther below
+GAP = 0.1  # in units of SCALE, by which all but the runner-up lie farther below
+SCALE = 40.0  # of logits: of classes that lie together cross-entropy would follow all
 
 
 @dataclass(frozen=True, eq=False)
 class Linear:
-    """weights: (M, C·H·W), orthonormal. shape: (C, H, W) of a face."""
+    """weights: (M, C·H·W), in `linear` orthonormal. shape: (C, H, W) of a face."""
 
     weights: Tensor
     shape: tuple[int, int, int]
 
     def __call__(self, faces: Tensor, rows: Tensor | None = None) -> Tensor:
-        return (faces - GRAY).flatten(1) @ self.weights.T
+        return SCALE * (faces - GRAY).flatten(1) @ self.weights.T
 
     def faces_at(self, distance: float, labels: Tensor, nearest: Tensor, norm: float) -> Tensor:
-        """Faces near middle gray whose nearest border is the one to `nearest`, this far in L2 or L∞; L2 as well."""
+        """Faces near middle gray whose nearest border is the one to `nearest`, this far in L2 or L∞."""
         normals = self.weights[nearest] - self.weights[labels]
         dual = {2.0: 2.0, torch.inf: 1.0}[norm]
         gaps = distance * normals.norm(dim=1, p=dual)

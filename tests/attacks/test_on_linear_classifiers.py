@@ -9,18 +9,22 @@ from torch import Tensor
 
 from deid.attacks import ATTACKS, OBJECTIVES
 from deid.attacks.bim import bim
+from deid.attacks.carlini_wagner import carlini_wagner
 from deid.attacks.classification import classified_as, logit_difference, misclassified
 from deid.attacks.contract import Attack, Attacked
 from deid.attacks.fgsm import fgsm
 from deid.attacks.jsma import jsma, saliency
+from deid.attacks.l_bfgs import l_bfgs
 from deid.attacks.one_pixel import one_pixel
 from deid.attacks.pgd import pgd_l2, pgd_linf
 
-DISTANCE = 0.05
+DISTANCE = 0.02
 # Faces, their shape, classes.
 BATCHES = [(1, (1, 8, 8), 2), (5, (3, 6, 7), 4), (16, (1, 12, 12), 10)]
-STEPS = {"deepfool": 50, "carlini-wagner": 9 * 60, "l-bfgs": 9 * 20}
-HINGE = logit_difference(confidence=0.005)
+STEPS = {"deepfool": 50, "carlini-wagner": 5 * 40, "l-bfgs": 5 * 12}
+# The papers' search over c is longer.
+MADE = ATTACKS | {"carlini-wagner": carlini_wagner(searches=5), "l-bfgs": l_bfgs(searches=5)}
+HINGE = logit_difference(confidence=0.05)
 
 
 def attack(made: Attack, on: Linear, faces: Tensor, labels: Tensor, *, steps: int, **settings: Any) -> Attacked:
@@ -40,7 +44,7 @@ def test_the_nearest_border_is_crossed_not_far_behind_it(
     network, (labels, nearest) = linear(classes, shape), drawn_labels(count, classes)
     faces = network.faces_at(DISTANCE, labels, nearest, 2)
     objective = HINGE if name.endswith("fgvm") else OBJECTIVES[name]()
-    attacked = attack(ATTACKS[name], network, faces, labels, steps=STEPS.get(name, 20), objective=objective)
+    attacked = attack(MADE[name], network, faces, labels, steps=STEPS.get(name, 20), objective=objective)
     assert bool(attacked.met.all())
     assert torch.equal(network(attacked.faces).argmax(1), nearest)
     found = lengths(attacked.faces - faces, 2)
@@ -55,9 +59,9 @@ def test_a_target_is_reached_not_far_behind_its_border(
 ) -> None:
     network, (labels, targets) = linear(classes, shape), drawn_labels(count, classes)
     faces = network.faces_at(DISTANCE, labels, targets, 2)
-    objective = logit_difference(targets, 0.005) if name.endswith("fgvm") else OBJECTIVES[name](targets)
+    objective = logit_difference(targets, 0.05) if name.endswith("fgvm") else OBJECTIVES[name](targets)
     attacked = attack(
-        ATTACKS[name], network, faces, labels, steps=STEPS.get(name, 20),
+        MADE[name], network, faces, labels, steps=STEPS.get(name, 20),
         objective=objective, criterion=classified_as(targets),
     )  # fmt: skip
     assert bool(attacked.met.all())
@@ -81,7 +85,7 @@ def test_a_ball_is_enough_as_soon_as_it_reaches_the_border(
     network, (labels, nearest) = linear(classes, shape), drawn_labels(count, classes)
     faces = network.faces_at(DISTANCE, labels, nearest, norm)
     for radius, is_enough in ((0.95 * DISTANCE, False), (1.1 * DISTANCE, True)):
-        attacked = attack(within(radius), network, faces, labels, steps=60, seed=0)
+        attacked = attack(within(radius), network, faces, labels, steps=120, seed=0)
         assert attacked.met.tolist() == [is_enough] * count
         assert bool((lengths(attacked.faces - faces, norm) <= radius + 1e-5).all())
         if is_enough:
@@ -104,7 +108,7 @@ def test_jsma_changes_as_few_pixels_as_it_takes(count: int, shape: tuple[int, in
     network = Linear(torch.stack([weight, -weight]), shape)
     faces = (GRAY + torch.linspace(0.05, 0.2, count)[:, None] * weight.sign()).view(-1, *shape)
     labels = torch.zeros(count, dtype=torch.int64)
-    gaps = 2 * (faces - GRAY).flatten(1) @ weight
+    gaps = 2 * (faces - GRAY).flatten(1) @ weight  # SCALE is in all of them
     rooms = GRAY + (faces - GRAY).flatten(1).abs()
     gains = 2 * (rooms * weight.abs()).sort(1, descending=True).values.cumsum(1)
     least = 1 + (gains <= gaps[:, None]).sum(1)
@@ -131,7 +135,7 @@ def test_one_pixel_finds_the_pixels_where_there_are_any(shape: tuple[int, int, i
     labels = torch.zeros(4, dtype=torch.int64)
     attacked = attack(
         one_pixel(pixels=pixels, population=120), network, faces, labels, steps=40, seed=0,
-        objective=OBJECTIVES["one-pixel"](),
+        objective=logit_difference(),
     )  # fmt: skip
     assert attacked.met.tolist() == can.tolist()
     assert 0 < int(can.sum()) < 4
