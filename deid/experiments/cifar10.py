@@ -4,7 +4,7 @@ import math
 
 from deid.experiments.tables.augment import shifted_or_mirrored
 from deid.experiments.tables.data import read_zipped
-from deid.experiments.tables.figures import ms_ssim
+from deid.experiments.tables.figures import THREE_SCALES_NOTE, ms_ssim
 from deid.experiments.tables.networks import mobilenet_v2
 from deid.experiments.tables.table import Paper, Table
 from deid.experiments.tables.training import Recipe
@@ -25,4 +25,5 @@ CIFAR10 = Table(
             "C&W, 5 × 200 steps": Paper(99.99, 3.65e-5, math.nan),
         }
     },
+    note=THREE_SCALES_NOTE,
 )

@@ -4,7 +4,7 @@ from functools import partial
 
 from deid.experiments.tables.augment import shifted_and_lit
 from deid.experiments.tables.data import read_zipped
-from deid.experiments.tables.figures import ms_ssim
+from deid.experiments.tables.figures import THREE_SCALES_NOTE, ms_ssim
 from deid.experiments.tables.networks import resnet18
 from deid.experiments.tables.table import Paper, Table
 from deid.experiments.tables.training import Recipe
@@ -27,4 +27,5 @@ GTSRB = Table(
             "C&W, 5 × 200 steps": Paper(98.64, 8.74e-5, 59.63),
         }
     },
+    note=THREE_SCALES_NOTE,
 )

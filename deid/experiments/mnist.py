@@ -9,9 +9,11 @@ from deid.experiments.tables.table import Paper, Table
 from deid.experiments.tables.training import Recipe
 from deid.training.distill import Schedule
 
-# The L2 radius that Wong, Schmidt, Metzen, Kolter (NeurIPS 2018) prove their network for. Ours is trained against an
-# adversary of that radius instead, which proves nothing.
-RADIUS = 1.58
+RADIUS = 1.58  # L2, for which Wong, Schmidt, Metzen, Kolter (NeurIPS 2018) prove their network
+NOTE = f"""\
+PR: the paper's is the provably robust network of Wong, Schmidt, Metzen and Kolter (NeurIPS 2018); this one has its
+layers and is trained against an L2 adversary of radius {RADIUS} (Madry and others, ICLR 2018), which proves nothing.
+"""
 
 MNIST = Table(
     name="mnist",
@@ -19,12 +21,13 @@ MNIST = Table(
     networks={
         "FC1": Recipe(fully_connected, Schedule(3000, adamw_peak=1e-3)),
         "LeNet-5": Recipe(lenet5, Schedule(3000)),
-        "PR (adversarially trained)": Recipe(robust_convolutional, Schedule(3000), radius=RADIUS),
+        "PR": Recipe(robust_convolutional, Schedule(3000), radius=RADIUS),
     },
     likeness=("SSIM", ssim),
     paper={
         "FC1": {"5-A³": Paper(63.92, math.nan, 100.0)},
         "LeNet-5": {"5-A³": Paper(72.72, math.nan, 100.0)},
-        "PR (adversarially trained)": {"5-A³": Paper(41.88, math.nan, 95.13)},
+        "PR": {"5-A³": Paper(41.88, math.nan, 95.13)},
     },
+    note=NOTE,
 )

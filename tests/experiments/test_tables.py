@@ -101,7 +101,7 @@ def test_a_network_that_recognizes_nobody_attacks_nobody(tmp_path: Path) -> None
     only_first = Data(photos(12, 1)[np.array([0, 6])], photos(12, 2), tuple("abcdef"))
     table = Table("tiny", lambda folder: only_first, {"none": Recipe(Reversed, Schedule(1))}, ("SSIM", ssim), {})
     with pytest.raises(UsageError, match="recognizes none"):
-        reproduce(table, tmp_path, tmp_path / "out", count=None, attacks=["blur"])
+        reproduce(table, tmp_path, tmp_path / "out", count=None, attacks=["blur"], levels=[1])
 
 
 @pytest.mark.parametrize("table", [YALE, MNIST, CIFAR10, GTSRB], ids=lambda table: table.name)

@@ -5,9 +5,16 @@ from typing import Any
 
 from deid.experiments.tables.table import Paper, Table
 
+NOTES = """\
+Success: the true class is not first. Exactly at k: it is at the rank that was asked for. Both of the photos as they are
+published, at 8 bits, unless it says «in float». MSE: a pixel, in [0, 1]. Gradients, and seconds of the processor: a
+photo. (5): nobody is first. (6): no rank holds more than 1/K of the photos. Both of this set, then of the process that
+made it (δ = {delta}, {independent} independent photos). The paper: Mygdalis, Tefas, Pitas, Neural Networks 124, 2020,
+undefended.
+"""
 HEAD = (
     "", "N", "success, %", "in float, %", "exactly at k, %", "{likeness}, %", "CW-SSIM, %", "MSE ×10⁴", "gradients",
-    "s", "first?", "spread?", "paper: {likeness}, %", "MSE ×10⁴", "success, %", "pmf",
+    "s", "(5)", "(6)", "paper: {likeness}, %", "MSE ×10⁴", "success, %", "pmf",
 )  # fmt: skip
 
 
@@ -26,7 +33,10 @@ def as_markdown(document: Mapping[str, Any], table: Table) -> str:
         paper = table.paper.get(name, {})
         lines += [_line([*_ours(title, row), *_papers(paper.get(title))]) for title, row in network["rows"].items()]
         lines += ["", *_ranks(network["rows"]), ""]
-    return "\n".join(lines)
+    (rows, *_) = (network["rows"] for network in document["networks"].values())
+    row = next(iter(rows.values()))
+    notes = NOTES.format(delta=row["delta"], independent=row["independent"])
+    return "\n".join([*lines, notes, *([table.note] if table.note else [])]).rstrip() + "\n"
 
 
 def _ours(title: str, row: Mapping[str, Any]) -> list[str]:

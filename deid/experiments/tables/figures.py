@@ -17,6 +17,9 @@ WINDOW = 7
 # MS-SSIM's weights of its first three scales (Wang, Simoncelli, Bovik, Asilomar 2003); the papers' photos of 32 pixels
 # have no room for more.
 THREE_SCALES = (0.0448, 0.2856, 0.3001)
+THREE_SCALES_NOTE = """\
+MS-SSIM is piq's, of the first three scales and a window of 7 pixels: photos of 32 pixels have no room for five.
+"""
 
 
 def ssim(clean: Tensor, published: Tensor) -> Tensor:

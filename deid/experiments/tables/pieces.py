@@ -43,10 +43,10 @@ class Row:
 
 @dataclass(frozen=True, eq=False)
 class Target:
-    """A classifier under attack. attacked: the network, or a rougher and faster copy; sha256: of the network."""
+    """A classifier under attack. rough: as in `Task`; sha256: of the network."""
 
     network: nn.Module
-    attacked: nn.Module
+    rough: nn.Module
     likeness: figures.Figure
     sha256: str
 
@@ -66,7 +66,7 @@ def measure_row(target: Target, photos: Photos, method: str, K: int) -> Row:
 
 def _measure(target: Target, photos: Photos, groups: np.ndarray, method: str) -> dict[str, np.ndarray]:
     """The fields of `Row`."""
-    task = task_of(target.network, target.attacked, photos.as_tensor(), *map(torch.from_numpy, (photos.labels, groups)))
+    task = task_of(target.network, target.rough, photos.as_tensor(), *map(torch.from_numpy, (photos.labels, groups)))
     since = time.process_time()
     attacked = METHODS[method].run(task)
     seconds = (time.process_time() - since) / len(photos)

@@ -29,29 +29,35 @@ def pmf_plot(document: Mapping[str, Any]) -> bytes:
     return _saved(figure, "svg", metadata={"Date": None})
 
 
-def faces_plot(rows: Mapping[str, tuple[Photos, Row]]) -> bytes:
+def faces_plot(networks: Mapping[str, tuple[Photos, Mapping[str, Row]]]) -> bytes:
     """PNG: some photos, clean, then by each row as published and the change magnified (the paper's Fig. 3).
 
-    rows: title → its clean photos, and what became of them.
+    networks: name → its clean photos, and title → what became of them; they stand side by side.
     """
     from matplotlib.figure import Figure
 
-    (photos, _), *_ = rows.values()
+    blocks = {name: _block(photos, rows) for name, (photos, rows) in networks.items()}
+    lines = max(map(len, blocks.values()))
+    figure = Figure(figsize=(1.3 * (SHOWN + 3) * len(blocks), 1.3 * lines), layout="constrained")
+    panels = figure.subplots(1, len(blocks), squeeze=False)[0]
+    for panel, (name, block) in zip(panels, blocks.items(), strict=True):
+        height = next(iter(block.values())).shape[2]
+        wall = np.concatenate([np.concatenate(list(pictures), 2) for pictures in block.values()], 1)
+        panel.imshow(wall.transpose(1, 2, 0).clip(0, 1).squeeze(), cmap="gray", vmin=0, vmax=1)
+        panel.set_yticks(height * (np.arange(len(block)) + 0.5), block)
+        panel.set(title=name, xticks=[])
+    return _saved(figure, "png", dpi=150)
+
+
+def _block(photos: Photos, rows: Mapping[str, Row]) -> dict[str, np.ndarray]:
+    """Titles and pictures (n, C, H, W), line by line."""
     chosen = np.linspace(0, len(photos) - 1, min(SHOWN, len(photos))).astype(int)
-    lines = [("clean", photos.pixels[chosen] / 255)]
-    for title, (clean, row) in rows.items():
-        change = (row.published[chosen].astype(float) - clean.pixels[chosen]) / 255
-        lines += [(title, row.published[chosen] / 255), (f"change × {MAGNIFIED}", 0.5 + MAGNIFIED * change)]
-    figure = Figure(figsize=(1.3 * (len(chosen) + 1), 1.3 * len(lines)), layout="constrained")
-    for panels, (title, pictures) in zip(
-        figure.subplots(len(lines), len(chosen) + 1, squeeze=False), lines, strict=True
-    ):
-        panels[0].text(0.5, 0.5, title, ha="center", va="center", wrap=True, fontsize=8)
-        for panel, picture in zip(panels[1:], pictures, strict=True):
-            panel.imshow(picture.transpose(1, 2, 0).clip(0, 1).squeeze(), cmap="gray", vmin=0, vmax=1)
-        for panel in panels:
-            panel.axis("off")
-    return _saved(figure, "png", dpi=100)
+    clean = photos.pixels[chosen] / 255
+    lines = {"clean": clean}
+    for title, row in rows.items():
+        published = row.published[chosen] / 255
+        lines |= {title: published, f"{title}: × {MAGNIFIED}": 0.5 + MAGNIFIED * (published - clean)}
+    return lines
 
 
 def _saved(figure: Any, kind: str, **more: Any) -> bytes:

@@ -57,12 +57,12 @@ def reproduce(
         raise UsageError(f"K is from 1 to {len(data.classes) - 1} here, not {', '.join(map(str, bad))}")
     photos = data.train if count is None else data.train[sample(data.train, count)]
     document: dict[str, Any] = {"table": table.name, "test_photos": len(data.test), "networks": {}}
-    drawn: dict[str, tuple[Photos, Row]] = {}
+    drawn: dict[str, tuple[Photos, dict[str, Row]]] = {}
     for name in networks or table.networks:
         network = trained(name, table.networks[name], data, out, _note)
         recognized = _recognized(network, photos)
         rows = _rows(table, network, recognized, attacks, levels)
-        drawn |= {f"{name}, {title}": (recognized, row) for title, (row, _) in rows.items()}
+        drawn[name] = recognized, {title: row for title, (row, _) in rows.items()}
         document["networks"][name] = {
             "accuracy": network.accuracy,
             "left_out": len(photos) - len(recognized),
@@ -86,8 +86,8 @@ def _rows(
     table: Table, network: Trained, photos: Photos, attacks: Sequence[str], levels: Sequence[int]
 ) -> dict[str, tuple[Row, list[int]]]:
     """Title → the row, and which K its conditions are about: its own, or all where its photos all go to rank 2."""
-    attacked = _Rough(network.network) if table.bfloat16 and has_bfloat16("cpu") else network.network
-    target = Target(network.network, attacked, table.likeness[1], network.sha256)
+    rough = _Rough(network.network) if table.bfloat16 and has_bfloat16("cpu") else network.network
+    target = Target(network.network, rough, table.likeness[1], network.sha256)
     rows = {}
     for name in attacks:
         method = METHODS[name]

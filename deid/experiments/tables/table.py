@@ -32,7 +32,8 @@ class Table:
     likeness: SSIM or MS-SSIM, and what it is called in the table.
     paper: name of a network → the title of a row → what the K-A³ paper (Mygdalis, Tefas, Pitas, 2020) prints.
     of_people: whether classes are people: then only one photo of each is independent of the others.
-    bfloat16: whether attacks may follow a copy of the networks in bfloat16; checks never do.
+    bfloat16: whether attacks may first follow a copy of the networks in bfloat16; checks never do.
+    note: what a reader of the table must know besides.
     """
 
     name: str
@@ -42,3 +43,4 @@ class Table:
     paper: Mapping[str, Mapping[str, Paper]]
     of_people: bool = False
     bfloat16: bool = False
+    note: str = ""

@@ -6,7 +6,7 @@ import torch
 from torch import Tensor, nn
 
 from deid.anonymity.conditions import Criterion, rank_of, ranked_others, targets_of
-from deid.attacks.contract import Attack, Attacked, LogitsFn, Objective
+from deid.attacks.contract import Attack, Attacked, Objective
 
 SEED = 0  # of what an attack draws
 TRUE = 0  # the column of the true class, once it stands first
@@ -16,16 +16,16 @@ TRUE = 0  # the column of the true class, once it stands first
 class Task:
     """n photos under attack.
 
-    logits_fn: photos (n', C, H, W), rows → (n', M), the true class first; what attacks follow. It may be rough.
-    network: the classifier itself, for every check: photos → (n', M) in the order of the classes.
+    network: the classifier; photos → (n, M), in the order of the classes.
+    rough: the same, or a rougher and faster copy, which attacks follow first.
     photos: (n, C, H, W) in [0, 1].
     labels: (n,), their classes.
     groups: (n,), the rank k that each is to take.
-    others: (n, M − 1), r(2), r(3), …: the other classes by their rank for the clean photo, as columns of `logits_fn`.
+    others: (n, M − 1), r(2), r(3), …: the others by their rank for the clean photo, the true class standing first.
     """
 
-    logits_fn: LogitsFn
     network: nn.Module
+    rough: nn.Module
     photos: Tensor
     labels: Tensor
     groups: Tensor
@@ -44,32 +44,37 @@ class Task:
     def attacked(
         self, attack: Attack, objective: Objective, criterion: Criterion, *, steps: int, eight_bits: bool = False
     ) -> Attacked:
-        """The photos as the attack leaves them; see `contract.Attack`."""
-        return attack(
-            self.logits_fn,
-            self.photos,
-            self.true,
-            objective=objective,
-            criterion=criterion,
-            steps=steps,
-            eight_bits=eight_bits,
-            seed=SEED,
-        )
+        """The photos as the attack leaves them; objective and criterion see the true class first."""
+
+        def by(network: nn.Module, start: Tensor | None) -> Attacked:
+            return attack(
+                lambda photos, rows: true_first(_logits(network, photos), self.labels[rows]),
+                self.photos,
+                self.true,
+                objective=objective,
+                criterion=criterion,
+                steps=steps,
+                start=start,
+                eight_bits=eight_bits,
+                seed=SEED,
+            )
+
+        first = by(self.rough, None)
+        if self.rough is self.network:
+            return first
+        second = by(self.network, first.faces)  # goes on with those that the copy was wrong about
+        return Attacked(second.faces, first.evaluations + second.evaluations, second.met)
 
     def ranks(self, photos: Tensor) -> Tensor:
         """(n,), the true class's, of all n photos as they are now; photos: (n, C, H, W)."""
         return ranks_of(self.network, photos, self.labels)
 
 
-def task_of(network: nn.Module, attacked: nn.Module, photos: Tensor, labels: Tensor, groups: Tensor) -> Task:
-    """attacked: the network, or a rougher and faster copy of it."""
-
-    def logits_fn(faces: Tensor, rows: Tensor) -> Tensor:
-        return true_first(_logits(attacked, faces), labels[rows])
-
-    with torch.no_grad():
-        clean = true_first(_logits(network, photos), labels)
-    return Task(logits_fn, network, photos, labels, groups, ranked_others(clean, clean.shape[1] - 1, TRUE))
+@torch.no_grad()
+def task_of(network: nn.Module, rough: nn.Module, photos: Tensor, labels: Tensor, groups: Tensor) -> Task:
+    """The task, with the others ranked as the network ranks them."""
+    clean = true_first(_logits(network, photos), labels)
+    return Task(network, rough, photos, labels, groups, ranked_others(clean, clean.shape[1] - 1, TRUE))
 
 
 @torch.no_grad()
