@@ -2,7 +2,7 @@
 
 The functions are in `attacks.ATTACKS` and `faces.obfuscation.OBFUSCATIONS`, what a profile asks for in
 `protection.profiles.PROFILES`. A rival is an attack of other papers, there for comparing: it goes the same way and is
-checked alike, but shows more. Attacks that cannot aim at a place in a list are no methods.
+checked alike. Attacks that cannot aim at a place in a list, or take thousands of steps to, are no methods.
 """
 
 from typing import Literal
@@ -18,7 +18,6 @@ METHODS: dict[str, Kind] = {
     "pgd": "rival",
     "pgd-l2": "rival",
     "l-bfgs": "rival",
-    "carlini-wagner": "rival",
     "blur": "obfuscation",
     "pixelate": "obfuscation",
 }
@@ -28,7 +27,7 @@ EXACT = ("paper",)
 # The attacks that can reach what a profile asks for, the usual one first.
 ATTACKS_OF: dict[str, tuple[str, ...]] = {
     "stranger": ("feature-level",),
-    "paper": ("k-a3", "i-fgvm", "p-fgvm", "bim", "pgd", "pgd-l2", "l-bfgs", "carlini-wagner"),
+    "paper": ("k-a3", "i-fgvm", "p-fgvm", "bim", "pgd", "pgd-l2", "l-bfgs"),
 }
 
 

@@ -16,8 +16,9 @@ from deid.protection.options import check_options
 from deid.protection.profiles import PROFILES
 from deid.types import Options
 
-# Attacks that cannot aim at a place in a list: one step, hyperplanes of labels, single pixels.
-AIMLESS = ("fgsm", "deepfool", "jsma", "one-pixel")
+# Attacks that cannot aim at a place in a list (one step, hyperplanes of labels, single pixels), or only in thousands of
+# steps.
+AIMLESS = ("fgsm", "deepfool", "carlini-wagner", "jsma", "one-pixel")
 
 
 def test_the_registry_names_every_attack_and_obfuscation_and_nothing_else() -> None:

@@ -69,7 +69,8 @@ class Attack(Protocol):
         start: (N, C, H, W), where to go on from; None: the clean faces.
         visibility: what is seen of a change, and where; None: the same everywhere.
         limit: of every pixel's change, in units of `visibility.limit`; None, or without visibility: no limit.
-        eight_bits: whether who is done is told by the faces rounded to 8 bits; then they are returned so.
+        eight_bits: whether who is done is told by the faces rounded to 8 bits; then they are returned so,
+            and may pass a limit by half a gray level.
         seed: of what an attack draws, if it draws anything; None: nobody can know it.
         """
         ...

@@ -19,6 +19,7 @@ from deid.faces.face import Face
 from deid.faces.templates import LIGHTCNN_TEMPLATE
 from deid.images.photo import Photo
 from deid.losses.visibility import visibility_of
+from deid.methods import methods_of
 from deid.protection import rounds, verification
 from deid.protection.attempt import Attempt
 from deid.protection.criteria import shortcoming
@@ -133,6 +134,22 @@ def test_where_nothing_misbehaves_one_round_is_enough(world: Callable[..., World
     (pixels,) = files
     for found, k in zip(task.found, task.ks, strict=True):
         assert rank_at(pixels, found.face.landmarks, found.embedding, surrogate) == k
+
+
+@pytest.mark.parametrize("method", [name for name in methods_of("rival") if name != "l-bfgs"])  # a face at a time
+def test_rivals_go_the_same_way_and_are_checked_alike(
+    world: Callable[..., World], surrogate: Surrogate, method: str
+) -> None:
+    files: list[np.ndarray] = []
+    task = world(codec=lambda round_, pixels: files.append(pixels) or pixels)
+    options = Options(profile="paper", method=method, seed=3)
+    task = replace(task, protector=replace(task.protector, options=options))
+    attempt, again = run_rounds(task), run_rounds(task)
+    assert attempt.attacks == ((method,), (method,))
+    assert torch.equal(attempt.noise, again.noise), "a seed repeats"
+    assert [check.published.ranks for check in attempt.checks] == [((3,),), ((4,),)]
+    for found, k in zip(task.found, task.ks, strict=True):
+        assert rank_at(files[-1], found.face.landmarks, found.embedding, surrogate) == k
 
 
 def test_a_codec_that_flips_a_rank_is_taken_into_account(
