@@ -15,7 +15,7 @@ from torch import Tensor
 
 from deid.attacks.loop import Iterate, StepRule, gradient_attack
 from deid.attacks.ranking import polyak_step
-from deid.losses.cw_ssim import cw_ssim_of_subbands
+from deid.losses.cw_ssim import cw_ssim_of_subbands, scales_for
 from deid.losses.steerable_pyramid import subbands
 from deid.losses.visibility import Visibility
 
@@ -26,7 +26,7 @@ VISUAL_DECAY = 0.75
 
 def ranking_and_visual_terms(faces: Tensor, start: Tensor | None, visibility: Visibility | None) -> StepRule:
     """The objective is Σ L alone; the two visual terms are added here."""
-    clean_bands = subbands(faces)
+    clean_bands = subbands(faces, scales=scales_for(faces))
 
     def least_seen(gradients: Tensor, rows: Tensor) -> Tensor:
         return gradients if visibility is None else visibility.least_seen(gradients, rows)
@@ -34,7 +34,7 @@ def ranking_and_visual_terms(faces: Tensor, start: Tensor | None, visibility: Vi
     def rule(at: Iterate) -> Tensor:
         move = polyak_step(at, least_seen(at.gradient, at.rows))
         if at.step or start is not None:  # a clean face has no visual gradient
-            pull = least_seen(_visual_gradient(at.faces, at.clean, [band[at.rows] for band in clean_bands]), at.rows)
+            pull = least_seen(visual_gradient(at.faces, at.clean, [band[at.rows] for band in clean_bands]), at.rows)
             move = move + VISUAL_DECAY**at.step * _beside(pull, move)
         return at.faces - move - at.clean
 
@@ -44,11 +44,11 @@ def ranking_and_visual_terms(faces: Tensor, start: Tensor | None, visibility: Vi
 k_a3 = gradient_attack(ranking_and_visual_terms)
 
 
-def _visual_gradient(x: Tensor, clean: Tensor, clean_bands: list[Tensor]) -> Tensor:
+def visual_gradient(x: Tensor, clean: Tensor, clean_bands: list[Tensor]) -> Tensor:
     """Of ‖n‖ + (1 − CWSSIM)."""
     x = x.detach().requires_grad_(True)
     norm = (x - clean).square().flatten(1).sum(1).clamp(min=1e-12).sqrt()
-    visual = norm + (1 - cw_ssim_of_subbands(tuple(clean_bands), subbands(x)))
+    visual = norm + (1 - cw_ssim_of_subbands(tuple(clean_bands), subbands(x, scales=len(clean_bands))))
     return torch.autograd.grad(visual.sum(), x)[0]
 
 

@@ -2,12 +2,16 @@
 
 import tempfile
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from deid.commands import output
 from deid.commands.options import Device, OnDevice
+from deid.errors import UsageError
+
+if TYPE_CHECKING:
+    from deid.experiments.tables.table import Table
 
 reproduce = typer.Typer(help="Measure what the papers measured.")
 
@@ -90,8 +94,86 @@ def reproduce_look(
     from deid.commands.demo import write_samples
     from deid.experiments import look
 
-    chosen = [name.strip() for name in profiles.split(",") if name.strip()]
     with tempfile.TemporaryDirectory() as folder:
         samples = write_samples(Path(folder))
-        table = look.reproduce_look(people, samples, out, profiles=chosen, device=device.value)
+        table = look.reproduce_look(people, samples, out, profiles=_listed(profiles), device=device.value)
     output.show(table.rstrip())
+
+
+Photos = Annotated[Path, typer.Argument(metavar="PHOTOS", help="The folder of the photos; nothing is fetched.")]
+Out = Annotated[Path, typer.Option(metavar="DIR", help="Where the table, its figures and the trained networks go.")]
+Sample = Annotated[str, typer.Option(metavar="N|all", help="Training photos to attack, as many of each class.")]
+Attacks = Annotated[str, typer.Option(metavar="A,B", help="These rows alone; a name that is none lists them all.")]
+Levels = Annotated[str, typer.Option(metavar="K,K", help="Of K-A³: photos are spread over the ranks 2 to K + 1.")]
+Networks = Annotated[str, typer.Option(metavar="A,B", help="These networks alone. Default: all.")]
+
+
+@reproduce.command("yale")
+def reproduce_yale(
+    photos: Photos, out: Out, sample: Sample = "190", attacks: Attacks = "", levels: Levels = "1,5,9"
+) -> None:
+    """The K-A³ paper's faces: Extended Yale B, LightCNN-9. Run again, it goes on where it was."""
+    from deid.experiments.yale import YALE
+
+    _show(YALE, photos, out, sample, attacks, levels)
+
+
+@reproduce.command("mnist")
+def reproduce_mnist(
+    photos: Photos,
+    out: Out,
+    sample: Sample = "500",
+    attacks: Attacks = "",
+    levels: Levels = "1,5,9",
+    networks: Networks = "",
+) -> None:
+    """The K-A³ paper's digits: MNIST, three networks trained here. Run again, it goes on where it was."""
+    from deid.experiments.mnist import MNIST
+
+    _show(MNIST, photos, out, sample, attacks, levels, networks)
+
+
+@reproduce.command("cifar10")
+def reproduce_cifar10(
+    photos: Photos, out: Out, sample: Sample = "200", attacks: Attacks = "", levels: Levels = "1,5,9"
+) -> None:
+    """The K-A³ paper's objects: CIFAR-10, MobileNetV2 trained here (hours). Run again, it goes on where it was."""
+    from deid.experiments.cifar10 import CIFAR10
+
+    _show(CIFAR10, photos, out, sample, attacks, levels)
+
+
+@reproduce.command("gtsrb")
+def reproduce_gtsrb(
+    photos: Photos, out: Out, sample: Sample = "215", attacks: Attacks = "", levels: Levels = "1,5,9"
+) -> None:
+    """The K-A³ paper's traffic signs, ResNet-18 trained here (an hour). Run again, it goes on where it was."""
+    from deid.experiments.gtsrb import GTSRB
+
+    _show(GTSRB, photos, out, sample, attacks, levels)
+
+
+def _show(table: "Table", photos: Path, out: Path, sample: str, attacks: str, levels: str, networks: str = "") -> None:
+    from deid.experiments.tables.methods import USUAL
+    from deid.experiments.tables.reproduce import reproduce as reproduce_table
+
+    markdown = reproduce_table(
+        table,
+        photos,
+        out,
+        count=None if sample == "all" else _number(sample, "--sample"),
+        attacks=_listed(attacks) or USUAL,
+        levels=[_number(level, "--levels") for level in _listed(levels)],
+        networks=_listed(networks),
+    )
+    output.show(markdown.rstrip())
+
+
+def _listed(names: str) -> list[str]:
+    return [name.strip() for name in names.split(",") if name.strip()]
+
+
+def _number(text: str, option: str) -> int:
+    if not text.isdecimal() or not int(text):
+        raise UsageError(f"{option} takes a number from 1 on, not {text}")
+    return int(text)

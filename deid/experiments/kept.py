@@ -26,6 +26,10 @@ Line = TypeVar("Line")
 PACKAGE = Path(__file__).parents[1]
 # Rooms that no experiment calls. A new room counts until it is named here.
 OTHER_ROOMS = ("app", "audit", "batch", "commands", "storage")
+# The rooms of an experiment that calls only few.
+ROOMS = {"tables": ("anonymity", "attacks", "losses")}
+# What sums up and draws in an experiment's own folder.
+DRAWING = ("document.py", "plots.py", "summary.py")
 LIBRARIES = ("torch", "numpy", "pillow", "opencv-python-headless", "facenet-pytorch", "pytorch-msssim")
 
 
@@ -93,6 +97,13 @@ def _origin_sha256(experiment: str) -> str:
 def _deciding_modules(experiment: str) -> list[Path]:
     """The files of the program that decide an experiment's figures, in a fixed order."""
     here = PACKAGE / "experiments"
-    own = {here / "kept.py", *here.glob(f"{experiment}*.py")} - set(here.glob("*_table.py"))
-    modules = (file for file in PACKAGE.rglob("*.py") if file.relative_to(PACKAGE).parts[0] not in OTHER_ROOMS)
-    return sorted(file for file in modules if file.parent != here or file in own)
+    own = {here / "kept.py", *here.glob(f"{experiment}*.py"), *here.glob(f"{experiment}/*.py")}
+    own -= {*here.glob("*_table.py"), *(here / experiment / name for name in DRAWING)}
+
+    def decides(file: Path) -> bool:
+        room = file.relative_to(PACKAGE).parts[0]
+        if room == "experiments":
+            return file in own
+        return room in ROOMS[experiment] if experiment in ROOMS else room not in OTHER_ROOMS
+
+    return sorted(file for file in PACKAGE.rglob("*.py") if decides(file))

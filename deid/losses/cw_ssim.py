@@ -27,6 +27,12 @@ WINDOW = 7
 KAPPA = 1e-4
 
 
+def scales_for(images: Tensor) -> int:
+    """How many of SCALES images (…, H, W) have room for: the window must fit in the coarsest subband, or none does."""
+    side = min(images.shape[-2:])
+    return max((scales for scales in range(1, SCALES + 1) if side >= WINDOW << (scales - 1)), default=1)
+
+
 def cw_ssim(
     x: Tensor,
     y: Tensor,

@@ -137,7 +137,7 @@ def train(
     if start is not None:
         _begin_with(start, student, faces, targets, chosen)
     student = student.to(device, memory_format=torch.channels_last)  # type: ignore[call-overload]
-    optimizers = _optimizers(student, schedule)
+    optimizers = optimizers_for(student, schedule)
     first = 0
     if state_file.is_file():
         first = _load_state(state_file, student, optimizers, targets, device)
@@ -268,12 +268,15 @@ def _evenly(chosen: np.ndarray, count: int) -> np.ndarray:
     return chosen[:: -(-len(chosen) // count)]
 
 
-def _optimizers(student: Student, schedule: Schedule) -> list[torch.optim.Optimizer]:
-    """Muon for the convolutions but the first, whose input is a picture; AdamW for everything else."""
-    hidden = [weight for weight in student.parameters() if weight.dim() == 4 and weight.shape[1] > 1]
+def optimizers_for(network: nn.Module, schedule: Schedule) -> list[torch.optim.Optimizer]:
+    """Muon for the convolutions but gray ones and those of single channels; AdamW for everything else.
+
+    Each group of parameters knows its `peak` rate.
+    """
+    hidden = [weight for weight in network.parameters() if weight.dim() == 4 and weight.shape[1] > 1]
     muon = [{"params": hidden, "peak": schedule.muon_peak}]
     by_muon = {id(weight) for weight in hidden}
-    others = [weight for weight in student.parameters() if id(weight) not in by_muon]
+    others = [weight for weight in network.parameters() if id(weight) not in by_muon]
     adamw = [{"params": others, "peak": schedule.adamw_peak}]
     return [
         Muon(muon, lr=schedule.muon_peak),

@@ -151,6 +151,6 @@ def test_a_training_that_goes_on_ends_halfway_and_leaves_the_first_layer_alone(
         assert torch.allclose(value, halfway, rtol=1e-4, atol=1e-5), key
     assert not torch.allclose(trained["fc1.filter.weight"], before["fc1.filter.weight"], rtol=1e-3)
     # All layers learn but the first: as many moments as an untrained network has weights, less its weight and bias.
-    untrained = distill._optimizers(Student(recipe, targets.width), schedule)
+    untrained = distill.optimizers_for(Student(recipe, targets.width), schedule)
     muon, adamw = (len(optimizer.param_groups[0]["params"]) for optimizer in untrained)
     assert [len(optimizer["state"]) for optimizer in state["optimizers"]] == [muon, adamw - 2] == [8, adamw - 2]

@@ -1,0 +1,88 @@
+"""A row, measured a batch at a time; every batch is kept, so that an interrupted row goes on where it was."""
+
+import time
+from dataclasses import dataclass, fields
+from functools import partial
+
+import numpy as np
+import torch
+from torch import nn
+
+from deid.anonymity.groups import draw_groups, seeded_rng
+from deid.experiments.kept import kept_arrays
+from deid.experiments.tables import figures
+from deid.experiments.tables.data import SEED, Photos
+from deid.experiments.tables.methods import METHODS
+from deid.experiments.tables.task import task_of
+
+BATCH_PIXELS = 16 * 128 * 128  # of all photos of a batch, a channel
+
+
+@dataclass(frozen=True, eq=False)
+class Row:
+    """N photos as one method left them; each field but `published` is (N,).
+
+    published: uint8 (N, C, H, W).
+    groups: the rank k that each was to take.
+    ranks, ranks_in_float: that each took, as published and before it was rounded to 8 bits.
+    likeness: SSIM or MS-SSIM, in [0, 1]; cw_ssim, mse: as in `figures`.
+    evaluations: of gradients.
+    seconds: of the processor's time, its cores together.
+    """
+
+    published: np.ndarray
+    groups: np.ndarray
+    ranks: np.ndarray
+    ranks_in_float: np.ndarray
+    likeness: np.ndarray
+    cw_ssim: np.ndarray
+    mse: np.ndarray
+    evaluations: np.ndarray
+    seconds: np.ndarray
+
+
+@dataclass(frozen=True, eq=False)
+class Target:
+    """A classifier under attack. rough: as in `Task`; sha256: of the network."""
+
+    network: nn.Module
+    rough: nn.Module
+    likeness: figures.Figure
+    sha256: str
+
+
+def measure_row(target: Target, photos: Photos, method: str, K: int) -> Row:
+    """All photos by one method; they are recognized when clean. K: of the ranks 2..K+1 that they are spread over."""
+    groups = np.array(draw_groups(len(photos), K, seeded_rng(SEED)))
+    size = max(1, BATCH_PIXELS // (photos.pixels.shape[2] * photos.pixels.shape[3]))
+    pieces = []
+    for at in range(0, len(photos), size):
+        piece = photos[np.arange(at, min(at + size, len(photos)))]
+        of_piece = groups[at : at + size]
+        key = [target.sha256, method, piece.digest, of_piece.tolist()]
+        pieces.append(kept_arrays("tables", key, partial(_measure, target, piece, of_piece, method)))
+    return Row(**{field.name: np.concatenate([piece[field.name] for piece in pieces]) for field in fields(Row)})
+
+
+def _measure(target: Target, photos: Photos, groups: np.ndarray, method: str) -> dict[str, np.ndarray]:
+    """The fields of `Row`."""
+    task = task_of(target.network, target.rough, photos.as_tensor(), *map(torch.from_numpy, (photos.labels, groups)))
+    since = time.process_time()
+    attacked = METHODS[method].run(task)
+    seconds = (time.process_time() - since) / len(photos)
+    pixels = (attacked.faces * 255).round()
+    published = pixels / 255
+    measured = {
+        "ranks": task.ranks(published),
+        "ranks_in_float": task.ranks(attacked.faces),
+        "likeness": target.likeness(task.photos, published),
+        "cw_ssim": figures.cw_ssim(task.photos, published),
+        "mse": figures.mse(task.photos, published),
+        "evaluations": attacked.evaluations,
+        "seconds": torch.full((len(photos),), seconds),
+    }
+    return {
+        "published": pixels.to(torch.uint8).numpy(),
+        "groups": groups,
+        **{name: values.numpy() for name, values in measured.items()},
+    }

@@ -1,0 +1,187 @@
+"""The training of the tables' classifiers: saved as it goes, taken up again after an interruption."""
+
+import io
+import json
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from safetensors import safe_open
+from safetensors.torch import load_file, save
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from deid.errors import UsageError
+from deid.experiments.tables.data import Data, Photos
+from deid.experiments.tables.networks import FaceClassifier
+from deid.recognizers.precision import bfloat16_autocast
+from deid.storage.atomic import write_atomically
+from deid.storage.hashes import file_sha256
+from deid.training.distill import Schedule, optimizers_for
+
+SAVE_EVERY = 100  # steps
+EVALUATE_BATCH = 64
+ADVERSARY_STEPS = 7
+
+Augment = Callable[[Tensor, np.random.Generator], Tensor]
+Log = Callable[[str], None]
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """How a network is made and trained.
+
+    build: the network, untrained but for what it takes over; of a FaceClassifier `upper` alone is trained.
+    augment: changes photos (n, C, H, W) in [0, 1]; None: they are trained on as they are.
+    radius: L2, of the adversary that it is trained against (Madry and others, ICLR 2018); 0: of none.
+    """
+
+    build: Callable[[], nn.Module]
+    schedule: Schedule
+    augment: Augment | None = None
+    radius: float = 0.0
+
+
+@dataclass(frozen=True, eq=False)
+class Trained:
+    """A network in eval mode, frozen. accuracy: on the photos to test on, in [0, 1]; sha256: of its file."""
+
+    network: nn.Module
+    accuracy: float
+    sha256: str
+
+
+def trained(name: str, recipe: Recipe, data: Data, folder: Path, log: Log) -> Trained:
+    """The network that lies in `folder` as NAME.safetensors, trained before if it is not there yet.
+
+    Raises UsageError where what lies there is of other data or of another recipe.
+    """
+    torch.manual_seed(recipe.schedule.seed)
+    network, key = recipe.build(), _key(name, recipe, data.train)
+    file, state = folder / f"{name}.safetensors", folder / f"{name}.state"
+    if not file.is_file():
+        _train(network, recipe, data.train, state, key, lambda text: log(f"{name}: {text}"))
+        accuracy = accuracy_of(network.eval(), data.test)
+        log(f"{name}: {100 * accuracy:.2f} % of {len(data.test)} test photos")
+        weights = {key: value.contiguous() for key, value in network.state_dict().items()}
+        write_atomically(save(weights, {"key": key, "accuracy": repr(accuracy)}), file)
+        state.unlink(missing_ok=True)
+    with safe_open(file, "pt") as header:
+        said = header.metadata() or {}
+    if said.get("key") != key:
+        raise UsageError(f"{file} is of other data or another training: choose another folder")
+    network.load_state_dict(load_file(file))
+    return Trained(network.eval().requires_grad_(False), float(said["accuracy"]), file_sha256(file))
+
+
+@torch.no_grad()
+def accuracy_of(network: nn.Module, photos: Photos) -> float:
+    """Share of the photos whose largest logit is their class's."""
+    hits = 0
+    for at in range(0, len(photos), EVALUATE_BATCH):
+        rows = np.arange(at, min(at + EVALUATE_BATCH, len(photos)))
+        hits += int((network(photos[rows].as_tensor()).argmax(1).numpy() == photos.labels[rows]).sum())
+    return hits / len(photos)
+
+
+def _train(network: nn.Module, recipe: Recipe, photos: Photos, state_file: Path, key: str, log: Log) -> None:
+    """In place. What a FaceClassifier's lower layers make of the photos is found out once."""
+    schedule, part, features = recipe.schedule, network, None
+    if isinstance(network, FaceClassifier):
+        part, features = network.upper, _features(network.lower, photos)
+    optimizers = optimizers_for(part, schedule)
+    first = _load_state(state_file, key, part, optimizers) if state_file.is_file() else 0
+    started, running = time.monotonic(), 0.0
+    for step in range(first, schedule.steps):
+        # One generator a step: a resumed run draws what an uninterrupted one would have drawn.
+        rng = np.random.default_rng([schedule.seed, step])
+        rows = rng.choice(len(photos), min(schedule.batch, len(photos)), replace=False)
+        inputs = photos[rows].as_tensor() if features is None else features[rows].float()
+        if recipe.augment is not None:
+            inputs = recipe.augment(inputs, rng)
+        labels = torch.from_numpy(photos.labels[rows])
+        if recipe.radius:
+            inputs = _adversarial(part.eval(), inputs, labels, recipe.radius, rng)
+        running = 0.95 * running + 0.05 * _step(part.train(), optimizers, schedule, step, inputs, labels)
+        if (step + 1) % SAVE_EVERY == 0:
+            _save_state(state_file, key, part, optimizers, step + 1)
+            pace = (time.monotonic() - started) / (step + 1 - first)
+            log(f"step {step + 1} of {schedule.steps}, loss {running:.3f}, {pace:.2f} s a step")
+
+
+def _step(
+    network: nn.Module,
+    optimizers: list[torch.optim.Optimizer],
+    schedule: Schedule,
+    step: int,
+    inputs: Tensor,
+    labels: Tensor,
+) -> float:
+    """One batch; its loss."""
+    with bfloat16_autocast("cpu"):
+        logits = network(inputs.contiguous(memory_format=torch.channels_last))
+    loss = F.cross_entropy(logits.float(), labels)
+    network.zero_grad()
+    loss.backward()
+    for optimizer in optimizers:
+        for group in optimizer.param_groups:
+            group["lr"] = group["peak"] * schedule.rate(step)
+        optimizer.step()
+    return float(loss.detach())
+
+
+def _adversarial(network: nn.Module, photos: Tensor, labels: Tensor, radius: float, rng: np.random.Generator) -> Tensor:
+    """Photos moved by at most `radius` (L2) to where the loss is large: projected gradient ascent, random start."""
+    noise = torch.from_numpy(rng.standard_normal(photos.shape, np.float32))
+    noise = _within(noise, float(rng.uniform()) * radius, exactly=True)
+    for _ in range(ADVERSARY_STEPS):
+        x = (photos + noise).clamp(0, 1).requires_grad_(True)
+        gradient = torch.autograd.grad(F.cross_entropy(network(x), labels, reduction="sum"), x)[0]
+        step = _within(gradient, 2.5 * radius / ADVERSARY_STEPS, exactly=True)
+        noise = _within(x.detach() + step - photos, radius)
+    return (photos + noise).clamp(0, 1)
+
+
+def _within(maps: Tensor, radius: float, exactly: bool = False) -> Tensor:
+    """Each of the maps (n, C, H, W) brought to a norm of at most, or exactly, `radius`."""
+    norms = maps.flatten(1).norm(dim=1).clamp(min=1e-12)[:, None, None, None]
+    return maps * (radius / norms if exactly else (radius / norms).clamp(max=1))
+
+
+@torch.no_grad()
+def _features(lower: nn.Module, photos: Photos) -> Tensor:
+    """In float16: half the memory."""
+    parts = [photos[rows].as_tensor() for rows in np.array_split(np.arange(len(photos)), -(-len(photos) // 32))]
+    return torch.cat([lower(part.contiguous(memory_format=torch.channels_last)).half() for part in parts])
+
+
+def _key(name: str, recipe: Recipe, photos: Photos) -> str:
+    """What a trained network comes from, in one line."""
+    schedule = recipe.schedule
+    numbers = {name: getattr(schedule, name) for name in ("steps", "batch", "muon_peak", "adamw_peak", "seed")}
+    return json.dumps({"network": name, **numbers, "radius": recipe.radius, "photos": photos.digest})
+
+
+def _save_state(file: Path, key: str, network: nn.Module, optimizers: list[torch.optim.Optimizer], step: int) -> None:
+    state: dict[str, Any] = {
+        "key": key, "network": network.state_dict(), "step": step,
+        "optimizers": [optimizer.state_dict() for optimizer in optimizers],
+    }  # fmt: skip
+    data = io.BytesIO()
+    torch.save(state, data)
+    write_atomically(data.getvalue(), file, overwrite=True)
+
+
+def _load_state(file: Path, key: str, network: nn.Module, optimizers: list[torch.optim.Optimizer]) -> int:
+    """The step that it was saved after. Raises UsageError where it is of another training."""
+    state = torch.load(file, map_location="cpu", weights_only=True)
+    if state["key"] != key:
+        raise UsageError(f"{file} is of other data or another training: choose another folder")
+    network.load_state_dict(state["network"])
+    for optimizer, saved in zip(optimizers, state["optimizers"], strict=True):
+        optimizer.load_state_dict(saved)
+    return int(state["step"])
