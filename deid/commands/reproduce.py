@@ -153,6 +153,17 @@ def reproduce_gtsrb(
     _show(GTSRB, photos, out, sample, attacks, levels)
 
 
+@reproduce.command("speed")
+def reproduce_speed(
+    people: Annotated[Path, typer.Option(metavar="DIR", help="A folder of photos for each person (LFW).")],
+    count: Annotated[int, typer.Option(min=1, metavar="N", help="Held-out people, a face each.")] = 8,
+) -> None:
+    """Seconds and gradients a face, beside foolbox's Carlini-Wagner, DeepFool and PGD, in one run."""
+    from deid.experiments import speed
+
+    output.show(speed.reproduce_speed(people, count=count))
+
+
 def _show(table: "Table", photos: Path, out: Path, sample: str, attacks: str, levels: str, networks: str = "") -> None:
     from deid.experiments.tables.methods import USUAL
     from deid.experiments.tables.reproduce import reproduce as reproduce_table
