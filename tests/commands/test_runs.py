@@ -70,7 +70,18 @@ def face(tmp_path: Path) -> Path:
 
 @pytest.mark.parametrize(
     "command",
-    ["", "photo", "folder", "faces", "demo", "weights", "weights import", "train", "reproduce photos", "reproduce mnist"],
+    [
+        "",
+        "photo",
+        "folder",
+        "faces",
+        "demo",
+        "weights",
+        "weights import",
+        "train",
+        "reproduce photos",
+        "reproduce mnist",
+    ],
 )
 def test_help_fits_a_screen(command: str) -> None:
     run = deid(*command.split(), "--help")
