@@ -246,7 +246,7 @@ def test_a_face_that_a_blur_does_not_hide_needs_a_stronger_one(protect, capsys) 
     face = FaceResult(box=FACE.box, identity="itself", outcome="failed", rank_before=1, rank_after=1)
     protect(a_result("failed", faces=[face], method="blur"))
     assert cli.run(["photo", "in.png", "--method", "blur"]) == 4
-    hint = "nothing was written; a higher --blur-size hides more, --except leaves one out"
+    hint = "nothing was written; a higher --blur-size, up to 64, hides more, --except leaves one out"
     assert hint in capsys.readouterr().out.splitlines()
 
 
