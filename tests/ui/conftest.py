@@ -6,13 +6,15 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
-from playwright.sync_api import Browser, BrowserContext, Error, FloatRect, sync_playwright
+from playwright.sync_api import Browser, BrowserContext, Error, FloatRect, expect, sync_playwright
 from ui.watched import Watched
 
 if TYPE_CHECKING:
     from fakes import Work
 
     from deid.app.server import Serving
+
+expect.set_options(timeout=30_000)  # milliseconds: a computer that does other work as well is no reason to fail
 
 CHROMIUM = Path("/usr/bin/chromium")
 # Nothing but what a test opens may be asked for; the sandbox needs rights that a container does not have.
