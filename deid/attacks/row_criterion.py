@@ -19,13 +19,6 @@ class RowCriterion:
     faces: Tensor
     logits: Tensor | None = None
 
-    @classmethod
-    def of(cls, criterion: Criterion | None, faces: Tensor) -> "RowCriterion":
-        """For attacks that look for the least that meets a criterion. Raises ValueError where there is none."""
-        if criterion is None:
-            raise ValueError("this attack looks for the least that meets a criterion: it needs one")
-        return cls(criterion, faces)
-
     def __call__(self, rows: Tensor, faces: Tensor, logits: Logits) -> Tensor:
         """Whether faces `rows` (n,) meet it, bool (n,), as they are now: (n, C, H, W), and their logits.
 

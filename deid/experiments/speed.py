@@ -14,12 +14,11 @@ from typing import Any
 
 import torch
 from torch import Tensor, nn
-from torch.nn import functional as F
 
 from deid.anonymity.conditions import rank_is
 from deid.anonymity.groups import draw_groups, seeded_rng
 from deid.attacks.classification import misclassified
-from deid.attacks.contract import Attack
+from deid.attacks.contract import Attack, Attacked
 from deid.attacks.feature_level import feature_level, likeness
 from deid.attacks.i_fgvm import i_fgvm
 from deid.attacks.k_a3 import k_a3
@@ -34,7 +33,6 @@ from deid.faces.detect import detect_faces
 from deid.images.photo import read_photo
 from deid.protection.profiles import PROFILES
 from deid.recognizers.checkpoints import load_recognizer
-from deid.recognizers.precision import bfloat16_autocast
 from deid.recognizers.recognizer import Recognizer
 from deid.training.data import central_face
 
@@ -45,17 +43,17 @@ YARDSTICK = "foolbox: Carlini-Wagner, 5 × 200"
 
 
 class Identities(nn.Module):
-    """Aligned faces (n, C, S, S) → logits (n, M) of M identities, in units of the strangers' spread."""
+    """Aligned faces (n, C, S, S) → logits (n, M) of M identities, in units of the strangers' spread.
 
-    def __init__(self, recognizer: Recognizer, network: nn.Module, prototypes: Tensor) -> None:
+    embed: faces → unit embeddings (n, D); prototypes: (M, D).
+    """
+
+    def __init__(self, embed: Callable[[Tensor], Tensor], prototypes: Tensor, spread: float) -> None:
         super().__init__()
-        self.network, self.prototypes, self.spread = network, prototypes, recognizer.spread
+        self.embed, self.prototypes, self.spread = embed, prototypes, spread
 
     def forward(self, faces: Tensor) -> Tensor:
-        is_rough = next(self.network.parameters()).dtype == torch.bfloat16
-        with bfloat16_autocast("cpu") if is_rough else torch.autocast("cpu", enabled=False):
-            embeddings = self.network(faces)
-        return F.normalize(embeddings.float()) @ self.prototypes.T / self.spread
+        return self.embed(faces) @ self.prototypes.T / self.spread
 
 
 class CountedGradients(nn.Module):
@@ -100,7 +98,9 @@ def reproduce_speed(people: Path, *, count: int) -> str:
     recognizer = load_recognizer("lightcnn9")
     faces = _faces(people, count, recognizer)
     prototypes = torch.cat([recognizer.embed(faces).detach(), recognizer.decoys])
-    network, rough = (Identities(recognizer, each, prototypes) for each in (recognizer.network, recognizer.attacked))
+    network = Identities(recognizer.embed, prototypes, recognizer.spread)
+    is_rough = recognizer.attacked is not recognizer.network
+    rough = Identities(recognizer.embed_roughly, prototypes, recognizer.spread) if is_rough else network
     labels = torch.arange(len(faces))
     task = partial(task_of, network, rough, faces, labels)
     to_second = task(torch.full_like(labels, 2))
@@ -108,12 +108,12 @@ def reproduce_speed(people: Path, *, count: int) -> str:
     rows = {
         "K-A³, not first": _ours(to_second, partial(_not_first, attack=k_a3)),
         "I-FGVM, not first": _ours(to_second, partial(_not_first, attack=i_fgvm)),
-        f"K-A³, exactly at k (K = {K})": _ours(spread, partial(_exactly_at_k, attack=k_a3)),
-        f"I-FGVM, exactly at k (K = {K})": _ours(spread, partial(_exactly_at_k, attack=i_fgvm)),
+        f"K-A³, exactly at k (K = {K})": _ours(spread, partial(_exactly_at_k, attack=k_a3), exact=True),
+        f"I-FGVM, exactly at k (K = {K})": _ours(spread, partial(_exactly_at_k, attack=i_fgvm), exact=True),
         "feature-level": _ours(to_second, _feature_level),
         **{name: _foolbox(to_second, **asked) for name, asked in _foolbox_attacks().items()},
     }
-    units = {"float32": _bare_unit(network, faces), "bfloat16": _bare_unit(rough, faces)}
+    units = {"float32": _bare_unit(network, faces)} | ({"bfloat16": _bare_unit(rough, faces)} if is_rough else {})
     return _as_markdown(rows, units, {True: spread, False: to_second})
 
 
@@ -129,33 +129,31 @@ def _faces(people: Path, count: int, recognizer: Recognizer) -> Tensor:
     return torch.stack(aligned)
 
 
-def _ours(task: Task, run: Callable[[Task], Row]) -> Row:
+def _ours(task: Task, run: Callable[[Task], Attacked], *, exact: bool = False) -> Row:
     since = time.process_time()
-    row = run(task)
+    attacked = run(task)
     seconds = (time.process_time() - since) / len(task.photos)
-    return Row(row.faces, row.evaluations, seconds, row.exact)
+    return Row(attacked.faces, float(attacked.evaluations.double().mean()), seconds, exact)
 
 
-def _not_first(task: Task, attack: Attack) -> Row:
+def _not_first(task: Task, attack: Attack) -> Attacked:
     """Classified otherwise after rounding to 8 bits; no rank is asked for."""
     objective = RankingObjective(task.targets, MARGIN, exact=False)
-    attacked = task.attacked(attack, objective, misclassified(task.true), steps=STEPS, eight_bits=True)
-    return Row(attacked.faces, float(attacked.evaluations.double().mean()), 0.0)
+    return task.attacked(attack, objective, misclassified(task.true), steps=STEPS, eight_bits=True)
 
 
-def _exactly_at_k(task: Task, attack: Attack) -> Row:
+def _exactly_at_k(task: Task, attack: Attack) -> Attacked:
     objective = RankingObjective(task.targets, MARGIN)
     criterion = rank_is(task.groups, 0.0, TRUE)
-    attacked = task.attacked(attack, objective, criterion, steps=STEPS, eight_bits=True)
-    return Row(attacked.faces, float(attacked.evaluations.double().mean()), 0.0, exact=True)
+    return task.attacked(attack, objective, criterion, steps=STEPS, eight_bits=True)
 
 
-def _feature_level(task: Task) -> Row:
+def _feature_level(task: Task) -> Attacked:
     """All of the default's first steps, on this network and in the clean alignment alone."""
     profile = PROFILES["stranger"]
     if profile.budget is None:
         raise RuntimeError("the default has no budget")
-    attacked = feature_level(budget=profile.budget)(
+    return feature_level(budget=profile.budget)(
         lambda faces, rows: (task.rough(faces).gather(1, task.labels[rows, None])[:, 0],),
         task.photos,
         task.true,
@@ -163,7 +161,6 @@ def _feature_level(task: Task) -> Row:
         criterion=None,
         steps=profile.steps[0],
     )
-    return Row(attacked.faces, float(attacked.evaluations.double().mean()), 0.0)
 
 
 def _foolbox_attacks() -> dict[str, dict[str, Any]]:

@@ -37,7 +37,7 @@ OF_A_BALL: dict[str, tuple[Callable[[], Any], float, Attack, int, float]] = {
 }  # fmt: skip
 
 
-def compared(theirs: Any, radius: float | None, ours: Tensor, targets: Tensor | None, norm: float) -> None:
+def assert_no_worse(theirs: Any, radius: float | None, ours: Tensor, targets: Tensor | None, norm: float) -> None:
     """Ours as faces (N, C, H, W)."""
     with torch.random.fork_rng():
         torch.manual_seed(0)
@@ -66,7 +66,7 @@ def test_within_the_same_ball(name: str, is_targeted: bool) -> None:
         lambda x, rows: NETWORK(x), FACES, LABELS, objective=cross_entropy(targets), steps=steps, seed=0,
         criterion=classified_as(TARGETS) if is_targeted else misclassified(LABELS),
     )  # fmt: skip
-    compared(theirs(), radius, attacked.faces, targets, norm)
+    assert_no_worse(theirs(), radius, attacked.faces, targets, norm)
 
 
 def test_deepfool() -> None:
@@ -74,7 +74,7 @@ def test_deepfool() -> None:
         lambda x, rows: NETWORK(x), FACES, LABELS, objective=OBJECTIVES["deepfool"](), steps=50,
         criterion=misclassified(LABELS),
     )  # fmt: skip
-    compared(foolbox.attacks.L2DeepFoolAttack(), None, attacked.faces, None, 2)
+    assert_no_worse(foolbox.attacks.L2DeepFoolAttack(), None, attacked.faces, None, 2)
 
 
 @pytest.mark.parametrize("is_targeted", [False, True])
@@ -84,7 +84,7 @@ def test_carlini_wagner(is_targeted: bool) -> None:
         lambda x, rows: NETWORK(x), FACES, LABELS, objective=logit_difference(targets), steps=5 * 50,
         criterion=classified_as(TARGETS) if is_targeted else misclassified(LABELS),
     )  # fmt: skip
-    compared(CARLINI_WAGNER, None, attacked.faces, targets, 2)
+    assert_no_worse(CARLINI_WAGNER, None, attacked.faces, targets, 2)
 
 
 def test_l_bfgs() -> None:
@@ -93,4 +93,4 @@ def test_l_bfgs() -> None:
         lambda x, rows: NETWORK(x), FACES, LABELS, objective=logit_difference(TARGETS, 0.1), steps=7 * 12,
         criterion=classified_as(TARGETS),
     )  # fmt: skip
-    compared(CARLINI_WAGNER, None, attacked.faces, TARGETS, 2)
+    assert_no_worse(CARLINI_WAGNER, None, attacked.faces, TARGETS, 2)
