@@ -4,6 +4,9 @@ A candidate is a place and its new color, or several of them. scipy evolves them
 F = 0.5 and no crossover. Those that the objective finds better live on; the paper's is `classification.cross_entropy`.
 """
 
+from collections.abc import Callable
+from dataclasses import dataclass
+
 import numpy as np
 import torch
 from scipy.optimize import differential_evolution
@@ -14,6 +17,41 @@ from deid.attacks.contract import Attack, Attacked, LogitsFn, Objective, OnStep,
 from deid.attacks.eight_bits import rounded
 from deid.attacks.row_criterion import RowCriterion
 from deid.losses.visibility import Visibility
+
+
+@dataclass(frozen=True, eq=False)
+class _Candidates:
+    """Of N faces (N, C, H, W), as genes (D, P): P candidates for one of them, row (1,).
+
+    faces: where they begin; low, high: between which each pixel may lie.
+    loss: faces and rows → what is to be small, (n,).
+    """
+
+    faces: Tensor
+    low: Tensor
+    high: Tensor
+    loss: Callable[[Tensor, Tensor], Tensor]
+    eight_bits: bool
+
+    @property
+    def bounds(self) -> list[tuple[float, float]]:
+        """Of the genes of one pixel: its place, and its color."""
+        return [*((0.0, float(side)) for side in self.faces.shape[2:]), *[(0.0, 1.0)] * self.faces.shape[1]]
+
+    def faces_of(self, genes: np.ndarray, row: Tensor) -> Tensor:
+        """(P, C, H, W)."""
+        x = self.faces[row].repeat(genes.shape[1], 1, 1, 1)
+        for pixel in torch.from_numpy(genes).to(x).split(len(self.bounds)):
+            down, across = (at.long().clamp(max=side - 1) for at, side in zip(pixel, x.shape[2:], strict=False))
+            x[torch.arange(len(x)), :, down, across] = pixel[2:].T
+        x = x.clamp(self.low[row], self.high[row])
+        return rounded(x) if self.eight_bits else x
+
+    @torch.no_grad()
+    def losses_of(self, genes: np.ndarray, row: Tensor) -> np.ndarray:
+        """(P,)."""
+        x = self.faces_of(genes, row)
+        return self.loss(x, row.expand(len(x))).cpu().numpy()
 
 
 def one_pixel(*, pixels: int = 1, population: int = 400) -> Attack:
@@ -40,10 +78,17 @@ def one_pixel(*, pixels: int = 1, population: int = 400) -> Attack:
         perturbed = (faces if start is None else start).clone()
         perturbed = rounded(perturbed) if eight_bits else perturbed
         largest = torch.inf if visibility is None or limit is None else limit * visibility.limit
-        low, high = (faces - largest).clamp(0, 1), (faces + largest).clamp(0, 1)
         is_met = None if criterion is None else RowCriterion(criterion, perturbed)
         rng = np.random.default_rng(seed)
-        bounds = [*((0, side) for side in faces.shape[2:]), *[(0, 1)] * faces.shape[1]]
+
+        def loss(x: Tensor, rows: Tensor) -> Tensor:
+            losses = objective(logits_fn(x, rows), labels[rows], rows)
+            if not isinstance(losses, Tensor):
+                raise TypeError("this attack needs one term")
+            return losses
+
+        low, high = (faces - largest).clamp(0, 1), (faces + largest).clamp(0, 1)
+        candidates = _Candidates(perturbed.clone(), low, high, loss, eight_bits)
 
         @torch.no_grad()
         def look(rows: Tensor, x: Tensor) -> Tensor:
@@ -52,52 +97,45 @@ def one_pixel(*, pixels: int = 1, population: int = 400) -> Attack:
             on_step(rows, logits)
             return torch.zeros_like(rows, dtype=torch.bool) if is_met is None else is_met(rows, x, logits)
 
-        def evolve(row: Tensor) -> Tensor:
-            """One face, (1, C, H, W), with the best of all candidates."""
-
-            def faces_of(genes: np.ndarray) -> Tensor:
-                """(D, P) → (P, C, H, W)."""
-                x = perturbed[row].repeat(genes.shape[1], 1, 1, 1)
-                for pixel in torch.from_numpy(genes).to(x).split(len(bounds)):
-                    down, across = (at.long().clamp(max=side - 1) for at, side in zip(pixel, x.shape[2:], strict=False))
-                    x[torch.arange(len(x)), :, down, across] = pixel[2:].T
-                x = x.clamp(low[row], high[row])
-                return rounded(x) if eight_bits else x
-
-            @torch.no_grad()
-            def losses_of(genes: np.ndarray) -> np.ndarray:
-                x = faces_of(genes)
-                rows = row.expand(len(x))
-                losses = objective(logits_fn(x, rows), labels[rows], rows)
-                if not isinstance(losses, Tensor):
-                    raise TypeError("this attack needs one term")
-                return losses.cpu().numpy()
-
-            def is_done(genes: np.ndarray, convergence: float) -> bool:
-                return bool(look(row, faces_of(genes[:, None])))
-
-            best = differential_evolution(
-                losses_of,
-                bounds * pixels,
-                strategy="rand1bin",
-                maxiter=steps,
-                popsize=max(1, population // (len(bounds) * pixels)),
-                mutation=0.5,
-                recombination=1.0,
-                tol=0.0,
-                polish=False,
-                vectorized=True,
-                updating="deferred",
-                callback=is_done,
-                rng=rng,
-            )
-            return faces_of(best.x[:, None])
-
         rows = torch.arange(len(faces), device=faces.device)
         met = look(rows, perturbed)
         for row in rows[~met].split(1) if steps else ():
-            perturbed[row] = evolve(row)
+            perturbed[row] = _evolved(candidates, row, look, steps, pixels, population, rng)
             met[row] = look(row, perturbed[row])
         return Attacked(perturbed, torch.zeros_like(rows), met)
 
     return attack
+
+
+def _evolved(
+    candidates: _Candidates,
+    row: Tensor,
+    look: Callable[[Tensor, Tensor], Tensor],
+    generations: int,
+    pixels: int,
+    population: int,
+    rng: np.random.Generator,
+) -> Tensor:
+    """One face, (1, C, H, W), with the best of all its candidates. look: which faces of rows are done."""
+
+    def is_done(genes: np.ndarray, convergence: float) -> bool:
+        return bool(look(row, candidates.faces_of(genes[:, None], row)))
+
+    bounds = candidates.bounds * pixels
+    best = differential_evolution(
+        candidates.losses_of,
+        bounds,
+        args=(row,),
+        strategy="rand1bin",
+        maxiter=generations,
+        popsize=max(1, population // len(bounds)),
+        mutation=0.5,
+        recombination=1.0,
+        tol=0.0,
+        polish=False,
+        vectorized=True,
+        updating="deferred",
+        callback=is_done,
+        rng=rng,
+    )
+    return candidates.faces_of(best.x[:, None], row)
