@@ -13,6 +13,7 @@ FLOORS = (
     ("batch",),
     ("protection",),
     ("training",),
+    ("defenses",),
     ("attacks",),
     ("recognizers",),
     ("faces",),

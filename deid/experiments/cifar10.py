@@ -13,7 +13,7 @@ from deid.training.distill import Schedule
 CIFAR10 = Table(
     name="cifar10",
     read=read_zipped,
-    networks={"MobileNetV2": Recipe(mobilenet_v2, Schedule(9000), augment=shifted_or_mirrored)},
+    networks={"MobileNetV2": Recipe(mobilenet_v2, Schedule(9000), shifted_or_mirrored, bfloat16=False)},
     likeness=("MS-SSIM", ms_ssim),
     paper={
         "MobileNetV2": {

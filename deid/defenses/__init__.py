@@ -1,0 +1,1 @@
+"""What recognizers do against attacks, one paper a module."""
