@@ -15,7 +15,7 @@ SIGNS = 43
 GTSRB = Table(
     name="gtsrb",
     read=read_zipped,
-    networks={"ResNet-18": Recipe(partial(resnet18, SIGNS), Schedule(2000), augment=shifted_and_lit)},
+    networks={"ResNet-18": Recipe(partial(resnet18, SIGNS), Schedule(700), augment=shifted_and_lit)},
     likeness=("MS-SSIM", ms_ssim),
     paper={
         "ResNet-18": {
