@@ -31,6 +31,7 @@ from deid.experiments.tables.task import TRUE, Task, task_of
 from deid.faces.align import align_face
 from deid.faces.detect import detect_faces
 from deid.images.photo import read_photo
+from deid.losses.visibility import visibility_for_ssim
 from deid.protection.profiles import PROFILES
 from deid.recognizers.checkpoints import load_recognizer
 from deid.recognizers.recognizer import Recognizer
@@ -139,13 +140,15 @@ def _ours(task: Task, run: Callable[[Task], Attacked], *, exact: bool = False) -
 def _not_first(task: Task, attack: Attack) -> Attacked:
     """Classified otherwise after rounding to 8 bits; no rank is asked for."""
     objective = RankingObjective(task.targets, MARGIN, exact=False)
-    return task.attacked(attack, objective, misclassified(task.true), steps=STEPS, eight_bits=True)
+    seen = visibility_for_ssim(task.photos)
+    return task.attacked(attack, objective, misclassified(task.true), steps=STEPS, eight_bits=True, visibility=seen)
 
 
 def _exactly_at_k(task: Task, attack: Attack) -> Attacked:
     objective = RankingObjective(task.targets, MARGIN)
     criterion = rank_is(task.groups, 0.0, TRUE)
-    return task.attacked(attack, objective, criterion, steps=STEPS, eight_bits=True)
+    seen = visibility_for_ssim(task.photos)
+    return task.attacked(attack, objective, criterion, steps=STEPS, eight_bits=True, visibility=seen)
 
 
 def _feature_level(task: Task) -> Attacked:

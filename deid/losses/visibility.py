@@ -68,16 +68,30 @@ def visibility_of(faces: Tensor, landmarks: Sequence[Tensor], *, features: float
     contrast = least_contrast(faces).clamp(max=STRUCTURE)
     size = faces.shape[-1]
     room = torch.stack([_room(points.to(faces), size, features, reach) for points in landmarks])[:, None]
-    hidden = (2 * contrast.square() + FLOOR).sqrt()
-    fine = hidden * (contrast / STRUCTURE).square()  # on smooth skin slow changes alone
+    fine = _hidden(contrast) * (contrast / STRUCTURE).square()  # on smooth skin slow changes alone
     return Visibility(room, fine, LEVELS * (SMOOTH + contrast.clamp(max=EDGE) / FULL_CONTRAST) * room)
 
 
 @torch.no_grad()
+def visibility_for_ssim(photos: Tensor) -> Visibility:
+    """Of photos (N, C, H, W) in [0, 1] of anything: all may change, and most where SSIM sees it least.
+
+    For its own window, so that lines beside an edge count for little: a figure's view, not an eye's.
+    """
+    contrast = contrast_of(photos)
+    everywhere = torch.ones_like(contrast)
+    return Visibility(everywhere, _hidden(contrast), LEVELS * (SMOOTH + contrast / FULL_CONTRAST))
+
+
+@torch.no_grad()
+def contrast_of(photos: Tensor) -> Tensor:
+    """The standard deviation in the window around each pixel of photos (N, C, H, W): (N, 1, H, W)."""
+    return (_mean(photos.square()) - _mean(photos).square()).mean(1, keepdim=True).clamp(min=0).sqrt()
+
+
 def least_contrast(faces: Tensor) -> Tensor:
-    """The least standard deviation among the windows around each pixel of faces (N, C, H, W): (N, 1, H, W)."""
-    variance = (_mean(faces.square()) - _mean(faces).square()).mean(1, keepdim=True).clamp(min=0)
-    return -F.max_pool2d(_mirrored(-variance.sqrt()), WINDOW, 1)
+    """The least `contrast_of` the pixels of the window around each pixel of faces (N, C, H, W): (N, 1, H, W)."""
+    return -F.max_pool2d(_mirrored(-contrast_of(faces)), WINDOW, 1)
 
 
 def blurred(maps: Tensor, deviation: float) -> Tensor:
@@ -88,6 +102,11 @@ def blurred(maps: Tensor, deviation: float) -> Tensor:
     maps = F.pad(maps, (reach,) * 4, mode="reflect")
     maps = F.conv2d(maps, kernel, groups=maps.shape[1])
     return F.conv2d(maps, kernel.transpose(2, 3), groups=maps.shape[1])
+
+
+def _hidden(contrast: Tensor) -> Tensor:
+    """The fine change, up to a factor, that costs the same SSIM everywhere."""
+    return (2 * contrast.square() + FLOOR).sqrt()
 
 
 def _room(landmarks: Tensor, size: int, features: float, reach: float) -> Tensor:

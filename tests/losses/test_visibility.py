@@ -8,7 +8,15 @@ from torch import Tensor
 
 from deid.faces.align import align_face
 from deid.faces.templates import LIGHTCNN_TEMPLATE
-from deid.losses.visibility import SLOW_SHARE, WINDOW, Visibility, blurred, least_contrast, visibility_of
+from deid.losses.visibility import (
+    SLOW_SHARE,
+    WINDOW,
+    Visibility,
+    blurred,
+    least_contrast,
+    visibility_for_ssim,
+    visibility_of,
+)
 
 # Eyes, nose and corners of the mouth in LightCNN's frame; eyes and mouth are 48 pixels apart.
 POINTS = torch.tensor([[47.0, 40.0], [81.0, 40.0], [64.0, 64.0], [50.0, 88.0], [78.0, 88.0]])
@@ -262,3 +270,17 @@ def test_a_blur_keeps_what_is_even_and_spreads_a_point_as_a_gaussian_does() -> N
     for of_axis in (spread.sum(0), spread.sum(1)):
         assert float((of_axis * around).sum()) == pytest.approx(0, abs=1e-4)
         assert float((of_axis * around.square()).sum()) == pytest.approx(16, rel=0.05)
+
+
+@pytest.mark.parametrize("shape", [(2, 1, 128, 128), (3, 3, 32, 32)])
+def test_for_ssim_what_lowers_a_loss_as_far_costs_less(shape: tuple[int, ...]) -> None:
+    """Beside the gradient itself, on photos that are smooth on the left and textured on the right."""
+    generator = torch.Generator().manual_seed(3)
+    photos = torch.full(shape, 0.5)
+    photos[..., shape[-1] // 2 :] += 0.1 * torch.randn(photos[..., shape[-1] // 2 :].shape, generator=generator)
+    gradient = torch.randn(shape, generator=generator)
+    moves = (gradient, visibility_for_ssim(photos).least_seen(gradient, torch.arange(shape[0])))
+    plain, least = (0.02 * move / (move * gradient).mean() for move in moves)
+    assert float(ssim(photos, photos + least, data_range=1, win_size=7)) > float(
+        ssim(photos, photos + plain, data_range=1, win_size=7)
+    )

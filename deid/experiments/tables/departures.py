@@ -5,6 +5,7 @@ length along its gradient.
 """
 
 from collections.abc import Callable, Mapping
+from typing import Any
 
 from torch import Tensor
 from torch.nn import functional as F
@@ -17,7 +18,7 @@ from deid.attacks.ranking import RankingObjective
 from deid.experiments.tables.task import TRUE, Task
 from deid.losses.cw_ssim import scales_for
 from deid.losses.steerable_pyramid import subbands
-from deid.losses.visibility import Visibility
+from deid.losses.visibility import Visibility, visibility_for_ssim
 
 STEPS = 300  # at most
 MARGIN = 0.1  # of the hinge, in logits
@@ -68,15 +69,20 @@ def exactly_at_k(task: Task) -> Attacked:
     return task.attacked(along_the_gradient, objective, rank_is(task.groups, 0.0, TRUE), steps=STEPS)
 
 
-def with_polyak_step(task: Task, eight_bits: bool = False) -> Attacked:
-    """And steps as long as the linearized hinge asks for: the program's K-A³."""
+def with_polyak_step(task: Task, **asked: Any) -> Attacked:
+    """And steps as long as the linearized hinge asks for: the program's K-A³. asked: of `Task.attacked`."""
     objective = RankingObjective(task.targets, MARGIN)
-    return task.attacked(k_a3, objective, rank_is(task.groups, 0.0, TRUE), steps=STEPS, eight_bits=eight_bits)
+    return task.attacked(k_a3, objective, rank_is(task.groups, 0.0, TRUE), steps=STEPS, **asked)
 
 
 def in_eight_bits(task: Task) -> Attacked:
-    """And rounded to 8 bits at every look, the gradient passing the rounding: the tables' own row."""
+    """And rounded to 8 bits at every look, the gradient passing the rounding."""
     return with_polyak_step(task, eight_bits=True)
+
+
+def least_seen(task: Task) -> Attacked:
+    """And steps steepest where lengths are measured by what SSIM sees: the tables' own row."""
+    return with_polyak_step(task, eight_bits=True, visibility=visibility_for_ssim(task.photos))
 
 
 LADDER: Mapping[str, tuple[str, Callable[[Task], Attacked]]] = {
@@ -84,4 +90,5 @@ LADDER: Mapping[str, tuple[str, Callable[[Task], Attacked]]] = {
     "hinge": ("A³, hinge", with_hinge),
     "exact": ("A³, hinge, exactly at k", exactly_at_k),
     "polyak": ("A³, hinge, exactly at k, Polyak's step", with_polyak_step),
+    "8-bits": ("A³, hinge, exactly at k, Polyak's step, 8 bits", in_eight_bits),
 }

@@ -15,7 +15,7 @@ from deid.attacks.p_fgvm import p_fgvm
 from deid.attacks.pgd import pgd_linf
 from deid.attacks.ranking import RankingObjective
 from deid.experiments.tables import departures, obfuscation
-from deid.experiments.tables.departures import MARGIN, STEPS, in_eight_bits
+from deid.experiments.tables.departures import MARGIN, STEPS, least_seen
 from deid.experiments.tables.task import TRUE, Task
 
 
@@ -61,7 +61,7 @@ RIVALS: Mapping[str, tuple[str, Callable[..., Attacked]]] = {
     "pgd": ("PGD, L∞", partial(classified_otherwise, attack=pgd_linf(), objective=cross_entropy, steps=STEPS)),
 }
 METHODS: Mapping[str, Method] = {
-    "k-a3": Method("A³", in_eight_bits, by_level=True),
+    "k-a3": Method("A³", least_seen, by_level=True),
     "i-fgvm": Method("I-FGVM", partial(toward_second, attack=i_fgvm, eight_bits=True)),
     **{name: Method(title, run) for name, (title, run) in RIVALS.items()},
     **{f"{name}-8": Method(f"{title}, 8 bits", partial(run, eight_bits=True)) for name, (title, run) in RIVALS.items()},

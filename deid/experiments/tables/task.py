@@ -7,6 +7,7 @@ from torch import Tensor, nn
 
 from deid.anonymity.conditions import Criterion, rank_of, ranked_others, targets_of
 from deid.attacks.contract import Attack, Attacked, Objective
+from deid.losses.visibility import Visibility
 
 SEED = 0  # of what an attack draws
 TRUE = 0  # the column of the true class, once it stands first
@@ -42,7 +43,14 @@ class Task:
         return torch.full_like(self.labels, TRUE)
 
     def attacked(
-        self, attack: Attack, objective: Objective, criterion: Criterion, *, steps: int, eight_bits: bool = False
+        self,
+        attack: Attack,
+        objective: Objective,
+        criterion: Criterion,
+        *,
+        steps: int,
+        eight_bits: bool = False,
+        visibility: Visibility | None = None,
     ) -> Attacked:
         """The photos as the attack leaves them; objective and criterion see the true class first."""
 
@@ -55,6 +63,7 @@ class Task:
                 criterion=criterion,
                 steps=steps,
                 start=start,
+                visibility=visibility,
                 eight_bits=eight_bits,
                 seed=SEED,
             )
