@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from functools import cache
 from importlib.metadata import version
 
 from deid.errors import UsageError
@@ -18,7 +19,7 @@ from deid.recognizers.recognizer import Recognizer
 from deid.types import Options
 
 Load = Callable[[str, str], Recognizer]
-"""Name and device → the recognizer. A program that stays may keep what it has loaded."""
+"""Name and device → the recognizer."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -60,6 +61,7 @@ def load_protector(
     further: the surrogates beside `options.recognizer`, by name; None: the profile's.
     """
     check_options(options)
+    load = cache(load)  # for the photos to come
     device = device_for(options.device)
     recognizer = load(options.recognizer, device)
     if not len(recognizer.decoys):
