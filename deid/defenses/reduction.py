@@ -77,7 +77,8 @@ def disagreement(original: Tensor, reduced: Tensor) -> Tensor:
     """
     largest, answer = original.max(1, keepdim=True)
     best_other = reduced.scatter(1, answer, -torch.inf).amax(1, keepdim=True)
-    return torch.cat([original, largest + best_other - reduced.gather(1, answer)], 1)
+    # The lead first: where it is 0 or less, no rounding of the sum may flag what agrees.
+    return torch.cat([original, largest + (best_other - reduced.gather(1, answer))], 1)
 
 
 def linear_head(features: Tensor, logits: Tensor) -> Head:

@@ -1,8 +1,11 @@
 """The table of dimensionality reduction, as Markdown and as a plot. document: as it is written to its JSON."""
 
 import io
+import math
 from collections.abc import Mapping, Sequence
 from typing import Any
+
+import numpy as np
 
 NOTES = """\
 N = {n} test photos that the undefended network recognizes; accuracy and false alarms: of {clean} test photos. Stops: of
@@ -58,15 +61,11 @@ def plot(document: Mapping[str, Any]) -> bytes:
     rows = document["defenses"]
     figure = Figure(figsize=(11, 4), layout="constrained")
     shares, noise = figure.subplots(1, 2)
-    for place, row in enumerate(rows.values()):
-        if (ours := row["stopped"].get("all")) is not None:
-            _point(shares, place - 0.1, ours, "C0", "" if place else "ours")
-        if row["study"] is not None:
-            shares.plot(place + 0.1, row["study"] / 100, "D", color="C1", label="" if place else "the study")
-        _point(noise, place - 0.1, row["noise"]["l2_known"], "C2", "known" if not place else "")
-        _point(
-            noise, place + 0.1, row["noise"]["l2_new"], "C3", "new, against the defended network" if not place else ""
-        )
+    _series(shares, -0.1, [row["stopped"].get("all") for row in rows.values()], "ours")
+    study = [math.nan if row["study"] is None else row["study"] / 100 for row in rows.values()]
+    shares.plot(np.arange(len(rows)) + 0.1, study, "D", label="the study")
+    _series(noise, -0.1, [row["noise"]["l2_known"] for row in rows.values()], "known")
+    _series(noise, 0.1, [row["noise"]["l2_new"] for row in rows.values()], "new, against the defended network")
     shares.set(ylabel="known examples that stop being adversarial", ylim=(-0.02, 1.02))
     noise.set(ylabel="L2 of the noise, median")
     noise.set_ylim(bottom=0)
@@ -79,13 +78,13 @@ def plot(document: Mapping[str, Any]) -> bytes:
         return file.getvalue()
 
 
-def _point(panel: Any, place: float, estimate: Mapping[str, Any], color: str, label: str) -> None:
-    """With its interval, where it has an end."""
-    value, low, high = (estimate[name] for name in ("value", "low", "high"))
-    if value is None:
-        return
-    spread = None if None in (low, high) else [[value - low], [high - value]]
-    panel.errorbar([place], [value], yerr=spread, fmt="o", color=color, capsize=3, label=label)
+def _series(panel: Any, shift: float, estimates: Sequence[Mapping[str, Any] | None], label: str) -> None:
+    """A point for each with its interval, as far as there is one."""
+    there = [{} if estimate is None else estimate for estimate in estimates]
+    # None becomes NaN.
+    values, low, high = (np.array([one.get(name) for one in there], float) for name in ("value", "low", "high"))
+    spread = np.nan_to_num([values - low, high - values])
+    panel.errorbar(np.arange(len(there)) + shift, values, yerr=spread, fmt="o", capsize=3, label=label)
 
 
 def _percent(estimate: Mapping[str, Any] | None) -> str:

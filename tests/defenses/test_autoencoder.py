@@ -15,7 +15,10 @@ def in_subspace(n: int, dimensions: int, size: int, seed: int) -> Tensor:
     return 5 + places @ basis.T
 
 
-def test_features_of_a_low_dimensional_subspace_come_back_and_what_leaves_it_does_not() -> None:
+def test_features_of_a_low_dimensional_subspace_come_back_and_what_leaves_it_does_not(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(autoencoder, "FEATURE_STEPS", 400)
     learned, others = in_subspace(400, 2, 32, 1), in_subspace(100, 2, 32, 2)
     reproduce = feature_autoencoder(learned, seed=0)
     assert reproduce.encoder(learned).shape == (400, 4)
@@ -29,7 +32,7 @@ def test_features_of_a_low_dimensional_subspace_come_back_and_what_leaves_it_doe
 
 
 def test_photos_of_a_few_patterns_come_back(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(autoencoder, "PHOTO_STEPS", 150)
+    monkeypatch.setattr(autoencoder, "PHOTO_STEPS", 300)
     ramp = torch.linspace(0, 1, 16)
     patterns = torch.stack([ramp.expand(16, 16), ramp[:, None].expand(16, 16)])
     shares = torch.rand(60, 2, generator=torch.Generator().manual_seed(0))

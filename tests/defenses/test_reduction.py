@@ -1,8 +1,9 @@
 """Dimensionality reduction: the detector's logic by hand, linear heads in closed form, gradients, refusals."""
 
+import numpy as np
 import pytest
 import torch
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 from torch import Tensor, nn
@@ -26,7 +27,7 @@ SIDE, CLASSES = 8, 3
 
 @pytest.fixture(autouse=True)
 def short(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(autoencoder, "PHOTO_STEPS", 200)
+    monkeypatch.setattr(autoencoder, "PHOTO_STEPS", 100)
     monkeypatch.setattr(autoencoder, "FEATURE_STEPS", 200)
     monkeypatch.setattr(reduction, "HEAD_STEPS", 100)
 
@@ -60,15 +61,15 @@ def test_the_detector_flags_disagreement_by_hand() -> None:
     assert Defended(lambda photos: scores).answers(torch.zeros(3, 1, 2, 2)).tolist() == [0, ADVERSARIAL, ADVERSARIAL]
 
 
-@given(arrays("float32", (2, 7, 4), elements=st.floats(-100, 100, width=32)))
-def test_the_detector_flags_exactly_where_two_networks_disagree(logits: object) -> None:
-    original, reduced = torch.tensor(logits)
+@settings(max_examples=30)
+@given(arrays("int64", (2, 7, 4), elements=st.integers(-3, 3)))
+def test_the_detector_flags_exactly_where_two_networks_disagree(logits: np.ndarray) -> None:
+    """Where the network's answer is among the reduced network's largest, they agree."""
+    original, reduced = torch.tensor(logits).float() / 7
     answers = Defended(lambda photos: disagreement(original, reduced)).answers(torch.zeros(7, 1, 2, 2))
     first = original.argmax(1)
-    own = reduced.gather(1, first[:, None])[:, 0]
-    flagged = (original.amax(1) + reduced.scatter(1, first[:, None], -torch.inf).amax(1) - own) > original.amax(1)
-    assert torch.equal(answers, first.where(~flagged, torch.tensor(ADVERSARIAL)))
-    assert not bool((flagged & (own == reduced.amax(1))).any()), "where they agree nothing is flagged"
+    agree = reduced.gather(1, first[:, None])[:, 0] == reduced.amax(1)
+    assert torch.equal(answers, first.where(agree, torch.tensor(ADVERSARIAL)))
 
 
 def test_a_linear_head_is_found_and_its_absence_is_said() -> None:
@@ -92,8 +93,6 @@ def test_a_reduced_network_still_knows_its_classes_and_passes_gradients(fit: Fit
     photos, labels = photos_of_classes(60, 1)
     others, _ = photos_of_classes(12, 2)
     classifier = linear_classifier()
-    if fit is not encoder_and_head:
-        labels = classifier.logits(photos).argmax(1) if len(classifier.logits(photos).argmax(1).unique()) == 3 else labels
     defended = fit(classifier, photos, labels, seed=0)
     x = others.clone().requires_grad_(True)
     scores = defended.scores(x)
