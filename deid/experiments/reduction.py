@@ -91,7 +91,7 @@ def reproduce_reduction(table: Table, folder: Path, out: Path, *, count: int | N
 
 
 def _defended(table: Table, name: str, recipe: Recipe, network: Trained, data: Data, out: Path) -> dict[str, Subject]:
-    """The network behind each variant, and the network trained against examples of its own."""
+    """The network behind each variant, and the network trained further, on adversarial examples of its own as well."""
     learned = data.train[sample(data.train, LEARNED)]
     subjects = {}
     for title, fit in VARIANTS.items():
@@ -100,7 +100,9 @@ def _defended(table: Table, name: str, recipe: Recipe, network: Trained, data: D
     attacked = data.train[sample(data.train, max(1, ATTACKED_PIXELS // data.train.pixels[0, 0].size))]
     _note(f"{table.name}: {len(attacked)} examples to train on")
     examples = moved(_network_subject(network), attacked, steps=ATTACKED_STEPS)
-    both = Photos(*(np.concatenate(parts) for parts in ((attacked.pixels, examples.pixels), (attacked.labels,) * 2)))
+    both = Photos(
+        np.concatenate([data.train.pixels, examples.pixels]), np.concatenate([data.train.labels, examples.labels])
+    )
     again = trained(
         f"{name}-retrained",
         Recipe(partial(_taken_over, recipe, network), RETRAINING, recipe.augment, bfloat16=recipe.bfloat16),

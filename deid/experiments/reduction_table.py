@@ -8,12 +8,13 @@ from typing import Any
 import numpy as np
 
 NOTES = """\
-N = {n} test photos that the undefended network recognizes; accuracy and false alarms: of {clean} test photos. Stops: of
-the undefended network's adversarial examples, each at the least ε (L∞) that fools it at 8 bits, the share that the
+N = {n} test photos that the undefended network recognizes; accuracy and false alarms: of {clean} test photos. Stops:
+of the undefended network's adversarial examples, each at the least ε (L∞) that fools it at 8 bits, the share that the
 defended network takes for their true class. Flagged: the share that a detector outside marks because the two networks
 disagree; false alarms: the same of clean photos. In brackets 95 % intervals; of all attacks together, that of as many
-examples as there are photos, and photos of one class count as independent. The study: Echeberria-Barrio,
-Gil-Lerchundi, Egana-Zubia, Orduna-Urrutia, Neural Computing and Applications 2021, breast tissue, another network.
+examples as there are photos, and photos of one class count as independent; ?: too few for a bound. The study:
+Echeberria-Barrio, Gil-Lerchundi, Egana-Zubia, Orduna-Urrutia, Neural Computing and Applications 2021, breast tissue,
+another network.
 
 New examples: by PGD against the defended network, whose gradients the adversary has, at the least ε that fools it;
 medians over photos that both networks recognize, beside the undefended network's PGD example of the same photo.
