@@ -188,3 +188,19 @@ def _number(text: str, option: str) -> int:
     if not text.isdecimal() or not int(text):
         raise UsageError(f"{option} takes a number from 1 on, not {text}")
     return int(text)
+
+
+@reproduce.command("reduction")
+def reproduce_reduction(
+    table: Annotated[str, typer.Argument(metavar="yale|cifar10", help="Which photos, and which network.")],
+    photos: Photos,
+    out: Out,
+    sample: Annotated[str, typer.Option(metavar="N|all", help="Test photos to attack, as many of each class.")] = "76",
+) -> None:
+    """Dimensionality reduction as a defense (Echeberria-Barrio and others, 2021). Run again, it goes on."""
+    from deid.experiments import reduction
+
+    if table not in reduction.TABLES:
+        raise UsageError(f"no photos called {table}: there are {', '.join(reduction.TABLES)}")
+    count = None if sample == "all" else _number(sample, "--sample")
+    output.show(reduction.reproduce_reduction(reduction.TABLES[table], photos, out, count=count).rstrip())
