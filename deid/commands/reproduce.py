@@ -188,3 +188,19 @@ def _number(text: str, option: str) -> int:
     if not text.isdecimal() or not int(text):
         raise UsageError(f"{option} takes a number from 1 on, not {text}")
     return int(text)
+
+
+@reproduce.command("adaptation")
+def reproduce_adaptation(
+    people: Annotated[Path, typer.Argument(metavar="PEOPLE", help="A folder of photos for each person (LFW).")],
+    out: Annotated[Path, typer.Option(metavar="DIR", help="Where photos, networks, the table and its plot go.")],
+    pairs: Annotated[int, typer.Option(min=2, metavar="N", help="Training people, a protected photo each.")] = 200,
+    count: Annotated[int, typer.Option(min=2, metavar="N", help="Held-out people to ask about.")] = 64,
+    profile: Annotated[str, typer.Option(metavar="NAME", help="Who protects: stranger or paper.")] = "stranger",
+    device: OnDevice = Device.auto,
+) -> None:
+    """The adversary who filters, and who trains on protected photos of others. Run again, it goes on where it was."""
+    from deid.experiments import adaptation
+
+    table = adaptation.reproduce_adaptation(people, out, pairs=pairs, count=count, profile=profile, device=device.value)
+    output.show(table.rstrip())

@@ -2,6 +2,17 @@
 
 from collections.abc import Mapping
 
+from deid.defenses import filters
 from deid.defenses.contract import Defense
 
-DEFENSES: Mapping[str, Defense] = {}
+SQUEEZING = "Xu, Evans, Qi, NDSS 2018"
+
+DEFENSES: Mapping[str, Defense] = {
+    "jpeg": Defense("JPEG 50", "Dziugaite, Ghahramani, Roy, 2016", filters.behind(filters.jpeg)),
+    "median": Defense("median of 3 × 3", SQUEEZING, filters.behind(filters.median)),
+    "bit-depth": Defense("4 bits", SQUEEZING, filters.behind(filters.bit_depth)),
+    "gaussian": Defense("Gaussian, sigma 1", SQUEEZING, filters.behind(filters.gaussian)),
+    "total-variation": Defense(
+        "total variation", "Guo, Rana, Cissé, van der Maaten, ICLR 2018", filters.behind(filters.total_variation)
+    ),
+}

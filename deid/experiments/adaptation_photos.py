@@ -1,4 +1,4 @@
-"""Photos of `reproduce adaptation`: whose, and protected one after another, each on disk as soon as it is done."""
+"""Photos of `reproduce adaptation`, protected one after another, each on disk as soon as it is done."""
 
 import json
 from collections.abc import Callable, Sequence
@@ -15,9 +15,8 @@ from deid.images.photo import decode_photo, read_photo
 from deid.protection.pipeline import output_suffix, process_photo
 from deid.protection.protector import Protector
 from deid.storage.atomic import write_atomically
-from deid.training.data import central_face, cut, held_out_people
+from deid.training.data import central_face, cut
 
-SEED = 0  # of the order in which training people are taken
 Log = Callable[[str], None]
 
 
@@ -36,26 +35,6 @@ class ProtectedFace:
     landmarks: np.ndarray
 
 
-def training_photos(people: Path) -> list[Path]:
-    """The first photo of everyone who is not held out, in an order that any number of them is a fair sample of.
-
-    people: a folder a person. Raises UsageError where there is nobody.
-    """
-    names = [path.name for path in people.iterdir() if path.is_dir()] if people.is_dir() else []
-    photos = [min((people / name).glob("*.jpg"), default=None) for name in sorted({*names} - held_out_people(names))]
-    found = [photo for photo in photos if photo is not None]
-    if not found:
-        raise UsageError(f"{people}: no folder of JPEG photos for each of several people")
-    return [found[row] for row in np.random.default_rng(SEED).permutation(len(found))]
-
-
-def held_out_photos(people: Path) -> list[list[Path]]:
-    """Of every held-out person the first photos, two at most; those with two come first."""
-    names = held_out_people(path.name for path in people.iterdir() if path.is_dir())
-    photos = [sorted((people / name).glob("*.jpg"))[:2] for name in sorted(names)]
-    return sorted((of_person for of_person in photos if of_person), key=len, reverse=True)
-
-
 def protected_faces(photos: Sequence[Path], folder: Path, protector: Protector, log: Log) -> list[ProtectedFace]:
     """Of each photo with a face; protected now, unless that lies in `folder` already.
 
@@ -65,8 +44,7 @@ def protected_faces(photos: Sequence[Path], folder: Path, protector: Protector, 
     _check_settings(folder / "settings.json", protector)
     faces, fresh = [], 0
     for number, photo in enumerate(photos, 1):
-        record = folder / f"{photo.stem}.json"
-        if not record.is_file():
+        if not _record_of(photo, folder).is_file():
             _protect(photo, 2 + number % protector.options.k_level, folder, protector)
             fresh += 1
         if (face := _read(photo, folder)) is not None:
@@ -76,9 +54,13 @@ def protected_faces(photos: Sequence[Path], folder: Path, protector: Protector, 
     return faces
 
 
+def _record_of(photo: Path, folder: Path) -> Path:
+    return folder / photo.parent.name / f"{photo.stem}.json"
+
+
 def _protect(photo: Path, k: int, folder: Path, protector: Protector) -> None:
     """Write the protected photo, then its record, whose presence says that both are whole."""
-    target = folder / f"{photo.stem}{output_suffix(photo)}"
+    target = _record_of(photo, folder).with_name(f"{photo.stem}{output_suffix(photo)}")
     processed = process_photo(photo, target, protector, lambda found: [k] * len(found))
     record: dict[str, Any] = {"outcome": processed.result.outcome, "seconds": round(processed.result.seconds, 2)}
     if processed.data is not None:
@@ -87,21 +69,22 @@ def _protect(photo: Path, k: int, folder: Path, protector: Protector) -> None:
         again = detect_again(decode_photo(processed.data).pixels, [face], device=protector.device)[0] or face
         record |= {"file": target.name, "landmarks": again.landmarks.tolist()}
         write_atomically(processed.data, target, overwrite=True, mode=0o600)
-    write_atomically(json.dumps(record).encode(), folder / f"{photo.stem}.json", mode=0o600)
+    write_atomically(json.dumps(record).encode(), _record_of(photo, folder), overwrite=True, mode=0o600)
 
 
 def _read(photo: Path, folder: Path) -> ProtectedFace | None:
     """None where no face was found."""
-    record = json.loads((folder / f"{photo.stem}.json").read_text())
+    record = json.loads(_record_of(photo, folder).read_text())
     if "file" not in record:
         return None
     landmarks = np.array(record["landmarks"])
-    protected, points = cut(_rgb(folder / record["file"]), landmarks)
-    clean, _ = cut(_rgb(photo), landmarks)
+    protected, points = cut(rgb_of(_record_of(photo, folder).with_name(record["file"])), landmarks)
+    clean, _ = cut(rgb_of(photo), landmarks)
     return ProtectedFace(photo.parent.name, record["outcome"] == "protected", protected, clean, points)
 
 
-def _rgb(photo: Path) -> np.ndarray:
+def rgb_of(photo: Path) -> np.ndarray:
+    """A photo's pixels (H, W, 3), also of a gray one."""
     pixels = read_photo(photo).pixels
     return pixels if pixels.ndim == 3 else np.repeat(pixels[:, :, None], 3, axis=2)
 
