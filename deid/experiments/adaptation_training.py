@@ -39,8 +39,8 @@ class Course:
     peak: float
 
 
-DENOISER = Course(steps=300, batch=16, peak=2e-3)
-FINE_TUNING = Course(steps=200, batch=24, peak=3e-4)
+DENOISER = Course(steps=300, batch=16, peak=1e-3)
+FINE_TUNING = Course(steps=200, batch=24, peak=1e-4)
 
 Batch = tuple[Tensor, Tensor, np.ndarray]
 """Protected and clean crops (N, 3, 192, 192) in [0, 1], and landmarks (N, 5, 2) in both."""

@@ -45,7 +45,8 @@ def test_a_filter_keeps_shape_and_range_and_what_is_flat(name: str, faces: Tenso
     assert filtered.dtype == faces.dtype
     assert 0 <= filtered.min() <= filtered.max() <= 1
     flat = torch.full_like(faces, 5 / 15)  # a value of 4 bits, and of 8
-    assert torch.allclose(FILTERS[name](flat), flat, atol=1e-5)
+    one_level = 1.01 / 255 if name == "jpeg" else 1e-5  # by which its first coefficient may be off
+    assert torch.allclose(FILTERS[name](flat), flat, atol=one_level)
 
 
 @pytest.mark.parametrize("name", FILTERS)
@@ -93,7 +94,7 @@ def test_noise_on_a_real_face_gets_less(name: str, astronaut: np.ndarray) -> Non
     face = torch.from_numpy(astronaut[64:192, 160:288].copy()).permute(2, 0, 1)[None].float() / 255
     noise = 0.1 * torch.randn(face.shape, generator=torch.Generator().manual_seed(0))
     if name == "bit-depth":  # rounds a small change away, where nothing was between two levels
-        face, noise = filters.bit_depth(face), 0.2 * noise
+        face, noise = filters.bit_depth(face), 0.1 * noise
     before = (face + noise).clamp(0, 1)
     assert (FILTERS[name](before) - face).square().mean() < (0.99 if name == "jpeg" else 0.8) * noise.square().mean()
 

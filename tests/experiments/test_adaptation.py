@@ -59,7 +59,7 @@ def test_the_command_asks_everyone_and_goes_on_where_it_was(
         assert list(row["recognizers"]) == list(manifest())
     assert list(tuned["recognizers"]) == list(FROZEN)
     assert plain["recognizers"]["mobilefacenet-arcface"]["clean"]["first"]["value"] == 1
-    assert plain["recognizers"]["lightcnn9"]["same photo"]["first"]["value"] == 0, "that is what paper does"
+    assert plain["recognizers"]["mobilefacenet-arcface"]["same photo"]["matched"]["value"] == 1, "nobody attacked it"
     assert (out / "adaptation-paper.svg").read_bytes().startswith(b"<?xml")
     for kept in (out / "paper" / "pairs", out / "paper" / "asked"):
         assert stat.S_IMODE(kept.stat().st_mode) == 0o700
@@ -110,15 +110,13 @@ def test_what_makes_no_sense_is_refused(
     assert not (tmp_path / "out").exists()
 
 
-@pytest.fixture(scope="module")
-def faces(astronaut: np.ndarray, astronaut_landmarks: np.ndarray) -> list[ProtectedFace]:
-    """Shades of one real face, each with a planted pattern of its own."""
+def planted(astronaut: np.ndarray, astronaut_landmarks: np.ndarray, patterns: list[np.ndarray]) -> list[ProtectedFace]:
+    """Shades of one real face, each with its pattern (192, 192) of gray levels."""
     crop, landmarks = cut(astronaut, astronaut_landmarks)
-    rng, found = np.random.default_rng(0), []
-    for shade in range(12):
+    found = []
+    for shade, pattern in enumerate(patterns):
         clean = (crop * (0.6 + 0.03 * shade)).astype(np.uint8)
-        pattern = 12 * np.sign(rng.standard_normal((*clean.shape[:2], 1)))
-        protected = (clean + pattern).clip(0, 255).astype(np.uint8)
+        protected = (clean + pattern[:, :, None]).clip(0, 255).astype(np.uint8)
         found.append(ProtectedFace(f"p{shade}", True, protected, clean, landmarks))
     return found
 
@@ -148,15 +146,20 @@ def as_crops(pixels: np.ndarray) -> torch.Tensor:
 
 
 def test_a_denoiser_takes_noise_off_a_face_that_it_has_not_seen(
-    faces: list[ProtectedFace], tiny: Recognizer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    astronaut: np.ndarray,
+    astronaut_landmarks: np.ndarray,
+    tiny: Recognizer,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """And a run that was interrupted ends where an uninterrupted one does, and is not done again."""
-    *seen, other = faces
-    monkeypatch.setattr(adaptation_training, "SAVE_EVERY", 6)
-    course, lines = Course(12, 2, 4e-3), []
+    stripes = np.repeat(12 * (-1.0) ** np.arange(192)[:, None], 192, axis=1)
+    *seen, other = planted(astronaut, astronaut_landmarks, [stripes] * 5)
+    monkeypatch.setattr(adaptation_training, "SAVE_EVERY", 4)
+    course, lines = Course(8, 2, 2e-3), []
     network, sha256 = trained_denoiser(seen, [tiny], tmp_path / "whole", course, lines.append)
     with torch.no_grad():
-        assert error(network(as_crops(other.protected)), other) < 0.8 * error(as_crops(other.protected), other)
+        assert error(network(as_crops(other.protected)), other) < 0.5 * error(as_crops(other.protected), other)
     batch = adaptation_training._batch
 
     def interrupted(pairs: list[ProtectedFace], size: int, rng: np.random.Generator) -> adaptation_training.Batch:
@@ -171,23 +174,27 @@ def test_a_denoiser_takes_noise_off_a_face_that_it_has_not_seen(
     assert trained_denoiser(seen, [tiny], tmp_path / "halves", course, lines.append)[1] == sha256
     assert [path.name for path in (tmp_path / "halves").iterdir()] == [f"denoiser-{len(seen)}.safetensors"]
     with pytest.raises(UsageError, match="another training"):
-        trained_denoiser(seen, [tiny], tmp_path / "halves", Course(13, 2, 4e-3), lines.append)
+        trained_denoiser(seen, [tiny], tmp_path / "halves", Course(9, 2, 2e-3), lines.append)
 
 
-def test_fine_tuning_brings_protected_faces_to_their_clean_places(faces: list[ProtectedFace], tmp_path: Path) -> None:
+def test_fine_tuning_brings_protected_faces_to_their_clean_places(
+    astronaut: np.ndarray, astronaut_landmarks: np.ndarray, tmp_path: Path
+) -> None:
+    noise = np.random.default_rng(0).choice((-12, 12), (8, 192, 192))
+    *faces, first, second = planted(astronaut, astronaut_landmarks, list(noise))
     recognizer = load_recognizer("mobilefacenet-arcface")
-    tuned = fine_tuned(recognizer, faces, tmp_path, Course(3, 6, 1e-3), lambda line: None)
+    tuned = fine_tuned(recognizer, faces, tmp_path, Course(3, 4, 1e-4), lambda line: None)
     assert tuned.sha256 != recognizer.sha256
     assert tuned.name == recognizer.name
     protected, clean = (
-        aligned_view(torch.cat([as_crops(getattr(face, which)) for face in faces[:3]]),
-                     np.stack([face.landmarks for face in faces[:3]]), recognizer.template)
+        aligned_view(torch.cat([as_crops(getattr(face, which)) for face in (first, second)]),
+                     np.stack([face.landmarks for face in (first, second)]), recognizer.template)
         for which in ("protected", "clean")
     )  # fmt: skip
     with torch.no_grad():
         places = recognizer.embed(clean)
         before, after = (float((network.embed(protected) * places).sum(1).mean()) for network in (recognizer, tuned))
-    assert after > before + 0.02
+    assert after > before + 0.005
 
 
 def test_shares_by_hand() -> None:
