@@ -35,6 +35,7 @@ def reproduce_adaptation(people: Path, out: Path, *, pairs: int, count: int, pro
     pairs: training people, a protected photo each, to learn from.
     count: held-out people to ask about, at most.
     profile: of PROFILES.
+    device: that protects; networks are trained and asked on the CPU.
 
     Raises UsageError for another profile, for too few people, without matplotlib and scikit-image, and where `out`
     holds what was made otherwise.
@@ -60,7 +61,7 @@ def _measure(people: Path, folder: Path, pairs: int, count: int, profile: str, d
     if len(learned) < 2:
         raise UsageError(f"{people}: {len(learned)} people to learn from are too few")
     entries = {name: entry for name, entry in manifest().items() if entry.path.is_file()}
-    recognizers = {name: load_recognizer(name, protector.device) for name in entries}
+    recognizers = {name: load_recognizer(name) for name in entries}
     denoiser, sha256 = trained_denoiser(learned, [recognizers[name] for name in FROZEN], folder, DENOISER, _note)
     tuned = [fine_tuned(recognizers[name], learned, folder, FINE_TUNING, _note) for name in FROZEN]
     everyone = list(recognizers.values())

@@ -40,16 +40,15 @@ def recovered(document: Mapping[str, Any]) -> list[str]:
     plain, *others = document["rows"]
     sentences = []
     for row in others:
-        for name, figures in row["recognizers"].items():
-            before = plain["recognizers"][name]["protected"]
-            gains = [
-                f"{what} {_percent(figures['protected'][share])} instead of {_percent(before[share])}"
-                f" (clean: {_value(figures['clean'][share])})"
-                for share, what in (("matched", "matched"), ("first", "found first"))
-                if figures["protected"][share]["low"] > before[share]["high"]
-            ]
-            if gains:
-                sentences.append(f"**{row['title']}** recovers identities for {name}: {'; '.join(gains)}.")
+        gains = [
+            f"{name} {what} {_percent(figures['protected'][share])} instead of {_percent(before)}"
+            f" (clean: {_value(figures['clean'][share])})"
+            for name, figures in row["recognizers"].items()
+            for share, what in (("matched", "matches"), ("first", "finds first"))
+            if figures["protected"][share]["low"] > (before := plain["recognizers"][name]["protected"][share])["high"]
+        ]
+        if gains:
+            sentences.append(f"**{row['title']}** recovers identities: {'; '.join(gains)}.")
     most = max(
         ((figures["protected"]["matched"], row["title"], name) for row in document["rows"]
          for name, figures in row["recognizers"].items()),

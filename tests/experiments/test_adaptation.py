@@ -42,6 +42,7 @@ def folder_of_people(tmp_path_factory: pytest.TempPathFactory, shared_data: Path
 def test_the_command_asks_everyone_and_goes_on_where_it_was(
     folder_of_people: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
+    monkeypatch.setattr(adaptation, "manifest", lambda: {name: manifest()[name] for name in FROZEN})
     monkeypatch.setattr(adaptation, "DENOISER", Course(2, 2, 1e-3))
     monkeypatch.setattr(adaptation, "FINE_TUNING", Course(2, 2, 1e-3))
     out = tmp_path / "out"
@@ -55,9 +56,8 @@ def test_the_command_asks_everyone_and_goes_on_where_it_was(
     assert document["classes"]["lightcnn9"] == "surrogate"
     plain, *filtered, denoised, tuned = document["rows"]
     assert len(filtered) == len(FILTERS)
-    for row in (plain, *filtered, denoised):
-        assert list(row["recognizers"]) == list(manifest())
-    assert list(tuned["recognizers"]) == list(FROZEN)
+    for row in (plain, *filtered, denoised, tuned):
+        assert list(row["recognizers"]) == list(FROZEN)
     assert plain["recognizers"]["mobilefacenet-arcface"]["clean"]["first"]["value"] == 1
     assert plain["recognizers"]["mobilefacenet-arcface"]["same photo"]["matched"]["value"] == 1, "nobody attacked it"
     assert (out / "adaptation-paper.svg").read_bytes().startswith(b"<?xml")
@@ -225,8 +225,8 @@ def document(protected: list[float]) -> dict[str, object]:
 def test_where_identity_is_recovered_the_table_says_so() -> None:
     sentences = recovered(document([0.0, 0.05, 0.6]))
     assert sentences == [
-        "**denoiser** recovers identities for r: matched 60 % (50–70) instead of 0 % (0–10) (clean: 90 %);"
-        " found first 30 % (20–40) instead of 0 % (0–10) (clean: 45 %).",
+        "**denoiser** recovers identities: r matches 60 % (50–70) instead of 0 % (0–10) (clean: 90 %);"
+        " r finds first 30 % (20–40) instead of 0 % (0–10) (clean: 45 %).",
         "The most of all is matched by r, denoiser: 60 % (50–70).",
     ]
     table = as_table(document([0.0, 0.05, 0.6]))
