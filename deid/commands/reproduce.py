@@ -204,3 +204,19 @@ def reproduce_reduction(
         raise UsageError(f"no photos called {table}: there are {', '.join(reduction.TABLES)}")
     count = None if sample == "all" else _number(sample, "--sample")
     output.show(reduction.reproduce_reduction(reduction.TABLES[table], photos, out, count=count).rstrip())
+
+
+@reproduce.command("adaptation")
+def reproduce_adaptation(
+    people: Annotated[Path, typer.Argument(metavar="PEOPLE", help="A folder of photos for each person (LFW).")],
+    out: Annotated[Path, typer.Option(metavar="DIR", help="Where photos, networks, the table and its plot go.")],
+    pairs: Annotated[int, typer.Option(min=2, metavar="N", help="Training people, a protected photo each.")] = 200,
+    count: Annotated[int, typer.Option(min=2, metavar="N", help="Held-out people to ask about.")] = 64,
+    profile: Annotated[str, typer.Option(metavar="NAME", help="Who protects: stranger or paper.")] = "stranger",
+    device: OnDevice = Device.auto,
+) -> None:
+    """The adversary who filters, and who trains on protected photos of others. Run again, it goes on where it was."""
+    from deid.experiments import adaptation
+
+    table = adaptation.reproduce_adaptation(people, out, pairs=pairs, count=count, profile=profile, device=device.value)
+    output.show(table.rstrip())

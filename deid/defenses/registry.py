@@ -2,11 +2,20 @@
 
 from collections.abc import Mapping
 
-from deid.defenses import reduction
+from deid.defenses import filters, reduction
 from deid.defenses.contract import Defense
 
+SQUEEZING = "Xu, Evans, Qi, NDSS 2018"
 REDUCTION = "Echeberria-Barrio and others, 2021"
+
 DEFENSES: Mapping[str, Defense] = {
+    "jpeg": Defense("JPEG 50", "Dziugaite, Ghahramani, Roy, 2016", filters.behind(filters.jpeg)),
+    "median": Defense("median of 3 × 3", SQUEEZING, filters.behind(filters.median)),
+    "bit-depth": Defense("4 bits", SQUEEZING, filters.behind(filters.bit_depth)),
+    "gaussian": Defense("Gaussian, sigma 1", SQUEEZING, filters.behind(filters.gaussian)),
+    "total-variation": Defense(
+        "total variation", "Guo, Rana, Cissé, van der Maaten, ICLR 2018", filters.behind(filters.total_variation)
+    ),
     "autoencoder": Defense("autoencoder before the network", REDUCTION, reduction.before_network, reduction.PHOTOS),
     "feature-autoencoder": Defense("autoencoder on its features", REDUCTION, reduction.on_features, reduction.PHOTOS),
     "encoder": Defense("encoder and a new head", REDUCTION, reduction.encoder_and_head, reduction.PHOTOS),

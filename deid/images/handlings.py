@@ -21,7 +21,9 @@ Handling = Callable[[np.ndarray], np.ndarray]
 """Pixels of a photo, uint8 (H, W, 3) or (H, W) → what is left of them, perhaps of another size."""
 
 
-def _jpeg(quality: int) -> Handling:
+def jpeg(quality: int) -> Handling:
+    """What a JPEG file of this quality, 1 to 100, shows of a photo."""
+
     def recompressed(pixels: np.ndarray) -> np.ndarray:
         with applied(), io.BytesIO() as file:
             Image.fromarray(pixels).save(file, "JPEG", quality=quality)  # 4:2:0, as most programs save
@@ -55,10 +57,10 @@ def cropped(pixels: np.ndarray) -> np.ndarray:
 # Each keeps the whole picture, so that a face can be looked for where it was.
 HANDLINGS: dict[str, Handling] = {
     AS_PUBLISHED: lambda pixels: pixels,
-    "JPEG 95": _jpeg(95),
-    JPEG_75: _jpeg(75),
+    "JPEG 95": jpeg(95),
+    JPEG_75: jpeg(75),
     HALF_SIZE: _half_and_back,
-    HALF_SIZE_JPEG_75: lambda pixels: _jpeg(75)(_half_and_back(pixels)),
+    HALF_SIZE_JPEG_75: lambda pixels: jpeg(75)(_half_and_back(pixels)),
     "blur, sigma 1": _blurred,
     "screenshot at 80 %": _screenshot,
 }

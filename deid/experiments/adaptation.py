@@ -1,0 +1,91 @@
+"""The adversary who filters, and the one who adapts: trained on protected photos, asked about other people.
+
+A recognizer is asked about a protected photo of a held-out person, with another photo of the person enrolled, or with
+the very photo: plain, after each filter, after a denoiser, and fine-tuned. Denoiser and fine-tuning learn from photos
+of other people that this program protected, which everybody who has the program can make.
+"""
+
+import importlib.util
+import json
+import sys
+from pathlib import Path
+from typing import Any
+
+from deid.defenses.filters import FILTERS
+from deid.defenses.fine_tuning import FROZEN
+from deid.defenses.registry import DEFENSES
+from deid.errors import UsageError, how_to_install
+from deid.experiments.adaptation_looks import Look, figures_of
+from deid.experiments.adaptation_people import asked_people, training_photos
+from deid.experiments.adaptation_photos import protected_faces
+from deid.experiments.adaptation_table import as_table, plot
+from deid.experiments.adaptation_training import DENOISER, FINE_TUNING, fine_tuned, trained_denoiser
+from deid.protection.profiles import PROFILES
+from deid.protection.protector import load_protector
+from deid.recognizers.checkpoints import load_recognizer, manifest
+from deid.recognizers.kinship import class_of
+from deid.storage.atomic import write_atomically
+from deid.types import Options
+
+
+def reproduce_adaptation(people: Path, out: Path, *, pairs: int, count: int, profile: str, device: str) -> str:
+    """The table as Markdown; with its JSON, its plot, the photos and the trained networks it is written to `out`.
+
+    people: a folder a person (LFW).
+    pairs: training people, a protected photo each, to learn from.
+    count: held-out people to ask about, at most.
+    profile: of PROFILES.
+    device: that protects; networks are trained and asked on the CPU.
+
+    Raises UsageError for another profile, for too few people, without matplotlib and scikit-image, and where `out`
+    holds what was made otherwise.
+    """
+    if profile not in PROFILES:
+        raise UsageError(f"no profile called {profile}: there are {', '.join(PROFILES)}")
+    if missing := [name for name in ("matplotlib", "skimage") if importlib.util.find_spec(name) is None]:
+        raise UsageError(f"this needs {' and '.join(missing)}: {how_to_install('reproduce')}")
+    document = _measure(people, out / profile, pairs, count, profile, device)
+    table = as_table(document)
+    write_atomically(json.dumps(document, indent=2).encode(), out / f"adaptation-{profile}.json", overwrite=True)
+    write_atomically(table.encode(), out / f"adaptation-{profile}.md", overwrite=True)
+    write_atomically(plot(document), out / f"adaptation-{profile}.svg", overwrite=True)
+    return table
+
+
+def _measure(people: Path, folder: Path, pairs: int, count: int, profile: str, device: str) -> dict[str, Any]:
+    """The document that is written to adaptation-PROFILE.json."""
+    photos = training_photos(people)[:pairs]
+    protector = load_protector(Options(profile=profile, write_unverified=True, device=device))
+    asked = asked_people(people, count, folder / "asked", protector, _note)
+    learned = protected_faces(photos, folder / "pairs", protector, _note)
+    if len(learned) < 2:
+        raise UsageError(f"{people}: {len(learned)} people to learn from are too few")
+    entries = {name: entry for name, entry in manifest().items() if entry.path.is_file()}
+    recognizers = {name: load_recognizer(name) for name in entries}
+    denoiser, sha256 = trained_denoiser(learned, [recognizers[name] for name in FROZEN], folder, DENOISER, _note)
+    tuned = [fine_tuned(recognizers[name], learned, folder, FINE_TUNING, _note) for name in FROZEN]
+    everyone = list(recognizers.values())
+    looks = [
+        Look("plain", everyone, lambda crops: crops),
+        *(Look(DEFENSES[name].title, everyone, filter_) for name, filter_ in FILTERS.items()),
+        Look("denoiser, trained on pairs", everyone, denoiser, sha256),
+        Look("fine-tuned on pairs", tuned, lambda crops: crops),
+    ]
+    rows = []
+    for look in looks:
+        _note(f"{profile}, {look.title}")
+        rows.append({"title": look.title, "recognizers": figures_of(look, asked)})
+    surrogates = [entries[surrogate.recognizer.name] for surrogate in protector.surrogates]
+    return {
+        "profile": profile,
+        "pairs": len(learned),
+        "people": len(asked.protected),
+        "verified": asked.verified,
+        "enrolled": len(asked.other) + len(asked.further),
+        "classes": {name: class_of(entry, surrogates) for name, entry in entries.items()},
+        "rows": rows,
+    }
+
+
+def _note(text: str) -> None:
+    print(text, file=sys.stderr)
