@@ -33,6 +33,9 @@ def audit(
     against: Annotated[
         list[str] | None, typer.Option(metavar="NAME", help="A recognizer, repeatable; all without.")
     ] = None,
+    defense: Annotated[
+        list[str] | None, typer.Option(metavar="NAME", help="Ask each behind a defense, too; repeatable.")
+    ] = None,
     report: Annotated[Path | None, typer.Option(metavar="DIR", help="Write the report, shared and private.")] = None,
     sign: Annotated[Path | None, typer.Option(metavar="KEY", help="Sign it: an Ed25519 private key (PEM).")] = None,
     seed: Annotated[int, typer.Option(metavar="N", help="Of one photo a person and fresh decoys.")] = 0,
@@ -51,7 +54,8 @@ def audit(
     if sign is not None and report is None:
         raise UsageError("--sign signs a report: say where with --report DIR")
     options = {"k_level": k_level, "people": people, "gallery": gallery, "against": tuple(against or ()), "seed": seed}
-    whole, shared = run(folders[0], folders[1:], report, sign, device=device.value, **options)
+    defenses = tuple(defense or ())
+    whole, shared = run(folders[0], folders[1:], report, sign, device=device.value, defenses=defenses, **options)
     if json:
         output.show_json(shared)
     else:

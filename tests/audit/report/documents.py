@@ -76,12 +76,14 @@ def counts_of(ranks: Json, *, control: Json = KNOWN, matches: int = 60) -> Json:
             "impostor": {"-0.10": 200, "0.00": 500, "0.12": 90, "0.50": 3},
             "protected": {"0.30": n // 4, "0.44": n // 2, "0.60": n // 4},
         },
+        "defenses": {},
     }
 
 
 def counts_without_gallery(faces: int) -> Json:
     """The counts of a recognizer without decoys or threshold."""
-    return {"faces": faces, "persons": faces, "galleries": {}, "one_to_one": {}, "linked": {}, "histograms": {}}
+    nothing = {name: {} for name in ("galleries", "one_to_one", "linked", "histograms", "defenses")}
+    return {"faces": faces, "persons": faces, **nothing}
 
 
 def published(
@@ -131,6 +133,7 @@ def document(recognizers: Json, sets: list[Json]) -> Json:
         "handlings": list(HANDLINGS),
         "looks": ["where it was in the original", "CenterFace"],
         "enrolled_people": False,
+        "defenses": [],
         "methods": ["k-a3", "blur"][: len(sets)],
         "cw_ssim": {"scales": 4, "orientations": 4, "window": 7, "kappa": 0.0001},
         "ssim": {"window": 7, "image": "aligned luma face, 128×128"},
