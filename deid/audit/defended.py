@@ -72,7 +72,12 @@ def ask_defenses(
     if not pending:
         return
     asked = [question for question in questions if open_of[question.id]]
-    fitted = _fitted(asked, recognizer, layers, store, file_of, seed)
+
+    def learning(question: Question) -> None:
+        learned = f"{question.defense} learns from {len(question.lesson.faces)} photos"
+        progress(0, len(pending), f"{recognizer.name}: {learned}, {question.lesson.knows} known")
+
+    fitted = _fitted(asked, recognizer, layers, store, file_of, seed, learning)
     faces, done = _aligned(pending, recognizer.template, store, file_of), 0
     while part := list(islice(faces, ASKED_AT_ONCE)):
         for question in asked:
@@ -99,6 +104,7 @@ def _fitted(
     store: Store,
     file_of: FileOf,
     seed: int,
+    learning: Callable[[Question], None],
 ) -> Mapping[str, Defended]:
     """Question → the defended classifier. Lessons of the same photos are read once."""
     fitted = {}
@@ -108,6 +114,7 @@ def _fitted(
         aligned = [face for _, face in _aligned(faces, recognizer.template, store, file_of)]
         photos = torch.stack(aligned).to(recognizer.device)
         for question in of_lesson:
+            learning(question)
             classifier = classifier_of(recognizer, layers, torch.from_numpy(question.lesson.prototypes))
             labels = torch.tensor(question.lesson.labels, device=recognizer.device)
             fitted[question.id] = DEFENSES[question.defense].fit(classifier, photos, labels, seed=seed)

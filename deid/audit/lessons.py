@@ -145,6 +145,6 @@ def _too_few(persons: Mapping[str, Sequence[KnownFace]], photos: int) -> str:
     if photos:
         needs = f"needs {photos} clean photos of each of two people or more, in --people or among the originals"
     if not few:
-        return f"{needs}: there are {len(persons)} people"
+        return f"{needs}: {f'only {next(iter(persons))} has them' if persons else 'nobody has them'}"
     more = f" and {len(few) - NAMED} others have too few" if len(few) > NAMED else ""
     return f"{needs}: {', '.join(few[:NAMED])}{more}"

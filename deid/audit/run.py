@@ -41,7 +41,7 @@ class AuditOptions:
     gallery: a folder of photos of real other people.
     against: recognizers by name; empty for all on this machine.
     defenses: put before each of these, by name.
-    seed: of the random choice of one photo a person and of the fresh decoys.
+    seed: of the random choice of one photo a person, of the fresh decoys, and of what defenses draw.
     device: of the detector and the recognizers, as PyTorch names it.
     journals: of the runs that made the published sets, in their order; what is missing is looked for on this machine.
     resumable: whether an audit that is interrupted leaves what it has measured, templates of faces among it.

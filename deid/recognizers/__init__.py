@@ -66,7 +66,7 @@ class Architecture:
 _CLASSIFIER = ("fc2.weight", "fc2.bias")
 
 RECOGNIZERS: dict[str, Architecture] = {
-    "lightcnn9": Architecture(LightCNN9, LIGHTCNN_TEMPLATE, ("features.4", "features.8"), _CLASSIFIER),
+    "lightcnn9": Architecture(LightCNN9, LIGHTCNN_TEMPLATE, ("features.4", "features.7"), _CLASSIFIER),
     "lightcnn29": Architecture(LightCNN29, LIGHTCNN_TEMPLATE, ("group2", "group4"), _CLASSIFIER),
     "lightcnn29v2": Architecture(LightCNN29V2, LIGHTCNN_TEMPLATE, ("group2", "group4"), _CLASSIFIER),
     "dlib-resnet": Architecture(

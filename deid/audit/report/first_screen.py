@@ -3,7 +3,7 @@
 from typing import Any
 
 from deid.audit.report.answers import answered, counted, none_of, percent, some
-from deid.audit.report.defended import defended
+from deid.audit.report.defended_figures import defended
 from deid.audit.report.list_answers import at_the_ends, over_the_whole_list, spread
 from deid.audit.report.numbers import formatted
 from deid.audit.report.photo_answers import complete, cost, every_face

@@ -34,16 +34,9 @@ def _outcomes(tally: Json) -> Json:
 
 def defended(figures: Json, titles: Json) -> list[Json]:
     """The answer on the first screen; none where no defense was asked. figures: of the recognizers, by name."""
-    rows = [
-        (recognizer, f"{name} before {titles[recognizer]}, {knows} known", of)
-        for recognizer, recognized in figures.items()
-        for name, asked in recognized["defenses"].items()
-        for knows, of in asked.items()
-    ]
-    if not rows:
+    if not any(recognized["defenses"] for recognized in figures.values()):
         return []
-    rows = [row for row in rows if row[2]["published"]["failed"]["n"]]
-    rows.sort(key=lambda row: -row[2]["published"]["failed"]["value"])
+    rows = _rows(figures, titles)
     recovering = [row for row in rows if row[2]["recovers"]]
     if not rows:
         answer = "It is not known: no face is of a person whom a defense could learn."
@@ -53,6 +46,24 @@ def defended(figures: Json, titles: Json) -> list[Json]:
         answer = f"Not more often than a guess would: an adversary who runs them would learn {_learned(*rows[0][1:])}."
     worst = {recognizer: _evidence(title, of) for recognizer, title, of in reversed(rows)}
     return [answered(QUESTION, answer, [*reversed(worst.values())])]
+
+
+def defended_lines(published_set: Json, recognizers: Json) -> list[str]:
+    """The table attack × defense of one set as text, a line a row."""
+    titles = {name: f"{name} ({about['class']})" for name, about in recognizers.items()}
+    return [_evidence(title, of) for _, title, of in _rows(published_set["figures"]["recognizers"], titles)]
+
+
+def _rows(figures: Json, titles: Json) -> list[tuple[str, str, Json]]:
+    """(recognizer, title, figures) wherever somebody was asked about, the person named most often first."""
+    rows = [
+        (recognizer, f"{name} before {titles[recognizer]}, {knows} known", of)
+        for recognizer, recognized in figures.items()
+        for name, asked in recognized["defenses"].items()
+        for knows, of in asked.items()
+        if of["published"]["failed"]["n"]
+    ]
+    return sorted(rows, key=lambda row: -row[2]["published"]["failed"]["value"])
 
 
 def _learned(title: str, of: Json) -> str:
