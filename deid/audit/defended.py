@@ -3,7 +3,7 @@
 Photos are read a second time, at the landmarks where they were found, a few at a time.
 """
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from itertools import groupby, islice
 from pathlib import Path
 
@@ -17,7 +17,6 @@ from deid.audit.references import References
 from deid.audit.sets import PublishedSet
 from deid.audit.store import GALLERY, ORIGINALS, PEOPLE, Key, Store
 from deid.batch.photo_tree import path_of
-from deid.defenses.contract import Defended
 from deid.defenses.registry import DEFENSES
 from deid.faces.align import align_face
 from deid.faces.templates import Template
@@ -60,34 +59,33 @@ def ask_defenses(
 ) -> None:
     """Ask everything that has not been answered of every face of a person whom the lesson knows, and of its original.
 
+    One question after another: a defense may take minutes to learn, and is not trained again once it has answered.
     labels: of the published sets; layers: see `classifier_of`; references: the recognizer's own.
     """
     persons = _persons(recognizer.name, references, labels, store)
-    open_of = {
-        question.id: {key for key, person in persons.items() if person in question.lesson.people}
-        - store.answers(question.id).keys()
-        for question in questions
-    }
-    pending = [key for key in persons if any(key in open_keys for open_keys in open_of.values())]
-    if not pending:
-        return
-    asked = [question for question in questions if open_of[question.id]]
-
-    def learning(question: Question) -> None:
-        learned = f"{question.defense} learns from {len(question.lesson.faces)} photos"
-        progress(0, len(pending), f"{recognizer.name}: {learned}, {question.lesson.knows} known")
-
-    fitted = _fitted(asked, recognizer, layers, store, file_of, seed, learning)
-    faces, done = _aligned(pending, recognizer.template, store, file_of), 0
-    while part := list(islice(faces, ASKED_AT_ONCE)):
-        for question in asked:
-            own = [(key, face) for key, face in part if key in open_of[question.id]]
-            if own:
-                photos = torch.stack([face for _, face in own]).to(recognizer.device)
-                answers = fitted[question.id].answers(photos).tolist()
-                store.put_answers(question.id, {key: answer for (key, _), answer in zip(own, answers, strict=True)})
-        done += len(part)
-        progress(done, len(pending), f"{recognizer.name}, defended: {path_of(part[-1][0][1])}")
+    # Lessons of the same photos follow one another, so that these are read once.
+    lessons = groupby(sorted(questions, key=lambda of: of.lesson.faces), key=lambda of: of.lesson.faces)
+    for learned, of_lesson in lessons:
+        photos = None
+        for question in of_lesson:
+            answered, people = store.answers(question.id), question.lesson.people
+            pending = [key for key, person in persons.items() if person in people and key not in answered]
+            if not pending:
+                continue
+            title = f"{recognizer.name} behind {question.defense}, {question.lesson.knows} known"
+            progress(0, len(pending), f"{title}: learns from {len(learned)} photos")
+            if photos is None:
+                aligned = [face for _, face in _aligned(learned, recognizer.template, store, file_of)]
+                photos = torch.stack(aligned).to(recognizer.device)
+            classifier = classifier_of(recognizer, layers, torch.from_numpy(question.lesson.prototypes))
+            classes = torch.tensor(question.lesson.labels, device=recognizer.device)
+            defended = DEFENSES[question.defense].fit(classifier, photos, classes, seed=seed)
+            faces, done = _aligned(pending, recognizer.template, store, file_of), 0
+            while part := list(islice(faces, ASKED_AT_ONCE)):
+                answers = defended.answers(torch.stack([face for _, face in part]).to(recognizer.device)).tolist()
+                store.put_answers(question.id, {key: answer for (key, _), answer in zip(part, answers, strict=True)})
+                done += len(part)
+                progress(done, len(pending), f"{title}: {path_of(part[-1][0][1])}")
 
 
 def _persons(recognizer: str, references: References, labels: Iterable[str], store: Store) -> dict[Key, str]:
@@ -95,30 +93,6 @@ def _persons(recognizer: str, references: References, labels: Iterable[str], sto
     published = [(label, path, number) for label in labels for path, number, _ in store.embeddings(label, recognizer)]
     originals = sorted({(ORIGINALS, path, number) for _, path, number in published})
     return {key: references.persons[references.row_of[key[1:]]] for key in [*originals, *published]}
-
-
-def _fitted(
-    questions: Sequence[Question],
-    recognizer: Recognizer,
-    layers: tuple[str, ...],
-    store: Store,
-    file_of: FileOf,
-    seed: int,
-    learning: Callable[[Question], None],
-) -> Mapping[str, Defended]:
-    """Question → the defended classifier. Lessons of the same photos are read once."""
-    fitted = {}
-    for faces, of_lesson in groupby(
-        sorted(questions, key=lambda question: question.lesson.faces), key=lambda question: question.lesson.faces
-    ):
-        aligned = [face for _, face in _aligned(faces, recognizer.template, store, file_of)]
-        photos = torch.stack(aligned).to(recognizer.device)
-        for question in of_lesson:
-            learning(question)
-            classifier = classifier_of(recognizer, layers, torch.from_numpy(question.lesson.prototypes))
-            labels = torch.tensor(question.lesson.labels, device=recognizer.device)
-            fitted[question.id] = DEFENSES[question.defense].fit(classifier, photos, labels, seed=seed)
-    return fitted
 
 
 def _aligned(keys: Iterable[Key], template: Template, store: Store, file_of: FileOf) -> Iterator[tuple[Key, Tensor]]:
