@@ -206,7 +206,7 @@ class Looking:
             looks = {key.removeprefix(LOOK): embedding for key, embedding in face.items() if key.startswith(LOOK)}
             at_looks = {name: np.stack([*looks.values()]) for name in seen} if looks else {}
             embeddings = {name: np.repeat(row[None], len(HANDLINGS), 0) for name, row in seen.items()}
-            found.append(PublishedFace(True, embeddings, quality, tuple(looks), at_looks))
+            found.append(PublishedFace(True, np.zeros((5, 2)), embeddings, quality, tuple(looks), at_looks))
         return Published(sha256, "", tuple(found), thumbnail=np.zeros((32, 32), np.uint8))
 
 

@@ -101,7 +101,9 @@ def _measure_portrait(file: Path, path: Path, place: str, store: Store, measure:
         return
     portrait, _ = measure(file, [])
     largest = max(portrait.faces, key=lambda clean: clean.face.area, default=None)
-    store.put(place, name, stamp, {"sha256": portrait.sha256}, [largest.embeddings] if largest else [])
+    faces = [largest] if largest else []
+    record = {"sha256": portrait.sha256, "landmarks": [clean.face.landmarks.tolist() for clean in faces]}
+    store.put(place, name, stamp, record, [clean.embeddings for clean in faces])
 
 
 def _measure_extra(file: Path, path: Path, place: str, store: Store) -> None:
@@ -117,6 +119,7 @@ def _original_record(original: Original) -> Json:
         "sha256": original.sha256,
         "problem": original.problem,
         "faces": [{"box": list(clean.face.box), "plain": clean.plain} for clean in original.faces],
+        "landmarks": [clean.face.landmarks.tolist() for clean in original.faces],
         "possible": original.possible,
         "thumbnail": _hex(None if original.pixels is None else thumbnail(original.pixels)),
     }
@@ -127,6 +130,7 @@ def _published_record(published: Published, file: Path) -> Json:
         "sha256": published.sha256,
         "problem": published.problem,
         "found": [face.found for face in published.faces],
+        "landmarks": [face.landmarks.tolist() for face in published.faces],
         "looks": [len(face.looks) for face in published.faces],
         "quality": [dict(face.quality) for face in published.faces],
         "new_faces": published.new_faces,

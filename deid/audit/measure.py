@@ -61,6 +61,7 @@ class PublishedFace:
     """A face after protection.
 
     found: whether the detector sees it where it was; else it is looked at there all the same.
+    landmarks: (5, 2), pixels of the published photo.
     embeddings: recognizer → (handlings, D) float32.
     quality: SSIM, CW-SSIM, MS-SSIM and PSNR (dB) of the aligned face.
     looks: names of the further looks at the face as published.
@@ -68,6 +69,7 @@ class PublishedFace:
     """
 
     found: bool
+    landmarks: np.ndarray
     embeddings: Mapping[str, np.ndarray]
     quality: Mapping[str, float]
     looks: tuple[str, ...] = ()
@@ -212,6 +214,7 @@ def _published(
         faces.append(
             PublishedFace(
                 matches[i] is not None,
+                own[i],
                 {name: rows[: len(handled)] for name, rows in embeddings.items()},
                 _quality(before, clean.face.landmarks, pixels, expected[i].landmarks),
                 tuple(look.name for look in looks[i]),

@@ -61,18 +61,18 @@ def judge_persons(store: Store, entries: dict[str, Entry]) -> Persons:
     thresholds = {name: entry.details.get("thresholds", {}).get("1e-3", UNREACHABLE) for name, entry in entries.items()}
     judge = JUDGE if JUDGE in entries else min(thresholds, key=lambda name: thresholds[name] == UNREACHABLE)
     threshold = thresholds[judge]
-    faces, people = _faces(store, ORIGINALS, judge), _faces(store, PEOPLE, judge)
+    faces, people = faces_of(store, ORIGINALS, judge), faces_of(store, PEOPLE, judge)
     source = f"guessed from the clean photos by {judge} at a cosine of {threshold}"
     if people:
         source = f"enrolled people's folders; who is in none of them {source}"
     persons = persons_of(faces, people, threshold)
-    return Persons(persons, persons_in_gallery(_faces(store, GALLERY, judge), faces, persons, threshold), source)
+    return Persons(persons, persons_in_gallery(faces_of(store, GALLERY, judge), faces, persons, threshold), source)
 
 
 def references_for(store: Store, entry: Entry, persons: Persons, seed: int) -> References:
     """What one recognizer, whose weights `entry` is, has of the originals. seed: see `AuditOptions`."""
-    faces, people = _faces(store, ORIGINALS, entry.name), _faces(store, PEOPLE, entry.name)
-    real = _faces(store, GALLERY, entry.name)
+    faces, people = faces_of(store, ORIGINALS, entry.name), faces_of(store, PEOPLE, entry.name)
+    real = faces_of(store, GALLERY, entry.name)
     clean = np.stack([face.embedding for face in faces]) if faces else np.zeros((0, 1), np.float32)
     thresholds, source = thresholds_of(clean, persons.of_face, entry, seed)
     strangers = np.stack([face.embedding for face in real]) if real else clean[one_per_person(persons.of_face, seed)]
@@ -112,17 +112,17 @@ def _prototypes(people: Sequence[ReferenceFace]) -> dict[str, np.ndarray]:
 
 def _rows(faces: Sequence[ReferenceFace]) -> dict[tuple[str, int], int]:
     """(photo, face number) → position in `faces`, in which the faces of a photo stand by their numbers."""
-    faces_of: dict[str, int] = {}
+    counted: dict[str, int] = {}
     rows = {}
     for row, face in enumerate(faces):
-        number = faces_of.get(face.path, 0)
+        number = counted.get(face.path, 0)
         rows[face.path, number] = row
-        faces_of[face.path] = number + 1
+        counted[face.path] = number + 1
     return rows
 
 
-def _faces(store: Store, place: str, recognizer: str) -> list[ReferenceFace]:
-    """By their files' SHA-256, so that nothing that is counted depends on what photos are called."""
+def faces_of(store: Store, place: str, recognizer: str) -> list[ReferenceFace]:
+    """The faces of a place, by their files' SHA-256: nothing that is counted depends on what photos are called."""
     files = {path: record["sha256"] for path, record in store.records(place)}
     return [
         ReferenceFace(path, files[path], path.split("/")[0] if "/" in path else None, embeddings[0])

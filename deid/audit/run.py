@@ -2,7 +2,7 @@
 
 import os
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from importlib.metadata import version
@@ -10,19 +10,24 @@ from itertools import zip_longest
 from pathlib import Path
 from typing import Any
 
+from deid.audit.defended import ask_defenses, files_of
 from deid.audit.folders import Progress, measure_folders
+from deid.audit.lessons import known_faces
 from deid.audit.measure import Stopwatch
 from deid.audit.provenance import RecordedRun, made_by, surrogates_of
-from deid.audit.references import References, judge_persons, references_for
+from deid.audit.questions import Question, check_defenses, questions_to
+from deid.audit.references import Persons, References, judge_persons, references_for
 from deid.audit.report.document import assemble
 from deid.audit.second_looks import LOOKS
-from deid.audit.sets import LABELS, FaceLine, count_published
+from deid.audit.sets import LABELS, FaceLine, PublishedSet, count_published
 from deid.audit.store import Store, store_path
 from deid.errors import UsageError
 from deid.images.handlings import HANDLINGS
 from deid.losses import cw_ssim, steerable_pyramid
+from deid.recognizers import RECOGNIZERS
 from deid.recognizers.checkpoints import Entry, load_recognizer, manifest, verify
 from deid.recognizers.kinship import CLASSES, class_of
+from deid.recognizers.recognizer import Recognizer
 
 Json = dict[str, Any]
 
@@ -35,7 +40,8 @@ class AuditOptions:
     people: a folder with a folder a person, whose photos are enrolled and tell who is who.
     gallery: a folder of photos of real other people.
     against: recognizers by name; empty for all on this machine.
-    seed: of the random choice of one photo a person and of the fresh decoys.
+    defenses: put before each of these, by name.
+    seed: of the random choice of one photo a person, of the fresh decoys, and of what defenses draw.
     device: of the detector and the recognizers, as PyTorch names it.
     journals: of the runs that made the published sets, in their order; what is missing is looked for on this machine.
     resumable: whether an audit that is interrupted leaves what it has measured, templates of faces among it.
@@ -45,6 +51,7 @@ class AuditOptions:
     people: Path | None = None
     gallery: Path | None = None
     against: tuple[str, ...] = ()
+    defenses: tuple[str, ...] = ()
     seed: int = 0
     device: str = "cpu"
     journals: tuple[Path, ...] = ()
@@ -87,6 +94,7 @@ def audit(
         "places": [os.fsencode(folder.resolve()).hex() for folder in folders],
         "weights": {name: entry.sha256 for name, entry in entries.items()},
         "versions": _versions(),
+        "defenses": None,  # whichever are asked: an answer is kept under its question
     }
     store = Store(store_path({**configuration, **same}))
     stopwatch = Stopwatch()
@@ -105,8 +113,9 @@ def audit(
         persons = judge_persons(store, entries)
         configuration["persons"] = persons.source
         references = {name: references_for(store, entry, persons, options.seed) for name, entry in entries.items()}
+        questions = _asked(sets, originals, options, entries, recognizers, persons, references, store, progress)
         counted_sets = [
-            count_published(published_set, store, run, references, K, options.seed)
+            count_published(published_set, store, run, references, questions, K, options.seed)
             for published_set, run in zip(sets, runs, strict=True)
         ]
         document = assemble(
@@ -126,6 +135,40 @@ def audit(
         raise
     store.delete()  # it holds templates of real people
     return audited
+
+
+def _asked(
+    sets: Sequence[PublishedSet],
+    originals: Path,
+    options: AuditOptions,
+    entries: Mapping[str, Entry],
+    recognizers: Sequence[Recognizer],
+    persons: Persons,
+    references: Mapping[str, References],
+    store: Store,
+    progress: Progress,
+) -> dict[str, list[Question]]:
+    """What the recognizers behind defenses were asked, by recognizer; refused before any of them is trained."""
+    if not options.defenses:
+        return {name: [] for name in entries}
+    questions = {
+        name: questions_to(name, known_faces(store, name, persons, of), options.defenses, options.seed)
+        for name, of in references.items()
+    }
+    for recognizer in recognizers:
+        name = recognizer.name
+        ask_defenses(
+            questions[name],
+            recognizer,
+            RECOGNIZERS[entries[name].architecture].layers,
+            references[name],
+            [part.label for part in sets],
+            store=store,
+            file_of=files_of(sets, originals, options.people, options.gallery),
+            seed=options.seed,
+            progress=progress,
+        )
+    return questions
 
 
 def _made(started: float, stopwatch: Stopwatch) -> Json:
@@ -149,6 +192,7 @@ def _check(originals: Path, published: Sequence[Path], options: AuditOptions) ->
         raise UsageError(f"at most {len(LABELS)} published sets are compared at once")
     if len({folder.resolve() for folder in published}) < len(published):
         raise UsageError("a published set is named twice")
+    check_defenses(options.defenses)
     if options.k_level is not None and options.k_level < 1:
         raise UsageError(f"K must be at least 1, not {options.k_level}")
 
@@ -172,6 +216,7 @@ def _configuration(options: AuditOptions, K: int, runs: Sequence[RecordedRun | N
         "looks": list(LOOKS),
         "enrolled_people": options.people is not None,
         "gallery_of_real_people": options.gallery is not None,
+        "defenses": list(options.defenses),
         "methods": [run.made_with if run else "unknown" for run in runs],
         "cw_ssim": {
             "scales": steerable_pyramid.SCALES, "orientations": steerable_pyramid.ORIENTATIONS,

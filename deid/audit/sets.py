@@ -7,9 +7,11 @@ from pathlib import Path
 from typing import Any
 
 from deid.audit.counts import count_set
+from deid.audit.defended_counts import count_defended
 from deid.audit.findings import findings_of
 from deid.audit.look_counts import first_elsewhere
 from deid.audit.provenance import RecordedRun
+from deid.audit.questions import Question
 from deid.audit.references import References
 from deid.audit.store import ORIGINALS, Store, extra_of
 from deid.batch.photo_tree import journal_name, path_of
@@ -73,13 +75,14 @@ def count_published(
     store: Store,
     run: RecordedRun | None,
     references: Mapping[str, References],
+    questions: Mapping[str, Sequence[Question]],
     K: int,
     seed: int,
 ) -> CountedSet:
     """Counts one set by every recognizer, one after another.
 
     run: that made the set, None where nobody knows: then a face may stand anywhere in a list.
-    references: by recognizer.
+    references: by recognizer; questions: what each was asked behind defenses, by recognizer.
     """
     label = published_set.label
     among_the_first = run is not None and run.among_the_first
@@ -98,10 +101,13 @@ def count_published(
         recognizers[name], face_values = count_set(
             reference, embeddings, K if among_the_first else None, seed, store.looks(label, name)
         )
+        recognizers[name]["defenses"], said = count_defended(
+            questions[name], reference, store.embeddings(label, name, len(HANDLINGS)), label, store
+        )
         for key, values in face_values.items():
             persons[key] = reference.persons[reference.row_of[key]]
             line = lines.setdefault(key, dict(published[key[0]]["quality"][key[1]]))
-            line |= {f"{name}: {column}": value for column, value in values.items()}
+            line |= {f"{name}: {column}": value for column, value in (values | said.get(key, {})).items()}
     quality = {
         name: _histogram([line[name] for line in lines.values()], digits) for name, digits in QUALITY_DIGITS.items()
     }

@@ -31,8 +31,15 @@ CREATE TABLE IF NOT EXISTS looks (
     place TEXT, path TEXT, number INTEGER, recognizer TEXT, names TEXT NOT NULL, embeddings BLOB NOT NULL,
     PRIMARY KEY (place, path, number, recognizer)
 );
+CREATE TABLE IF NOT EXISTS answers (
+    place TEXT, path TEXT, number INTEGER, question TEXT, answer INTEGER NOT NULL,
+    PRIMARY KEY (place, path, number, question)
+);
 """
-_TABLES = ("photos", "faces", "looks")
+_OF_FACES = ("faces", "looks", "answers")
+_TABLES = ("photos", *_OF_FACES)
+Key = tuple[str, str, int]
+"""Of a face: its place, its photo's path, its number there."""
 _KEPT_DAYS = 30
 
 # Places of the store, beside the labels of the published sets.
@@ -101,7 +108,7 @@ class Store:
         """
         self._db.execute("BEGIN")
         with self._db:
-            for table in ("faces", "looks"):
+            for table in _OF_FACES:
                 self._db.execute(f"DELETE FROM {table} WHERE place = ? AND path = ?", (place, path))
             self._db.execute(
                 "INSERT OR REPLACE INTO photos VALUES (?, ?, ?, ?)", (place, path, stamp, json.dumps(record))
@@ -128,6 +135,27 @@ class Store:
         for path in {path for path, _ in self.records(place)} - set(paths):
             for table in _TABLES:
                 self._db.execute(f"DELETE FROM {table} WHERE place = ? AND path = ?", (place, path))
+
+    def put_answers(self, question: str, answers: Mapping[Key, int]) -> None:
+        """Keep what was answered to a question about faces; what is put about a photo afterwards forgets it."""
+        self._db.execute("BEGIN")
+        with self._db:
+            self._db.executemany(
+                "INSERT OR REPLACE INTO answers VALUES (?, ?, ?, ?, ?)",
+                [(*key, question, answer) for key, answer in answers.items()],
+            )
+
+    def answers(self, question: str) -> dict[Key, int]:
+        """To one question, of all faces about which it was asked."""
+        query = "SELECT place, path, number, answer FROM answers WHERE question = ?"
+        return {(place, path, number): answer for place, path, number, answer in self._db.execute(query, (question,))}
+
+    def record(self, place: str, path: str) -> dict[str, Any]:
+        """Of one photo. Raises KeyError for one that is not there."""
+        row = self._db.execute("SELECT record FROM photos WHERE place = ? AND path = ?", (place, path)).fetchone()
+        if row is None:
+            raise KeyError(path)
+        return dict(json.loads(row[0]))
 
     def records(self, place: str) -> Iterator[tuple[str, dict[str, Any]]]:
         """All photos of a place, by path."""

@@ -33,9 +33,12 @@ def audit(
     against: Annotated[
         list[str] | None, typer.Option(metavar="NAME", help="A recognizer, repeatable; all without.")
     ] = None,
+    defense: Annotated[
+        list[str] | None, typer.Option(metavar="NAME", help="Ask each behind a defense, too; repeatable.")
+    ] = None,
     report: Annotated[Path | None, typer.Option(metavar="DIR", help="Write the report, shared and private.")] = None,
     sign: Annotated[Path | None, typer.Option(metavar="KEY", help="Sign it: an Ed25519 private key (PEM).")] = None,
-    seed: Annotated[int, typer.Option(metavar="N", help="Of one photo a person and fresh decoys.")] = 0,
+    seed: Annotated[int, typer.Option(metavar="N", help="Of one photo a person, fresh decoys, defenses.")] = 0,
     json: Annotated[bool, typer.Option("--json", help="The report on stdout.")] = False,
     check: Annotated[Path | None, typer.Option(metavar="DIR", help="Check a report; PUBLISHED... may follow.")] = None,
     device: OnDevice = Device.auto,
@@ -51,7 +54,8 @@ def audit(
     if sign is not None and report is None:
         raise UsageError("--sign signs a report: say where with --report DIR")
     options = {"k_level": k_level, "people": people, "gallery": gallery, "against": tuple(against or ()), "seed": seed}
-    whole, shared = run(folders[0], folders[1:], report, sign, device=device.value, **options)
+    defenses = tuple(defense or ())
+    whole, shared = run(folders[0], folders[1:], report, sign, device=device.value, defenses=defenses, **options)
     if json:
         output.show_json(shared)
     else:
@@ -103,11 +107,14 @@ def run(
 
 
 def _lines(document: dict[str, Any], published: list[Path], report: Path | None) -> list[str]:
+    from deid.audit.report.defended_figures import defended_lines
+
     lines = []
     for photos, folder in zip(document["sets"], published, strict=True):
         lines += [f"{photos['label']}: {folder}"] if len(published) > 1 else []
         for answered in photos["first_screen"]:
             lines += [f"{answered['question']} {answered['answer']}", *(f"  {line}" for line in answered["evidence"])]
+        lines += defended_lines(photos, document["recognizers"])
         lines += [f"{found['id']}: {found['kind']}: {found['detail']}" for found in photos["counts"]["findings"]]
     made = document["made"]
     lines += [

@@ -31,6 +31,7 @@ class Architecture:
     build: the network, untrained; what it does not keep in its state dict lies on the CPU, also under another
         `torch.device`.
     template: where its aligned faces have their landmarks.
+    layers: two of its modules whose outputs (N, C, H, W) a defense may look at, the inner one first.
     classifier: keys of the training classes' layer, which a checkpoint may hold and the network has not.
     reader: reads weights in a format of their own; None: safetensors with the parameters of `build`.
     installed_file: where an installed package keeps the weights, so that nobody imports them; None: in a folder.
@@ -40,6 +41,7 @@ class Architecture:
 
     build: Callable[[], nn.Module]
     template: Template
+    layers: tuple[str, str]
     classifier: tuple[str, ...] = ()
     reader: Callable[[Path], nn.Module] | None = None
     installed_file: Callable[[], Path] | None = None
@@ -64,14 +66,20 @@ class Architecture:
 _CLASSIFIER = ("fc2.weight", "fc2.bias")
 
 RECOGNIZERS: dict[str, Architecture] = {
-    "lightcnn9": Architecture(LightCNN9, LIGHTCNN_TEMPLATE, _CLASSIFIER),
-    "lightcnn29": Architecture(LightCNN29, LIGHTCNN_TEMPLATE, _CLASSIFIER),
-    "lightcnn29v2": Architecture(LightCNN29V2, LIGHTCNN_TEMPLATE, _CLASSIFIER),
+    "lightcnn9": Architecture(LightCNN9, LIGHTCNN_TEMPLATE, ("features.4", "features.7"), _CLASSIFIER),
+    "lightcnn29": Architecture(LightCNN29, LIGHTCNN_TEMPLATE, ("group2", "group4"), _CLASSIFIER),
+    "lightcnn29v2": Architecture(LightCNN29V2, LIGHTCNN_TEMPLATE, ("group2", "group4"), _CLASSIFIER),
     "dlib-resnet": Architecture(
-        dlib_resnet.DlibResNet, DLIB_TEMPLATE, reader=dlib_resnet.load, installed_file=dlib_resnet.weights_file
+        dlib_resnet.DlibResNet,
+        DLIB_TEMPLATE,
+        ("blocks.6", "blocks.12"),
+        reader=dlib_resnet.load,
+        installed_file=dlib_resnet.weights_file,
     ),
-    "mobilefacenet": Architecture(MobileFaceNet, MOBILEFACENET_TEMPLATE, bfloat16=False),
-    "margin-mobilefacenet": Architecture(MarginMobileFaceNet, MOBILEFACENET_TEMPLATE, bfloat16=False),
-    "mobilenet": Architecture(MobileNet, MOBILENET_TEMPLATE, bfloat16=False),
-    "facenet": Architecture(FaceNet, FACENET_TEMPLATE, ("logits.weight", "logits.bias")),
+    "mobilefacenet": Architecture(MobileFaceNet, MOBILEFACENET_TEMPLATE, ("features.9", "conv2"), bfloat16=False),
+    "margin-mobilefacenet": Architecture(
+        MarginMobileFaceNet, MOBILEFACENET_TEMPLATE, ("blocks.9", "widen"), bfloat16=False
+    ),
+    "mobilenet": Architecture(MobileNet, MOBILENET_TEMPLATE, ("blocks.6", "blocks.12"), bfloat16=False),
+    "facenet": Architecture(FaceNet, FACENET_TEMPLATE, ("repeat_2", "block8"), ("logits.weight", "logits.bias")),
 }

@@ -17,7 +17,7 @@ from deid.types import finite
 
 Json = dict[str, Any]
 PROGRAM = "face-deid audit "
-FORMAT = f"{PROGRAM}3"  # 1 knew nothing of looks but its own, 2 read lists from their start alone
+FORMAT = f"{PROGRAM}4"  # 1 knew no looks but its own, 2 read lists from their start alone, 3 asked no defenses
 FACES_PER_RANK = 5  # under this many times K no pmf is shared
 _SEALED = ("digest", "signature")  # what is computed last, from all the rest
 

@@ -13,6 +13,7 @@ from deid.anonymity.intervals import upper_bound
 from deid.anonymity.rank_pmf import RankPmf
 from deid.anonymity.verdicts import deciding_number, process_verdict
 from deid.audit.galleries import FPIR
+from deid.audit.report.defended_figures import defended_figures
 from deid.audit.report.shares import median, ranks_of, share, standing
 from deid.audit.report.whole_list import whole_list
 from deid.audit.sets import FIRST_CANDIDATES
@@ -52,6 +53,7 @@ def _recognizer(counts: Json, K: int, over_all: bool) -> Json:
         "one_to_one": one_to_one,
         "linked": {far: _linked(pairs) for far, pairs in counts["linked"].items()},
         "control": _control(galleries, one_to_one),
+        "defenses": defended_figures(counts["defenses"]),
     }
 
 

@@ -3,6 +3,7 @@
 from typing import Any
 
 from deid.audit.report.answers import answered, counted, none_of, percent, some
+from deid.audit.report.defended_figures import defended
 from deid.audit.report.list_answers import at_the_ends, over_the_whole_list, spread
 from deid.audit.report.numbers import formatted
 from deid.audit.report.photo_answers import complete, cost, every_face
@@ -19,6 +20,7 @@ def first_screen(published_set: Json, recognizers: Json, K: int) -> list[Json]:
     figures = {name: unordered[name] for name in worst_first(recognizers, unordered)}
     titles = {name: f"{name} ({recognizers[name]['class']})" for name in figures}
     return [
+        *defended(figures, titles),
         _put_first(figures, titles),
         _found_elsewhere(figures, titles, published_set),
         _handled(figures, titles),

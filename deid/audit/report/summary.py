@@ -24,6 +24,8 @@ LOOKS = (
 NOT_COVERED = (
     "Possible faces, of which the search is not sure: they are counted, and not audited.",
     "People who know the person, and what else identifies a photo: clothes, place, bodies, names, other photos.",
+    "Recognizers behind defenses, and photos filtered before they are looked up, but for the defenses that are listed "
+    "as asked: no verdict is of these.",
     "Recognizers that are not listed here, and those trained on protected photos of these people.",
     "Photos that were changed after they were published in other ways than those listed.",
 )

@@ -1,5 +1,6 @@
 """Documents of audits that never happened, from counts made by hand, through the program's own `assemble`."""
 
+from collections.abc import Sequence
 from typing import Any
 
 from deid.audit.report.document import assemble
@@ -76,12 +77,14 @@ def counts_of(ranks: Json, *, control: Json = KNOWN, matches: int = 60) -> Json:
             "impostor": {"-0.10": 200, "0.00": 500, "0.12": 90, "0.50": 3},
             "protected": {"0.30": n // 4, "0.44": n // 2, "0.60": n // 4},
         },
+        "defenses": {},
     }
 
 
 def counts_without_gallery(faces: int) -> Json:
     """The counts of a recognizer without decoys or threshold."""
-    return {"faces": faces, "persons": faces, "galleries": {}, "one_to_one": {}, "linked": {}, "histograms": {}}
+    nothing = {name: {} for name in ("galleries", "one_to_one", "linked", "histograms", "defenses")}
+    return {"faces": faces, "persons": faces, **nothing}
 
 
 def published(
@@ -124,13 +127,14 @@ def description(of_class: str, **more: Any) -> Json:
     return about | more
 
 
-def document(recognizers: Json, sets: list[Json]) -> Json:
+def document(recognizers: Json, sets: list[Json], defenses: Sequence[str] = ()) -> Json:
     configuration = {
         "k_level": K,
         "seed": 0,
         "handlings": list(HANDLINGS),
         "looks": ["where it was in the original", "CenterFace"],
         "enrolled_people": False,
+        "defenses": list(defenses),
         "methods": ["k-a3", "blur"][: len(sets)],
         "cw_ssim": {"scales": 4, "orientations": 4, "window": 7, "kappa": 0.0001},
         "ssim": {"window": 7, "image": "aligned luma face, 128×128"},
@@ -161,6 +165,46 @@ def small() -> Json:
     ranks = {"1": 1, "2": 3, "3": 3, "5": 3, "77": 2}
     recognizers = {"net": description("surrogate", teacher="another")}
     return document(recognizers, [published("A", {"net": counts_of(ranks, matches=9)})])
+
+
+def defended() -> Json:
+    """Two sets before two defenses: one recovers people in the first set, and nobody was asked about in the second."""
+    configured = {"net": description("independent")}
+    recovered, detected = outcomes(success=5, failed=40, detected=5), outcomes(detected=50)
+    clean, nobody = outcomes(failed=49, detected=1), outcomes()
+    first = counts_of(SPREAD) | {
+        "defenses": {
+            "jpeg": {
+                "this photo": defended_counts(recovered, clean, undefended=outcomes(success=50)),
+                "another photo": defended_counts(detected, clean, undefended=outcomes(success=50)),
+            },
+            NASTY: {"another photo": defended_counts(outcomes(success=50), outcomes(success=50), identities=12)},
+        }
+    }
+    second = counts_of(SPREAD) | {
+        "defenses": {
+            name: {knows: defended_counts(nobody, nobody) for knows in asked}
+            for name, asked in first["defenses"].items()
+        }
+    }
+    return document(configured, [published("A", {"net": first}), published("B", {"net": second})], ["jpeg", NASTY])
+
+
+def outcomes(success: int = 0, failed: int = 0, detected: int = 0) -> Json:
+    return {"success": success, "failed": failed, "detected": detected}
+
+
+def defended_counts(asked: Json, clean: Json, undefended: Json | None = None, identities: int = SIZE) -> Json:
+    return {
+        "persons": sum(asked.values()),
+        "left_out": 3,
+        "identities": identities,
+        "learned": 30,
+        "published": asked,
+        "clean": clean,
+        "undefended": undefended or asked,
+        "undefended_clean": clean,
+    }
 
 
 def troubled() -> Json:

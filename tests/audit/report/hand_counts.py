@@ -69,6 +69,7 @@ def set_counts(gallery: dict[str, Any], **changes: Any) -> dict[str, Any]:
         "one_to_one": {"1e-2": one_to_one},
         "linked": {"1e-2": {"far": "1e-2", "pairs": 20, "protected": 3, "clean": 15}},
         "histograms": {},
+        "defenses": {},
     } | changes
     return {
         "photos": {"originals": 10, "published": 10, "audited": 10},

@@ -125,7 +125,7 @@ class TestEdits:
             assert differences(edited, None) == ["digest: the report was edited after it was made"]
 
     def test_a_report_of_another_format_and_one_without_its_counts_are_told(self, report: Json):
-        assert differences(report | {"format": "other 2"}, None) == ["format: 'other 2' is not 'face-deid audit 3'"]
+        assert differences(report | {"format": "other 2"}, None) == ["format: 'other 2' is not 'face-deid audit 4'"]
         assert "format" in differences({}, None)[0]
         del report["sets"][0]["counts"]["recognizers"][WEIGHTS]["galleries"]["shipped decoys"]["control"]
         assert differences(report, None)[0].startswith("the counts are not those of a report")

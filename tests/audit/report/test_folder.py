@@ -97,7 +97,7 @@ class TestFolder:
         assert not looking.originals
         assert (tmp_path / "mine" / "letter.txt").read_text() == "dear"
 
-    @pytest.mark.parametrize("earlier", [1, 2])
+    @pytest.mark.parametrize("earlier", [1, 2, 3])
     def test_one_of_an_earlier_version_is_named_and_replaced(
         self, report: Path, folders: tuple[Path, Path], earlier: int
     ):
@@ -352,7 +352,7 @@ class TestCheck:
 class TestCommand:
     def test_json_is_the_shared_report_and_nothing_else(self, folders: tuple[Path, Path], capsys: Any):
         audit(*folders, "--json")
-        assert json.loads(capsys.readouterr().out)["format"] == "face-deid audit 3"
+        assert json.loads(capsys.readouterr().out)["format"] == "face-deid audit 4"
 
     def test_an_interrupted_one_says_so_in_a_line_and_goes_on(
         self, folders: tuple[Path, Path], looking: Looking, capsys: Any

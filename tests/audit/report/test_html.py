@@ -14,7 +14,10 @@ from deid.audit.report.document import shared_part
 from deid.audit.report.summary import NOT_COVERED
 
 Json = dict[str, Any]
-MAKERS = [documents.plain, documents.small, documents.troubled, documents.everywhere, documents.few_anywhere]
+MAKERS = [
+    documents.plain, documents.small, documents.troubled, documents.everywhere, documents.few_anywhere,
+    documents.defended,
+]  # fmt: skip
 VOID = {"meta", "br", "img", "input", "hr", "link"}
 
 
@@ -194,6 +197,17 @@ def test_findings_name_the_grave_ones() -> None:
     assert "grave" in rows[0]
     assert "grave" not in rows[1]
     assert "Nothing: every original" in Page(html.render(documents.plain())).words
+
+
+def test_attack_by_defense_is_a_table_and_sets_stand_side_by_side() -> None:
+    page = html.render(documents.defended())
+    assert page.count("Attack × defense: set ") == 2
+    assert page.count(">recovers people<") == 1
+    words = Page(page).words
+    assert "net behind jpeg this photo known; 50 persons asked about, 3 left out, 1,001 identities" in words
+    assert "net behind jpeg: person named another photo known" in words
+    for make in (documents.plain, documents.troubled):
+        assert "Attack × defense" not in html.render(make())
 
 
 def test_withheld_ranks_are_not_on_the_page() -> None:

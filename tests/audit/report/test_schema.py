@@ -27,8 +27,12 @@ def test_the_schema_is_a_schema() -> None:
 
 
 @pytest.mark.parametrize(
-    "make", [documents.plain, documents.small, documents.troubled, documents.everywhere, documents.few_anywhere]
-)
+    "make",
+    [
+        documents.plain, documents.small, documents.troubled, documents.everywhere, documents.few_anywhere,
+        documents.defended,
+    ],
+)  # fmt: skip
 def test_documents_are_valid_whole_and_shared(make: Callable[[], Json]) -> None:
     assert problems(make()) == []
     assert problems(shared_part(make())) == []
@@ -82,6 +86,27 @@ def _drop(*path: str | int) -> Callable[[Json], None]:
 _COUNTS = ("sets", 0, "counts", "recognizers", "net")
 _FIGURES = ("sets", 0, "figures", "recognizers", "net")
 _GALLERY = ("galleries", "shipped decoys")
+
+
+_DEFENDED = ("defenses", "jpeg", "this photo")
+
+
+@pytest.mark.parametrize(
+    "damage",
+    [
+        _drop(*_COUNTS, "defenses"),
+        _set(*_COUNTS, *_DEFENDED, "published", "failed", to=-1),
+        _set(*_COUNTS, *_DEFENDED, "identities", to=1),
+        _set(*_COUNTS, "defenses", "jpeg", "no photo", to={}),
+        _set(*_FIGURES, *_DEFENDED, "published", "detected", "value", to=1.5),
+        _drop(*_FIGURES, *_DEFENDED, "recovers"),
+        _set(*_FIGURES, *_DEFENDED, "names", to=["ann"]),
+    ],
+)
+def test_damage_to_what_defenses_answered_is_refused(damage: Callable[[Json], None]) -> None:
+    document = copy.deepcopy(documents.defended())
+    damage(document)
+    assert problems(document) != []
 
 
 @pytest.mark.parametrize(
