@@ -188,3 +188,40 @@ def _number(text: str, option: str) -> int:
     if not text.isdecimal() or not int(text):
         raise UsageError(f"{option} takes a number from 1 on, not {text}")
     return int(text)
+
+
+@reproduce.command("similarity")
+def reproduce_similarity(
+    photos: Photos,
+    out: Out,
+    sample: Sample = "100",
+    table: Annotated[
+        str, typer.Option(metavar="NAME", help="Whose photos these are: mnist, cifar10 or yale.")
+    ] = "mnist",
+    network: Annotated[str, typer.Option(metavar="NAME", help="Of that table's.")] = "",
+    people: Annotated[
+        Path | None, typer.Option(metavar="DIR", help="A folder of photos for each person (LFW), for honest users.")
+    ] = None,
+    queries: Annotated[int, typer.Option(min=20, metavar="N", help="Of an attack, at most.")] = 1000,
+    attacks: Attacks = "",
+) -> None:
+    """A guard that remembers queries: attacks noticed, honest users disturbed. Run again, it goes on where it was."""
+    from deid.experiments.cifar10 import CIFAR10
+    from deid.experiments.mnist import MNIST
+    from deid.experiments.similarity import reproduce_similarity as measure
+    from deid.experiments.yale import YALE
+
+    tables = {of.name: of for of in (MNIST, CIFAR10, YALE)}
+    if table not in tables:
+        raise UsageError(f"no table called {table}: there are {', '.join(tables)}")
+    markdown = measure(
+        tables[table],
+        photos,
+        out,
+        people=people,
+        count=_number(sample, "--sample"),
+        queries=queries,
+        network=network,
+        attacks=_listed(attacks),
+    )
+    output.show(markdown.rstrip())
