@@ -43,27 +43,27 @@ STRATEGIES: Mapping[str, Strategy] = {
 
 @dataclass(frozen=True)
 class Replayed:
-    """asked: the attack's own queries that were put to the guard. alarm: the first of them with one, from 1, or None.
+    """One attack's queries, put to the guard in each way.
 
-    success: as in `Attempt`.
+    success: the first query that succeeds, as in `Attempt`, or None.
+    alarms: name of STRATEGIES → the first query with an alarm, from 1, or None.
     """
 
-    asked: int
-    alarm: int | None
     success: int | None
+    alarms: Mapping[str, int | None]
+
+    def is_too_late(self, name: str) -> bool:
+        """Whether the attack had succeeded before the guard's alarm, among those replayed."""
+        alarm = self.alarms[name]
+        return self.success is not None and self.success <= REPLAYED and (alarm is None or self.success < alarm)
 
 
-def replayed(
-    classify: Callable[[Tensor], Tensor],
-    stream: Tensor,
-    success: int | None,
-    unrelated: Tensor,
-    strategy: Strategy,
-    settings: Settings,
-) -> Replayed:
-    """The queries of an attack, (n, C, H, W), put to a new guard.
+def first_alarm(
+    classify: Callable[[Tensor], Tensor], stream: Tensor, unrelated: Tensor, strategy: Strategy, settings: Settings
+) -> int | None:
+    """Which of an attack's queries, (n, C, H, W), is the first with an alarm of a new guard, from 1.
 
-    unrelated: (m, C, H, W), what is asked between them, over and over; the guard's alarms about these count, too.
+    unrelated: (m, C, H, W), what is asked between them, over and over; alarms about these count, too.
     """
     guard, place = Guard(classify, settings), 0
     for number, query in enumerate(stream[:REPLAYED]):
@@ -71,5 +71,5 @@ def replayed(
         place += strategy.between
         answered = guard(torch.cat([query[None], unrelated[rows]]), user=strategy.user(number))
         if any(answered.alarms):
-            return Replayed(number + 1, number + 1, success)
-    return Replayed(min(len(stream), REPLAYED), None, success)
+            return number + 1
+    return None

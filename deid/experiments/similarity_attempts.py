@@ -1,6 +1,6 @@
 """Attempts at making an adversarial photo by asking a guarded classifier, query by query."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from functools import partial
@@ -12,12 +12,24 @@ from torch.nn import functional as F
 
 from deid.attacks.classification import cross_entropy, misclassified
 from deid.attacks.one_pixel import one_pixel
-from deid.defenses.prediction_similarity import Guard, Settings
+from deid.defenses.prediction_similarity import Alarm, Guard, Settings
 from deid.experiments.tables.methods import METHODS
 from deid.experiments.tables.task import SEED, task_of
 
-LOOKS_THE_SAME = 0.1  # root mean square of a change, up to which it counts: 26 of 255 gray levels
 PIECE = 16  # queries that a guard is shown at once, until its alarm
+
+
+@dataclass(frozen=True, eq=False)
+class Asking:
+    """What all attempts are made on. network: photos (n, C, H, W) in [0, 1] → logits (n, M). settings: of its guard.
+
+    queries: of an attempt, at most. radius: root mean square of a change, up to which a photo looks the same.
+    """
+
+    network: nn.Module
+    settings: Settings
+    queries: int
+    radius: float
 
 
 @dataclass(frozen=True)
@@ -52,19 +64,19 @@ class Over(Exception):  # noqa: N818
 class Asked(nn.Module):
     """A classifier behind a guard that raises alarms only, as one attack sees it: photos (n, C, H, W) → logits (n, M).
 
-    photo: (1, C, H, W), recognized when clean; label: (1,). queries: at most so many, then it raises Over.
+    photo: (1, C, H, W), recognized when clean; label: (1,). After `asking.queries` it raises Over.
     """
 
-    def __init__(self, network: nn.Module, photo: Tensor, label: Tensor, settings: Settings, queries: int) -> None:
+    def __init__(self, asking: Asking, photo: Tensor, label: Tensor) -> None:
         super().__init__()
-        self.network, self.photo, self.label, self.queries = network, photo, label, queries
-        self.guard = Guard(network, settings)
+        self.network, self.queries, self.radius = asking.network, asking.queries, asking.radius
+        self.photo, self.label, self.guard = photo, label, Guard(asking.network, asking.settings)
         self.stream: list[Tensor] = []
         self.asked, self.reason = 0, ""
         self.success: int | None = None
         self.alarm: int | None = None
         with torch.no_grad():
-            self.clean = self.least = float(network(photo).softmax(1)[0, int(label)])
+            self.clean = self.least = float(self.network(photo).softmax(1)[0, int(label)])
         self.closest: float | None = None
 
     def forward(self, photos: Tensor) -> Tensor:
@@ -75,8 +87,9 @@ class Asked(nn.Module):
         return logits
 
     def _answered(self, photos: Tensor) -> Tensor:
+        alarms: Sequence[Alarm | None] = [None] * len(photos)
         if self.alarm:
-            logits, alarms = self.network(photos), (None,) * len(photos)
+            logits = self.network(photos)
         else:
             answered = self.guard(photos, user="whoever attacks")
             logits, alarms = answered.scores[:, :-1], answered.alarms
@@ -90,9 +103,9 @@ class Asked(nn.Module):
             self.asked += 1
             if alarm is not None and not self.alarm:
                 self.alarm, self.reason = self.asked, alarm.reason
-            if wrong and change <= LOOKS_THE_SAME and not self.success:
+            if wrong and change <= self.radius and not self.success:
                 self.success = self.asked
-            if not self.alarm and change <= LOOKS_THE_SAME:
+            if not self.alarm and change <= self.radius:
                 self.least = min(self.least, confidence)
             if not self.alarm and wrong:
                 self.closest = change if self.closest is None else min(self.closest, change)
@@ -113,7 +126,7 @@ def nes(asked: Asked, start: Tensor, *, sigma: float, pairs: int = 25, share: fl
     units of the largest change that looks the same.
     """
     photo, generator = asked.photo, torch.Generator().manual_seed(SEED)
-    radius = LOOKS_THE_SAME * photo.numel() ** 0.5
+    radius = asked.radius * photo.numel() ** 0.5
     x = photo
     while True:
         noise = torch.randn(pairs, *photo.shape[1:], generator=generator)
@@ -161,11 +174,9 @@ ATTACKS: Mapping[str, tuple[str, Run]] = {
 NEEDS_FOOLBOX = ("boundary", "hop-skip-jump")
 
 
-def attempted(
-    name: str, network: nn.Module, photo: Tensor, label: Tensor, start: Tensor, settings: Settings, queries: int
-) -> tuple[Attempt, Tensor]:
+def attempted(name: str, asking: Asking, photo: Tensor, label: Tensor, start: Tensor) -> tuple[Attempt, Tensor]:
     """What became of it, and what was asked, (asked, C, H, W). name: of ATTACKS; else as `Asked` and `Run` have it."""
-    asked = Asked(network, photo, label, settings, queries)
+    asked = Asked(asking, photo, label)
     with suppress(Over):
         ATTACKS[name][1](asked, start)
     return asked.attempt(), torch.cat(asked.stream)[: asked.asked]

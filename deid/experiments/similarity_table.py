@@ -10,10 +10,10 @@ import numpy as np
 STUDY = "99.5 %"  # of generation attempts detected, as the study gives it
 NOTES = """\
 Attempts: one attack on one photo each, by a new user, {queries} queries at most. Success: misclassified, at a root mean
-square of the change of at most 0.1; too late: it came before the first alarm, so that blocking would not have hindered
-it. Confidence lost, and the closest misclassified query (root mean square of its change): before the alarm. Intervals:
-95 %; of the medians, too. An alarm: {many} different near-duplicates before (SSIM {near:g} of copies of 32 × 32
-pixels), or a confidence that fell {falls} times in a row, among the last {memory} queries of a user.
+square of the change of at most {radius:g}; too late: it came before the first alarm, so that blocking would not have
+hindered it. Confidence lost, and the closest misclassified query (root mean square of its change): before the alarm.
+Intervals: 95 %; of the medians, too. An alarm: {many} different near-duplicates before (SSIM {near:g} of copies of
+32 × 32 pixels), or a confidence that fell {falls} times in a row, among the last {memory} queries of a user.
 
 The study: Echeberria-Barrio and others, arXiv 2402.07496, on photos and a network that are not at hand.
 
@@ -37,7 +37,7 @@ def as_markdown(document: Mapping[str, Any]) -> str:
         *_head(head),
     ]
     for title, row in document["attempts"].items():
-        latest = "" if row["latest_alarm"] is None else f"; {row['latest_alarm']}"
+        latest = f"; {row['alarms'][-1]}" if row["alarms"] else ""
         lines.append(
             _line(
                 [
@@ -49,9 +49,9 @@ def as_markdown(document: Mapping[str, Any]) -> str:
         )  # fmt: skip
     if document["adaptive"]:
         title = f"HopSkipJump by who knows the guard, the first {document['replayed']} queries"
-        lines += ["", *_head((title, "N", "detected, %", "queries until the alarm"))]
+        lines += ["", *_head((title, "N", "detected, %", "queries until the alarm", "too late, %"))]
         lines += [
-            _line([title, str(row["n"]), _share(row["detected"]), _median(row["until_alarm"])])
+            _line([title, str(row["n"]), _share(row["detected"]), _median(row["until_alarm"]), _share(row["too_late"])])
             for title, row in document["adaptive"].items()
         ]
     lines += ["", *_head(("honest users", "N", "users disturbed, %", "queries", "false alarms"))]
@@ -60,7 +60,13 @@ def as_markdown(document: Mapping[str, Any]) -> str:
         for title, row in document["bursts"].items()
     ]
     unnoticed = min(settings["many"], settings["falls"])
-    return "\n".join([*lines, "", NOTES.format(**settings, queries=document["queries"], unnoticed=unnoticed)])
+    return "\n".join(
+        [
+            *lines,
+            "",
+            NOTES.format(**settings, queries=document["queries"], radius=document["radius"], unnoticed=unnoticed),
+        ]
+    )
 
 
 def plot(document: Mapping[str, Any]) -> bytes:

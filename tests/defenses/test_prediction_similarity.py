@@ -74,7 +74,7 @@ def test_confidence_that_keeps_falling_raises_an_alarm_before_there_are_many() -
 
 def test_unrelated_photos_and_the_very_same_again_raise_none() -> None:
     guard = Guard(classify)
-    assert raised(guard, random_photos(300)) == []
+    assert raised(guard, random_photos(150)) == []
     assert raised(guard, random_photos(1, seed=1).repeat(100, 1, 1, 1)) == []
     frames = nearly(random_photos(1, seed=2), 3)
     assert raised(guard, frames.repeat(40, 1, 1, 1)) == []
