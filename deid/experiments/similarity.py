@@ -32,7 +32,7 @@ UNRELATED = 500
 RECOGNIZER = "lightcnn9"
 NETWORK = {"mnist": "LeNet-5", "cifar10": "MobileNetV2", "yale": "LightCNN-9"}
 # Root mean square of a change, up to which a photo looks the same: digits are read through more noise.
-RADIUS = {"mnist": 0.15, "cifar10": 0.05, "yale": 0.05}
+RADIUS = {"mnist": 0.1, "cifar10": 0.05, "yale": 0.05}
 ONE_USER = "each test photo once, as many as are remembered"
 
 

@@ -8,9 +8,8 @@ from typing import Any
 
 import torch
 from torch import Tensor, nn
-from torch.nn import functional as F
 
-from deid.attacks.classification import cross_entropy, misclassified
+from deid.attacks.classification import lead_of, logit_difference, misclassified
 from deid.attacks.one_pixel import one_pixel
 from deid.defenses.prediction_similarity import Alarm, Guard, Settings
 from deid.experiments.tables.methods import METHODS
@@ -120,7 +119,9 @@ Run = Callable[[Asked, Tensor], Any]
 
 
 def nes(asked: Asked, start: Tensor, *, sigma: float, pairs: int = 25, share: float = 0.1) -> None:
-    """Natural evolution strategies (Ilyas, Engstrom, Athalye, Lin, ICML 2018), in L2, on confidences.
+    """Natural evolution strategies (Ilyas, Engstrom, Athalye, Lin, ICML 2018), in L2.
+
+    What is to fall is the lead of the true class, in logits: confidences are rounded to 1 and tell nothing.
 
     sigma: of the noise around the photo, a pixel. pairs: of a step, each noise and its negative. share: a step, in
     units of the largest change that looks the same.
@@ -131,8 +132,8 @@ def nes(asked: Asked, start: Tensor, *, sigma: float, pairs: int = 25, share: fl
     while True:
         noise = torch.randn(pairs, *photo.shape[1:], generator=generator)
         queries = (x + sigma * torch.cat([noise, -noise])).clamp(0, 1)
-        losses = F.cross_entropy(asked(queries), asked.label.expand(2 * pairs), reduction="none")
-        gradient = ((losses[:pairs] - losses[pairs:])[:, None, None, None] * noise).sum(0, keepdim=True)
+        leads = lead_of(asked(queries), asked.label.expand(2 * pairs))
+        gradient = ((leads[pairs:] - leads[:pairs])[:, None, None, None] * noise).sum(0, keepdim=True)
         change = x + share * radius * gradient / gradient.norm().clamp(min=1e-12) - photo
         x = (photo + change * (radius / change.norm().clamp(min=1e-12)).clamp(max=1)).clamp(0, 1)
         asked(x)
@@ -141,7 +142,7 @@ def nes(asked: Asked, start: Tensor, *, sigma: float, pairs: int = 25, share: fl
 def _one_pixel(asked: Asked, start: Tensor) -> None:
     one_pixel()(
         lambda photos, rows: asked(photos), asked.photo, asked.label,
-        objective=cross_entropy(), criterion=misclassified(asked.label), steps=100, seed=SEED,
+        objective=logit_difference(), criterion=misclassified(asked.label), steps=100, seed=SEED,
     )  # fmt: skip
 
 
@@ -168,7 +169,7 @@ ATTACKS: Mapping[str, tuple[str, Run]] = {
     "boundary": ("boundary attack (foolbox)", partial(_foolbox, name="BoundaryAttack", steps=25000)),
     "hop-skip-jump": ("HopSkipJump (foolbox)", partial(_foolbox, name="HopSkipJumpAttack", steps=64)),
     "k-a3": ("K-A³ to rank 4, each step a query", partial(_white_box, method="k-a3", group=4)),
-    "pgd": ("PGD, each step a query", partial(_white_box, method="pgd")),
+    "i-fgvm": ("I-FGVM to rank 2, each step a query", partial(_white_box, method="i-fgvm")),
     "nes-wide": (f"NES in wide noise (σ = {WIDE:g}), who knows the guard", partial(nes, sigma=WIDE)),
 }
 NEEDS_FOOLBOX = ("boundary", "hop-skip-jump")
