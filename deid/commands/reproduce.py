@@ -220,3 +220,40 @@ def reproduce_adaptation(
 
     table = adaptation.reproduce_adaptation(people, out, pairs=pairs, count=count, profile=profile, device=device.value)
     output.show(table.rstrip())
+
+
+@reproduce.command("similarity")
+def reproduce_similarity(
+    photos: Photos,
+    out: Out,
+    sample: Sample = "100",
+    table: Annotated[
+        str, typer.Option(metavar="NAME", help="Whose photos these are: mnist, cifar10 or yale.")
+    ] = "mnist",
+    network: Annotated[str, typer.Option(metavar="NAME", help="Of that table's.")] = "",
+    people: Annotated[
+        Path | None, typer.Option(metavar="DIR", help="A folder of photos for each person (LFW), for honest users.")
+    ] = None,
+    queries: Annotated[int, typer.Option(min=20, metavar="N", help="Of an attack, at most.")] = 1000,
+    attacks: Attacks = "",
+) -> None:
+    """A guard that remembers queries: attacks noticed, honest users disturbed. Run again, it goes on where it was."""
+    from deid.experiments.cifar10 import CIFAR10
+    from deid.experiments.mnist import MNIST
+    from deid.experiments.similarity import reproduce_similarity as measure
+    from deid.experiments.yale import YALE
+
+    tables = {of.name: of for of in (MNIST, CIFAR10, YALE)}
+    if table not in tables:
+        raise UsageError(f"no table called {table}: there are {', '.join(tables)}")
+    markdown = measure(
+        tables[table],
+        photos,
+        out,
+        people=people,
+        count=_number(sample, "--sample"),
+        queries=queries,
+        network=network,
+        attacks=_listed(attacks),
+    )
+    output.show(markdown.rstrip())
