@@ -27,7 +27,10 @@ PACKAGE = Path(__file__).parents[1]
 # Rooms that no experiment calls. A new room counts until it is named here.
 OTHER_ROOMS = ("app", "audit", "batch", "commands", "storage")
 # The rooms of an experiment that calls only few.
-ROOMS = {"tables": ("anonymity", "attacks", "losses")}
+ROOMS = {
+    "tables": ("anonymity", "attacks", "losses"),
+    "rejection": ("anonymity", "attacks", "defenses", "losses"),
+}
 # What sums up and draws in an experiment's own folder.
 DRAWING = ("document.py", "plots.py", "summary.py")
 LIBRARIES = ("torch", "numpy", "pillow", "opencv-python-headless", "facenet-pytorch", "pytorch-msssim")
