@@ -4,7 +4,8 @@ Scores are (n, M + 1), the last column being «adversarial»; -inf where that is
 class to stand above the true one and above «adversarial», too: to be rejected is no success.
 """
 
-from dataclasses import dataclass, field, replace
+from collections.abc import Sequence
+from dataclasses import dataclass, field
 
 import torch
 from torch import Tensor
@@ -32,7 +33,7 @@ def accepted_lead(scores: Tensor, labels: Tensor, rows: Tensor) -> Tensor:
 class Arrived:
     """The criterion: the attack has succeeded by more than the tolerance, or its loss does not change any more.
 
-    labels: (N,). faces, losses: (N, C, H, W) and (N,), the best of each so far.
+    labels: (N,). faces, losses: (N, C, H, W) and (N,), the best of each so far, from whichever start.
     """
 
     labels: Tensor
@@ -43,7 +44,11 @@ class Arrived:
 
     def __post_init__(self) -> None:
         self.losses = torch.full((len(self.faces),), torch.inf, device=self.faces.device)
-        self._before, self._still = self.losses.clone(), torch.zeros_like(self.labels)
+        self.begin()
+
+    def begin(self) -> None:
+        """From a start on: who has succeeded before stays as it is."""
+        self._before, self._still = torch.full_like(self.losses, torch.inf), torch.zeros_like(self.labels)
 
     def __call__(self, faces: Tensor, scores: Tensor) -> Tensor:
         losses = accepted_lead(scores, self.labels, self.labels).to(self.losses)
@@ -52,7 +57,7 @@ class Arrived:
         self.losses = torch.where(better, losses, self.losses)
         self._still = torch.where((losses - self._before).abs() <= TOLERANCE, self._still + 1, 0)
         self._before = losses
-        return (losses < -TOLERANCE) | (self._still >= PATIENCE)
+        return (self.losses < -TOLERANCE) | (self._still >= PATIENCE)
 
 
 def defense_aware_pgd(
@@ -62,7 +67,7 @@ def defense_aware_pgd(
     *,
     radius: float,
     steps: int,
-    start: Tensor | None = None,
+    starts: Sequence[Tensor | None] = (None,),
     seed: int | None = None,
 ) -> Attacked:
     """The best face found in each ball; `met` says where it succeeds.
@@ -70,12 +75,28 @@ def defense_aware_pgd(
     scores_fn: faces (n, C, H, W), rows (n,) → (n, M + 1).
     faces: (N, C, H, W) clean, in [0, 1]; labels: (N,), their classes.
     radius: ε, in L2 with pixels in [0, 1].
-    steps: at most so many gradient evaluations a face.
-    start: (N, C, H, W), where to go on from, as of a smaller ball; None: at random.
+    steps: at most so many gradient evaluations a face and start.
+    starts: where to go on from, (N, C, H, W), one after the other for those that have not succeeded; None: at random.
     seed: as in `contract.Attack`.
     """
-    arrived = Arrived(labels, faces)
-    attacked = pgd_l2(radius=radius, share=STEP)(
-        scores_fn, faces, labels, objective=accepted_lead, criterion=arrived, steps=steps, start=start, seed=seed
-    )
-    return replace(attacked, faces=arrived.faces, met=arrived.losses < 0)
+    arrived, evaluations = Arrived(labels, faces), torch.zeros_like(labels)
+    for start in starts:
+        arrived.begin()
+        attacked = pgd_l2(radius=radius, share=STEP)(
+            scores_fn, faces, labels, objective=accepted_lead, criterion=arrived, steps=steps, start=start, seed=seed
+        )
+        evaluations += attacked.evaluations
+    return Attacked(arrived.faces, evaluations, arrived.losses < 0)
+
+
+def confident_pgd(
+    scores_fn: LogitsFn, faces: Tensor, labels: Tensor, *, radius: float, steps: int, seed: int | None = None
+) -> Tensor:
+    """Faces (N, C, H, W) as far in another class as `steps` lead: of the bare network, a start against its defenses.
+
+    Where a defense rejects everything around a clean face, its scores show no way out; what fools the network is often
+    beyond, among the photos that are accepted. Parameters: as of `defense_aware_pgd`.
+    """
+    return pgd_l2(radius=radius, share=STEP)(
+        scores_fn, faces, labels, objective=accepted_lead, criterion=None, steps=steps, seed=seed
+    ).faces

@@ -12,10 +12,12 @@ from torch import Tensor
 
 from deid.errors import UsageError, how_to_install
 
-# Machines of Thanthulage's study; γ is of features whose total variance is VARIANCE. Those of a network's layers have
-# scales of their own: unscaled, one γ would be a constant to one layer and nothing but noise to another.
-GAMMA, C = 0.01, 0.1
-VARIANCE = 500.0
+# γ of Thanthulage's study, for features whose total variance is VARIANCE. Those of a network's layers have scales of
+# their own: unscaled, one γ would see no differences in one layer and nothing else in another.
+GAMMA, VARIANCE = 0.01, 100.0
+# The study's is 0.1, for machines of many thousands of photos. Of a few photos α ≤ C would be so small that the
+# intercepts alone decide.
+C = 10.0
 # Of γ‖x − xᵢ‖² to the nearest support vector. Much farther out gradients are 0 in float32, or to an attack's steps.
 FAR = 10.0
 

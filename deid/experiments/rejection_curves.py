@@ -11,7 +11,8 @@ import torch
 from torch import Tensor
 
 from deid.anonymity.intervals import proportion
-from deid.attacks.defense_aware import defense_aware_pgd
+from deid.attacks.contract import Attacked
+from deid.attacks.defense_aware import confident_pgd, defense_aware_pgd
 from deid.defenses.contract import ADVERSARIAL, Classifier, Defended
 from deid.defenses.registry import DEFENSES
 from deid.defenses.rejecting import SHARE, rejecting
@@ -21,11 +22,13 @@ from deid.experiments.tables.data import SEED, Photos, sample
 
 RADII = (0.0, 0.5, 1.0, 2.0, 3.0, 4.0, 5.0)  # ε, in L2 with pixels in [0, 1]
 STEPS = 40  # at most, in each ball
-LEARNED = 2000  # training photos that the machines learn from
+LEARNED = 1000  # training photos that the machines learn from
 FOUND, FOUND_RADIUS = 300, 3.0  # training photos that are attacked to learn again from, and how far
 CALIBRATING = 500  # test photos, none of them attacked, by which θ is set
 BATCH_PIXELS = 8 * 128 * 128  # of all photos of a batch
 SYSTEMS = ("undefended", "nr", "dnr", "nr, retrained", "dnr, retrained")
+# Where the adversary starts from: as the study's does, from the clean photo; or from what fools the bare network, too.
+ADVERSARIES = ("clean", "fooled")
 
 
 @dataclass(frozen=True, eq=False)
@@ -54,25 +57,27 @@ def split_test(photos: Photos, count: int | None, repeats: int) -> tuple[list[np
 
 
 def curves_of(bench: Bench, samples: Sequence[Photos], note: Callable[[str], None]) -> dict[str, Any]:
-    """For the document; «systems»: name → a `_point` for each radius. samples: the photos of each repeat."""
-    answers: dict[str, list[np.ndarray]] = {name: [] for name in SYSTEMS}
+    """For the document; «curves»: adversary → system → a `_point` for each radius. samples: each repeat's photos."""
+    answers: dict[tuple[str, str], list[np.ndarray]] = {(who, name): [] for who in ADVERSARIES for name in SYSTEMS}
     for repeat, photos in enumerate(samples):
         systems = Systems(bench, repeat)
-        for name in SYSTEMS:
-            note(f"rejection: {name}, repeat {repeat + 1} of {len(samples)}")
-            answers[name].append(_answers(systems, name, photos))
+        for (who, name), of_repeats in answers.items():
+            note(f"rejection: {name}, from {who} photos, repeat {repeat + 1} of {len(samples)}")
+            of_repeats.append(_answers(systems, name, who, photos))
     labels = [photos.labels for photos in samples]
-    systems_of = {
-        name: [_point(level, [of[level] for of in per_repeat], labels) for level in range(len(RADII))]
-        for name, per_repeat in answers.items()
-    }
     return {
         "radii": RADII,
         "n": sum(map(len, labels)),
         "share": SHARE,
-        "found": min(FOUND, len(bench.train)),
+        "attacked_for_retraining": min(FOUND, len(bench.train)),
         "found_radius": FOUND_RADIUS,
-        "systems": systems_of,
+        "curves": {
+            who: {
+                name: [_point(level, [of[level] for of in answers[who, name]], labels) for level in range(len(RADII))]
+                for name in SYSTEMS
+            }
+            for who in ADVERSARIES
+        },
     }
 
 
@@ -105,49 +110,63 @@ class Systems:
             return Defended(partial(_never_rejected, classifier))
         defense, *retrained = name.split(", ")
         if retrained:
-            photos = torch.cat([photos, self._found(defense)])
-            labels = torch.cat([labels, torch.from_numpy(self.to_find.labels)])
+            photos, labels = map(torch.cat, zip((photos, labels), self._found(defense), strict=True))
         defended = DEFENSES[defense].fit(classifier, photos, labels, seed=self.repeat)
         # The network has seen the photos that a `fit` sets θ by, and is surer of them than of new ones.
         return rejecting(lambda faces: defended.scores(faces)[:, :-1], self.bench.clean.as_tensor())
 
-    def _found(self, defense: str) -> Tensor:
-        """(FOUND, C, H, W): training photos as the attack on this defense leaves them."""
+    def _found(self, defense: str) -> tuple[Tensor, Tensor]:
+        """Training photos that the attack makes this defense take for another class, (n, C, H, W), and their labels."""
         parts = []
         for part in _batches(self.to_find):
             key = [*self.key(defense), "found", part.digest]
-            parts.append(kept_arrays("rejection", key, partial(self._find, defense, part))["faces"])
-        return torch.from_numpy(np.concatenate(parts))
+            parts.append(kept_arrays("rejection", key, partial(self._find, defense, part)))
+        met = torch.from_numpy(np.concatenate([part["met"] for part in parts]))
+        faces = torch.from_numpy(np.concatenate([part["faces"] for part in parts]))
+        return faces[met], torch.from_numpy(self.to_find.labels)[met]
 
     def _find(self, defense: str, photos: Photos) -> dict[str, np.ndarray]:
-        faces, labels = photos.as_tensor(), torch.from_numpy(photos.labels)
-        scores = self.get(defense).scores
-        attacked = defense_aware_pgd(
-            lambda faces, rows: scores(faces), faces, labels, radius=FOUND_RADIUS, steps=STEPS, seed=SEED
-        )
-        return {"faces": attacked.faces.numpy()}
+        attacked = self.attacked(defense, photos, FOUND_RADIUS, [None, self.fooled(photos, FOUND_RADIUS)])
+        return {"faces": attacked.faces.numpy(), "met": attacked.met.numpy()}
+
+    def attacked(self, name: str, photos: Photos, radius: float, starts: Sequence[Tensor | None]) -> Attacked:
+        scores, labels = self.get(name).scores, torch.from_numpy(photos.labels)
+        return defense_aware_pgd(
+            lambda faces, rows: scores(faces), photos.as_tensor(), labels,
+            radius=radius, steps=STEPS, starts=starts, seed=SEED,
+        )  # fmt: skip
+
+    def fooled(self, photos: Photos, radius: float) -> Tensor:
+        """(n, C, H, W): as the attack on the bare network leaves them; kept, as all systems start there."""
+
+        def attack() -> dict[str, np.ndarray]:
+            scores, labels = self.get("undefended").scores, torch.from_numpy(photos.labels)
+            faces = confident_pgd(
+                lambda faces, rows: scores(faces), photos.as_tensor(), labels, radius=radius, steps=STEPS, seed=SEED
+            )
+            return {"faces": faces.numpy()}
+
+        key = [self.bench.sha256, "fooled", radius, photos.digest]
+        return torch.from_numpy(kept_arrays("rejection", key, attack)["faces"])
 
 
-def _answers(systems: Systems, name: str, photos: Photos) -> np.ndarray:
+def _answers(systems: Systems, name: str, who: str, photos: Photos) -> np.ndarray:
     """int64 (RADII, n)."""
     parts = []
     for part in _batches(photos):
-        key = [*systems.key(name), "answers", part.digest]
-        parts.append(kept_arrays("rejection", key, partial(_attacked, systems, name, part))["answers"])
+        key = [*systems.key(name), who, part.digest]
+        parts.append(kept_arrays("rejection", key, partial(_attacked, systems, name, who, part))["answers"])
     return np.concatenate(parts, 1)
 
 
-def _attacked(systems: Systems, name: str, photos: Photos) -> dict[str, np.ndarray]:
+def _attacked(systems: Systems, name: str, who: str, photos: Photos) -> dict[str, np.ndarray]:
     """Each ball's attack goes on from the one before: who may go farther may also stay."""
-    defended, clean, labels = systems.get(name), photos.as_tensor(), torch.from_numpy(photos.labels)
-    faces, answers = clean, []
+    faces, answers = photos.as_tensor(), []
     for radius in RADII:
         if radius:
-            faces = defense_aware_pgd(
-                lambda faces, rows: defended.scores(faces), clean, labels,
-                radius=radius, steps=STEPS, start=faces, seed=SEED,
-            ).faces  # fmt: skip
-        answers.append(defended.answers(faces).numpy())
+            starts = [faces] if who == "clean" else [faces, systems.fooled(photos, radius)]
+            faces = systems.attacked(name, photos, radius, starts).faces
+        answers.append(systems.get(name).answers(faces).numpy())
     return {"answers": np.stack(answers)}
 
 

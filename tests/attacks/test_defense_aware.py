@@ -1,5 +1,7 @@
 """The defense-aware attack on linear scores with θ, where the least success is known, and its stop."""
 
+from typing import Any
+
 import pytest
 import torch
 from attacks.classifiers import GRAY, Linear, drawn_labels, linear
@@ -7,12 +9,20 @@ from hypothesis import given
 from hypothesis import strategies as st
 from torch import Tensor
 
-from deid.attacks.defense_aware import PATIENCE, TOLERANCE, Arrived, accepted_lead, defense_aware_pgd
+from deid.attacks.contract import LogitsFn
+from deid.attacks.defense_aware import (
+    PATIENCE,
+    TOLERANCE,
+    Arrived,
+    accepted_lead,
+    confident_pgd,
+    defense_aware_pgd,
+)
 
 DISTANCE = 0.1
 
 
-def with_theta(network: Linear, theta: float) -> object:
+def with_theta(network: Linear, theta: float) -> LogitsFn:
     def scores(faces: Tensor, rows: Tensor) -> Tensor:
         logits = network(faces)
         return torch.cat([logits, logits.new_full((len(logits), 1), theta)], 1)
@@ -36,8 +46,8 @@ def test_by_hand() -> None:
     assert accepted_lead(scores, torch.zeros(4, dtype=torch.int64), torch.arange(4)).tolist() == [2, 3, -3, 2]
 
 
-@pytest.mark.parametrize(("theta", "factor"), [(-torch.inf, 1.0), (-1000.0, 1.0)])
-def test_it_crosses_the_border_as_soon_as_the_ball_reaches_it(theta: float, factor: float) -> None:
+@pytest.mark.parametrize("theta", [-torch.inf, -1000.0])
+def test_it_crosses_the_border_as_soon_as_the_ball_reaches_it(theta: float) -> None:
     network, (labels, nearest) = linear(6, (1, 8, 8)), drawn_labels(8, 6)
     faces = network.faces_at(DISTANCE, labels, nearest, 2)
     for radius, is_enough in ((0.95 * DISTANCE, False), (1.2 * DISTANCE, True)):
@@ -56,7 +66,7 @@ def test_to_be_rejected_is_no_success() -> None:
     for radius, is_enough in ((0.095, False), (0.12, True)):
         found = defense_aware_pgd(with_theta(network, theta), faces, labels, radius=radius, steps=80, seed=0)
         assert found.met.tolist() == [is_enough] * 2
-    answers = with_theta(network, theta)(found.faces, labels).argmax(1)  # type: ignore[operator]
+    answers = with_theta(network, theta)(found.faces, labels).argmax(1)
     assert bool(((answers != labels) & (answers != 3)).all())
 
 
@@ -90,8 +100,30 @@ def test_a_larger_ball_never_finds_less() -> None:
     scores, found, before = with_theta(network, 5.0), None, torch.full((6,), torch.inf)
     for radius in (0.05, 0.1, 0.2):
         found = defense_aware_pgd(
-            scores, faces, labels, radius=radius, steps=20, seed=0, start=None if found is None else found.faces
+            scores, faces, labels, radius=radius, steps=20, seed=0, starts=(None if found is None else found.faces,)
         )
-        leads = accepted_lead(scores(found.faces, labels), labels, labels)  # type: ignore[operator]
+        leads = accepted_lead(scores(found.faces, labels), labels, labels)
         assert bool((leads <= before).all())
         before = leads
+
+
+def test_a_later_start_gets_where_flat_scores_show_no_way() -> None:
+    """Class 1 is accepted beyond a half of the ball alone, and nothing tells on the way there."""
+    faces, labels = torch.full((3, 1, 4, 4), GRAY), torch.zeros(3, dtype=torch.int64)
+
+    def plateau(faces: Tensor, rows: Tensor) -> Tensor:
+        far = (faces.flatten(1).mean(1) - GRAY - 0.05).relu()
+        return torch.stack([0 * far, 10 * far, 0 * far + 1], 1)
+
+    def bare(faces: Tensor, rows: Tensor) -> Tensor:
+        lead = faces.flatten(1).sum(1) - faces[0].numel() * GRAY
+        return torch.stack([-lead, lead, lead - torch.inf], 1)
+
+    settings: dict[str, Any] = {"radius": 1.0, "steps": 60, "seed": 0}
+    assert not defense_aware_pgd(plateau, faces, labels, **settings).met.any()
+    start = confident_pgd(bare, faces, labels, **settings)
+    torch.testing.assert_close(start, faces + 0.25, atol=0.02, rtol=0)
+    found = defense_aware_pgd(plateau, faces, labels, starts=(None, start), **settings)
+    assert bool(found.met.all())
+    again = defense_aware_pgd(plateau, faces, labels, starts=(start, None), **settings)
+    assert again.evaluations.tolist() == [0, 0, 0], "who has succeeded does not start again"

@@ -3,7 +3,7 @@ import importlib.util
 import numpy as np
 import pytest
 import torch
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from sklearn.svm import SVC
 from torch import Tensor
@@ -25,6 +25,7 @@ def one_support(gamma: float = 0.5) -> KernelMachines:
     return KernelMachines(*(torch.tensor(values).double() for values in ([[0.0, 0.0]], [[1.0]], [0.0])), gamma)
 
 
+@settings(max_examples=15)
 @given(n=st.integers(6, 40), seed=st.integers(0, 1000), scale=st.sampled_from([0.01, 1.0, 300.0]))
 def test_scores_are_those_of_scikit_learn(n: int, seed: int, scale: float) -> None:
     points, labels = points_of(n, seed)
@@ -69,12 +70,13 @@ def test_far_from_all_supports_gradients_still_show_the_way(distance: float) -> 
     x.requires_grad_(True)
     scores = one_support().scores(x)
     (gradient,) = torch.autograd.grad(scores.sum(), x)
-    assert float(scores) == pytest.approx(np.exp(-0.5 * distance**2), rel=1e-5), "the value is the kernel's"
+    assert scores.item() == pytest.approx(np.exp(-0.5 * distance**2), rel=1e-5), "the value is the kernel's"
     torch.testing.assert_close(gradient / gradient.norm(), -x.detach() / distance)
     size = distance * np.exp(-min(0.5 * distance**2, FAR))  # 2γ ‖x‖ K, with no smaller a K than at FAR
     assert float(gradient.norm()) == pytest.approx(size, rel=1e-5)
 
 
+@settings(max_examples=25)
 @given(scale=st.floats(1e-3, 1e3), shift=st.floats(-100, 100))
 def test_features_of_any_scale_are_alike(scale: float, shift: float) -> None:
     points, _ = points_of(12)

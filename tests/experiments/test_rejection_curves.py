@@ -14,7 +14,7 @@ from deid.defenses.contract import Classifier
 from deid.errors import UsageError
 from deid.experiments import rejection, rejection_curves
 from deid.experiments.rejection import STUDIES, Study, reproduce_rejection
-from deid.experiments.rejection_curves import RADII, SYSTEMS, split_test
+from deid.experiments.rejection_curves import ADVERSARIES, SYSTEMS, split_test
 from deid.experiments.rejection_networks import FourConvolutions, digit_classifier, face_classifier
 from deid.experiments.tables.data import Data, Photos
 from deid.experiments.tables.networks import FaceClassifier
@@ -23,6 +23,7 @@ from deid.recognizers.lightcnn import LightCNN9
 from deid.training.distill import Schedule
 
 CLASSES = 4
+RADII = (0.0, 0.5, 4.0)
 
 
 def photos(n: int, seed: int) -> Photos:
@@ -61,7 +62,7 @@ TINY = Study(
 
 @pytest.fixture(autouse=True)
 def few_steps(monkeypatch: pytest.MonkeyPatch) -> None:
-    for name, value in (("STEPS", 8), ("FOUND", 8), ("LEARNED", 40), ("BATCH_PIXELS", 3 * 64)):
+    for name, value in (("RADII", RADII), ("STEPS", 4), ("FOUND", 4), ("LEARNED", 24), ("BATCH_PIXELS", 3 * 64)):
         monkeypatch.setattr(rejection_curves, name, value)
 
 
@@ -73,17 +74,19 @@ def test_the_curves_are_written_and_go_on_where_they_were(tmp_path: Path, monkey
     }  # fmt: skip
     assert (out / "rejection-tiny.md").read_text() == table
     document = json.loads((out / "rejection-tiny.json").read_text())
-    assert list(document["systems"]) == list(SYSTEMS)
-    for name, points in document["systems"].items():
-        assert len(points) == len(RADII)
-        assert all(point["accuracy"]["n"] == 8 and len(point["accuracies"]) == 2 for point in points)
-        values = [point["accuracy"]["value"] for point in points[1:]]
-        assert values == sorted(values, reverse=True), f"{name}: a larger ball never finds less"
-    undefended = document["systems"]["undefended"]
+    assert list(document["curves"]) == list(ADVERSARIES)
+    for systems in document["curves"].values():
+        assert list(systems) == list(SYSTEMS)
+        for name, points in systems.items():
+            assert len(points) == len(RADII)
+            assert all(point["accuracy"]["n"] == 8 and len(point["accuracies"]) == 2 for point in points)
+            values = [point["accuracy"]["value"] for point in points[1:]]
+            assert values == sorted(values, reverse=True), f"{name}: a larger ball never finds less"
+    undefended = document["curves"]["clean"]["undefended"]
     assert undefended[0]["accuracy"]["value"] == 1
     assert undefended[-1]["accuracy"]["value"] == 0
     assert not any(point["rejected"]["value"] for point in undefended)
-    assert any(point["rejected"]["value"] for point in document["systems"]["dnr"])
+    assert any(point["rejected"]["value"] for point in document["curves"]["clean"]["dnr"])
 
     def fails(*arguments: object) -> None:
         raise AssertionError("everything was kept")
