@@ -32,7 +32,8 @@ REPEATS = 3
 class Study:
     """read, recipe: as in a table. network: its name, and its file's.
 
-    classifier: the trained network, with its layers. sample: test photos to attack in each repeat, by default.
+    classifier: the trained network, with its layers.
+    sample: test photos to attack in each repeat, by default. found: training photos to attack, to learn again from.
     """
 
     name: str
@@ -41,15 +42,16 @@ class Study:
     recipe: Recipe
     classifier: Callable[[nn.Module], Classifier]
     sample: int
+    found: int
 
 
 STUDIES: Mapping[str, Study] = {
     # 1,000 batches of 128 are 16 epochs of the 8,000 photos that four fifths of MNIST's test part are; the study: 50.
     "mnist": Study(
         "mnist", read_mnist, "four-convolutions", Recipe(FourConvolutions, Schedule(1000, batch=128)),
-        digit_classifier, 200,
+        digit_classifier, 200, 300,
     ),
-    "yale": Study("yale", read_yale, "LightCNN-9", YALE.networks["LightCNN-9"], face_classifier, 38),
+    "yale": Study("yale", read_yale, "LightCNN-9", YALE.networks["LightCNN-9"], face_classifier, 38, 38),
 }  # fmt: skip
 
 
@@ -68,7 +70,7 @@ def reproduce_rejection(study: Study, folder: Path, out: Path, *, sample: int | 
     data = study.read(folder)
     attacked, clean = split_test(data.test, sample, repeats)
     network = trained(study.network, study.recipe, data, out, _note)
-    bench = Bench(study.classifier(network.network), network.sha256, data.train, data.test[clean])
+    bench = Bench(study.classifier(network.network), network.sha256, data.train, study.found, data.test[clean])
     document: dict[str, Any] = {
         "study": study.name,
         "network": study.network,

@@ -23,7 +23,8 @@ from deid.experiments.tables.data import SEED, Photos, sample
 RADII = (0.0, 0.5, 1.0, 2.0, 3.0, 4.0, 5.0)  # ε, in L2 with pixels in [0, 1]
 STEPS = 40  # at most, in each ball
 LEARNED = 1000  # training photos that the machines learn from
-FOUND, FOUND_RADIUS = 300, 3.0  # training photos that are attacked to learn again from, and how far
+CONFIDENT_STEPS = 20  # of the attack on the bare network
+FOUND_RADIUS = 3.0  # of the attack on training photos, to learn again from
 CALIBRATING = 500  # test photos, none of them attacked, by which θ is set
 BATCH_PIXELS = 8 * 128 * 128  # of all photos of a batch
 SYSTEMS = ("undefended", "nr", "dnr", "nr, retrained", "dnr, retrained")
@@ -33,11 +34,16 @@ ADVERSARIES = ("clean", "fooled")
 
 @dataclass(frozen=True, eq=False)
 class Bench:
-    """What all systems are made of. sha256: of the network; train: its training photos; clean: those that set θ."""
+    """What all systems are made of.
+
+    sha256: of the network. train: its training photos; found: how many of them are attacked, to learn again from.
+    clean: those that set θ.
+    """
 
     classifier: Classifier
     sha256: str
     train: Photos
+    found: int
     clean: Photos
 
 
@@ -69,7 +75,7 @@ def curves_of(bench: Bench, samples: Sequence[Photos], note: Callable[[str], Non
         "radii": RADII,
         "n": sum(map(len, labels)),
         "share": SHARE,
-        "attacked_for_retraining": min(FOUND, len(bench.train)),
+        "attacked_for_retraining": min(bench.found, len(bench.train)),
         "found_radius": FOUND_RADIUS,
         "curves": {
             who: {
@@ -89,7 +95,7 @@ class Systems:
         order = np.random.default_rng([SEED, repeat]).permutation(len(bench.train))
         shuffled = bench.train[order]
         self.learned = shuffled[sample(shuffled, LEARNED)]
-        self.to_find = shuffled[sample(shuffled, FOUND)]
+        self.to_find = shuffled[sample(shuffled, bench.found)]
         self.get = cache(self._made)
 
     def key(self, name: str) -> list[Any]:
@@ -142,8 +148,9 @@ class Systems:
         def attack() -> dict[str, np.ndarray]:
             scores, labels = self.get("undefended").scores, torch.from_numpy(photos.labels)
             faces = confident_pgd(
-                lambda faces, rows: scores(faces), photos.as_tensor(), labels, radius=radius, steps=STEPS, seed=SEED
-            )
+                lambda faces, rows: scores(faces), photos.as_tensor(), labels,
+                radius=radius, steps=CONFIDENT_STEPS, seed=SEED,
+            )  # fmt: skip
             return {"faces": faces.numpy()}
 
         key = [self.bench.sha256, "fooled", radius, photos.digest]

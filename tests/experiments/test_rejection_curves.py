@@ -56,13 +56,14 @@ TINY = Study(
     "small",
     Recipe(network, Schedule(60, batch=16)),
     classifier,
-    4,
+    sample=4,
+    found=4,
 )
 
 
 @pytest.fixture(autouse=True)
 def few_steps(monkeypatch: pytest.MonkeyPatch) -> None:
-    for name, value in (("RADII", RADII), ("STEPS", 4), ("FOUND", 4), ("LEARNED", 24), ("BATCH_PIXELS", 3 * 64)):
+    for name, value in (("RADII", RADII), ("STEPS", 4), ("LEARNED", 24), ("BATCH_PIXELS", 3 * 64)):
         monkeypatch.setattr(rejection_curves, name, value)
 
 
