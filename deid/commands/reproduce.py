@@ -164,6 +164,26 @@ def reproduce_speed(
     output.show(speed.reproduce_speed(people, count=count))
 
 
+@reproduce.command("rejection")
+def reproduce_rejection(
+    study: Annotated[str, typer.Argument(metavar="mnist|yale", help="Digits, or faces.")],
+    photos: Photos,
+    out: Out,
+    sample: Annotated[
+        str, typer.Option(metavar="N|all", help="Test photos to attack in each repeat. Default: 200, of yale 38.")
+    ] = "",
+    repeats: Annotated[int, typer.Option(min=1, metavar="N", help="Each with other photos.")] = 3,
+) -> None:
+    """Neural rejection and deep neural rejection under PGD that knows them. Run again, it goes on where it was."""
+    from deid.experiments.rejection import STUDIES
+    from deid.experiments.rejection import reproduce_rejection as measure
+
+    if study not in STUDIES:
+        raise UsageError(f"no study called {study}: there are {', '.join(STUDIES)}")
+    count = None if sample == "all" else _number(sample or str(STUDIES[study].sample), "--sample")
+    output.show(measure(STUDIES[study], photos, out, sample=count, repeats=repeats).rstrip())
+
+
 def _show(table: "Table", photos: Path, out: Path, sample: str, attacks: str, levels: str, networks: str = "") -> None:
     from deid.experiments.tables.methods import USUAL
     from deid.experiments.tables.reproduce import reproduce as reproduce_table

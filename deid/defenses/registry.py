@@ -2,7 +2,9 @@
 
 from collections.abc import Mapping
 
+from deid.defenses import deep_neural_rejection as dnr
 from deid.defenses import filters, reduction
+from deid.defenses import neural_rejection as nr
 from deid.defenses.contract import Defense
 
 SQUEEZING = "Xu, Evans, Qi, NDSS 2018"
@@ -24,5 +26,9 @@ DEFENSES: Mapping[str, Defense] = {
         REDUCTION,
         reduction.disagreement_with(reduction.before_network),
         reduction.PHOTOS,
+    ),
+    "nr": Defense("neural rejection", "Melis and others, ICCV workshops 2017", nr.neural_rejection, nr.PHOTOS),
+    "dnr": Defense(
+        "deep neural rejection", "Sotgiu and others, EURASIP J. Inf. Sec. 2020", dnr.deep_neural_rejection, dnr.PHOTOS
     ),
 }

@@ -30,6 +30,7 @@ OTHER_ROOMS = ("app", "audit", "batch", "commands", "storage")
 ROOMS = {
     "tables": ("anonymity", "attacks", "losses"),
     "reduction": ("anonymity", "attacks", "defenses", "losses"),
+    "rejection": ("anonymity", "attacks", "defenses", "losses"),
 }
 # What sums up and draws in an experiment's own folder.
 DRAWING = ("document.py", "plots.py", "summary.py")
