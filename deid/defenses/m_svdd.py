@@ -15,8 +15,7 @@ from deid.defenses.contract import BATCH, Classifier, Defended
 from deid.defenses.svdd_units import Units, learned_units, squared_distances
 from deid.errors import UsageError
 
-PHOTOS = 4  # of each class
-TRIMMED_BY = 4  # of each class's photos one in so many is kept from the units, to trim β by
+PHOTOS = FOLDS = 4  # of each class; parts of the photos, each measured by units that learned from the others
 # v_a, what the constant class «adversarial» answers, and v_p, what a unit answers at most. Of v_p it only matters that
 # it is larger: where more than one unit verifies, none counts.
 ADVERSARIAL_SCORE, LARGEST = 1e-3, 1e-2
@@ -81,7 +80,7 @@ def trimmed(distances: Tensor, labels: Tensor, beta: Beta) -> Tensor:
         return distances.new_full((classes,), beta)
     own = [distances[labels == label, label] for label in range(classes)]
     if beta == "defense":
-        return torch.stack([values.quantile(KEPT) for values in own]) + LARGEST
+        return torch.stack([values.quantile(KEPT, interpolation="higher") for values in own]) + LARGEST
     others = [distances[labels != label, label] for label in range(classes)]
     return torch.stack([_between(*both) for both in zip(own, others, strict=True)])
 
@@ -93,19 +92,22 @@ def learned_detector(
     classes = check_training(photos, labels, PHOTOS)
     with torch.no_grad():
         features = torch.cat([classifier.layers(part)[-1] for part in photos.split(BATCH)])
-    held_out = one_in(TRIMMED_BY, labels, classes)
-    units = learned_units(features[~held_out], labels[~held_out], seed=seed)
-    betas = trimmed(squared_distances(units, features[held_out]), labels[held_out], beta)
-    return Detector(classifier, units, betas)
+    units = learned_units(features, labels, seed=seed)
+    distances, folds = features.new_empty(len(labels), classes), folds_of(labels, FOLDS)
+    for fold in range(FOLDS) if isinstance(beta, str) else ():
+        rows = folds == fold
+        without = learned_units(features[~rows], labels[~rows], seed=seed)
+        distances[rows] = squared_distances(without, features[rows])
+    return Detector(classifier, units, trimmed(distances, labels, beta))
 
 
-def one_in(many: int, labels: Tensor, classes: int) -> Tensor:
-    """bool (N,): the last of every so many photos of each class."""
-    places = torch.zeros_like(labels)
-    for label in range(classes):
+def folds_of(labels: Tensor, count: int) -> Tensor:
+    """The fold of each photo, int64 (N,), from 0: those of a class take turns."""
+    folds = torch.empty_like(labels)
+    for label in labels.unique():
         rows = labels == label
-        places[rows] = torch.arange(int(rows.sum()))
-    return places % many == many - 1
+        folds[rows] = torch.arange(int(rows.sum())) % count
+    return folds
 
 
 def fit(classifier: Classifier, photos: Tensor, labels: Tensor, *, seed: int, beta: Beta = "defense") -> Defended:

@@ -73,7 +73,9 @@ def kept_arrays(
     """What `make` makes, made once; settings: what it depends on beside the code."""
     file = _file(experiment, settings, "safetensors")
     if not file.is_file():
-        write_atomically(save(make()), file, overwrite=True)
+        # `save` takes the bytes as they lie, whatever the strides.
+        in_order = {name: np.asarray(array, order="C") for name, array in make().items()}
+        write_atomically(save(in_order), file, overwrite=True)
     return load_file(file)
 
 

@@ -14,7 +14,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from deid.defenses.contract import Classifier
-from deid.defenses.m_svdd import Detector, one_in, trimmed
+from deid.defenses.m_svdd import Detector, folds_of, trimmed
 from deid.defenses.svdd_units import Units, learned_units, squared_distances
 from deid.experiments.kept import kept_arrays
 from deid.experiments.tables.data import Data, Photos
@@ -53,7 +53,7 @@ class Layer(nn.Module):
 def variants(name: str, recipe: Recipe, data: Data, folder: Path, log: Callable[[str], None]) -> Variants:
     """Trained where they do not lie in `folder` yet: NAME.safetensors and NAME-m-svdd.safetensors."""
     before = trained(name, recipe, data, folder, log)
-    held_out = one_in(HELD_OUT, torch.from_numpy(data.train.labels), len(data.classes)).numpy()
+    held_out = (folds_of(torch.from_numpy(data.train.labels), HELD_OUT) == 0).numpy()
     taught, trimming = data.train[~held_out], data.train[held_out]
     units = _units(before, taught)
 

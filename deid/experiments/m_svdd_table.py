@@ -14,6 +14,10 @@ the answer is another class; F: the true one; D: «adversarial», in float as th
 bits: success of the photos as they are published. Likeness and MSE: of the photos at 8 bits. No attack: every test
 photo, F is right and D a false alarm. The paper: Mygdalis, Tefas, Pitas, Neural Networks 124, 2020.
 """
+HEAD = (
+    "", "N", "{likeness}, %", "MSE ×10⁴", "β", "success, %", "F, %", "D, %", "success at 8 bits, %",
+    "paper: {likeness}, %", "MSE ×10⁴", "success (F, D), %",
+)  # fmt: skip
 VARIANTS = ("W-LC", "W̃-LC", "W̃-SVDD (O_c)", "W̃-SVDD (O_d)")
 
 
@@ -28,8 +32,7 @@ def as_markdown(document: Mapping[str, Any], papers: Mapping[str, PaperNetwork],
         ]
         lines += [f"**{name}**, accuracy on {document['test_photos']} test photos, %:", ""]
         lines += _table(("", *VARIANTS), [("here", *ours), ("paper", *(f"{value:.2f}" for value in paper.accuracies))])
-        head = ("", "N", f"{likeness}, %", "MSE ×10⁴", "β", "success, %", "F, %", "D, %", "success at 8 bits, %")
-        head += (f"paper: {likeness}, %", "MSE ×10⁴", "success (F, D), %")
+        head = [cell.format(likeness=likeness) for cell in HEAD]
         lines += ["", *_table(head, _attacks(network, paper, document["test_photos"])), ""]
     return "\n".join([*lines, NOTES]).rstrip() + "\n"
 

@@ -40,7 +40,7 @@ def test_only_a_unique_verifier_counts(margins: list[float], answer: int) -> Non
     assert Defended(unquantized).answers(scores).tolist() == [answer]
 
 
-MARGINS = arrays("float32", (4, CLASSES), elements=st.floats(-2, 2, width=32))
+MARGINS = arrays("float32", (4, CLASSES), elements=st.floats(-2, 2, width=16))
 
 
 @given(MARGINS)
@@ -108,6 +108,10 @@ def test_a_smaller_beta_verifies_less() -> None:
         for beta in (0.1, 1.0)
     ]
     assert verified[0] < verified[1]
+
+
+def test_photos_of_a_class_take_turns() -> None:
+    assert m_svdd.folds_of(torch.tensor([2, 0, 2, 2, 0, 2]), 3).tolist() == [0, 0, 1, 2, 1, 0]
 
 
 def test_what_it_cannot_learn_from() -> None:

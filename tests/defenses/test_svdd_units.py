@@ -49,13 +49,13 @@ def test_distances_have_the_gradients_they_say() -> None:
 
 
 def test_a_known_sphere_is_found() -> None:
-    """Class 0 fills a sphere's surface, class 1 lies around it, farther out by half: the boundary is between the two,
-    and at the same distance from the known center in every direction, within a tenth of the radius.
+    """Class 0 lies on a sphere, class 1 on one around it, larger by a fifth: the boundary runs between them in every
+    direction, and its center is the known one within a tenth of the radius.
     """
     center, radius = torch.tensor([3.0, -2.0, 1.0]), 2.0
     features = torch.cat([
         center + radius * directions(200, 3, seed=0),
-        center + 1.5 * radius * directions(200, 3, seed=1),
+        center + 1.2 * radius * directions(200, 3, seed=1),
     ])  # fmt: skip
     units = learned_units(features, torch.arange(2).repeat_interleave(200), seed=0)
     ways = directions(25, 3, seed=2)
@@ -63,7 +63,7 @@ def test_a_known_sphere_is_found() -> None:
     reaches = torch.linspace(0.5, 2, 151)
     inside = torch.stack([squared_distances(units, center + reach * radius * ways)[:, 0] < 1 for reach in reaches])
     boundary = reaches[inside.cumprod(0).sum(0)]
-    assert bool(((boundary > 0.95) & (boundary < 1.55)).all())
+    assert bool(((boundary > 0.97) & (boundary < 1.23)).all())
     # A ball off by d reaches farther by d · w along the way w: over all ways, the mean of (d · w) w is d / 3.
     offset = 3 * (boundary[:, None] * ways).mean(0)
     assert float(offset.norm()) < 0.1

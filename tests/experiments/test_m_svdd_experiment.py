@@ -37,10 +37,10 @@ def data() -> Data:
 
 
 def network() -> nn.Module:
-    return nn.Sequential(nn.Flatten(), nn.Linear(28 * 28, 8), nn.ReLU(), nn.Linear(8, CLASSES))
+    return nn.Sequential(nn.Flatten(), nn.Linear(28 * 28, 16), nn.ReLU(), nn.Linear(16, CLASSES))
 
 
-TABLE = Table("tiny", lambda folder: data(), {"one": Recipe(network, Schedule(40, batch=16))}, ("SSIM", ssim), {})
+TABLE = Table("tiny", lambda folder: data(), {"one": Recipe(network, Schedule(80, batch=16))}, ("SSIM", ssim), {})
 PRINTED = PaperNetwork(
     (97.0, 98.0, 96.0, 93.0), (1.04, 1.0), {"1-a3": PaperRow(94.55, 7.74e-4, {1.04: (42.8, 18.8, 38.4)})}
 )
@@ -50,7 +50,7 @@ PRINTED = PaperNetwork(
 def tiny(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(m_svdd, "SETTINGS", {"tiny": Setting(TABLE, 8, ("deepfool", "1-a3"))})
     monkeypatch.setattr(m_svdd, "PAPER", {"tiny": {"one": PRINTED}})
-    monkeypatch.setattr(m_svdd_networks, "HEAD_STEPS", 20)
+    monkeypatch.setattr(m_svdd_networks, "HEAD_STEPS", 50)
 
 
 def test_a_table_is_written_and_goes_on_where_it_was(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
