@@ -11,6 +11,8 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
+from deid.errors import UsageError
+
 VECTORS = 128  # M, as the paper has it for faces
 RATE = 0.01  # Adam's
 BATCH = 1024  # features
@@ -35,7 +37,12 @@ class Units:
 
 
 def squared_distances(units: Units, features: Tensor) -> Tensor:
-    """‖φ(x) − center‖² / R² of each unit, (N, C): at most 1 within a ball. features: (N, D). Differentiable."""
+    """‖φ(x) − center‖² / R² of each unit, (N, C): at most 1 within a ball. Differentiable.
+
+    features: (N, D), as many as the units have learned from. Raises UsageError for others.
+    """
+    if features.ndim != 2 or features.shape[1] != units.vectors.shape[1]:
+        raise UsageError(f"the units are of {units.vectors.shape[1]} features, not of {tuple(features.shape)}")
     with torch.autocast(features.device.type, enabled=False):  # differences of the kernel are small
         features = features.float() if features.dtype == torch.bfloat16 else features
         projected = _kernel(features, units.vectors, units.width) @ units.coefficients.T

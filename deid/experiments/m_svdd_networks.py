@@ -25,7 +25,7 @@ from deid.training.distill import Schedule
 SEED = 0
 HELD_OUT = 5  # of each class's training photos one in so many trims β, and teaches neither units nor fine-tuning
 EPOCHS, BATCH, MOST_STEPS = 15, 64, 1500  # of the fine-tuning; where 15 epochs are more, it ends sooner
-MUON_PEAK, ADAMW_PEAK = 2e-3, 3e-4
+MUON_PEAK, ADAMW_PEAK = 1e-3, 1e-4
 HEAD_STEPS, HEAD_BATCH, HEAD_RATE = 500, 1024, 1e-3
 
 
@@ -39,7 +39,11 @@ class Variants:
 
 
 class Layer(nn.Module):
-    """Frozen units as a network's last layer: features (N, D) → 1 − ‖φ(x) − center‖² / R², (N, C)."""
+    """Frozen units as a network's last layer: features (N, D) → 1 − ‖φ(x) − center‖² / R², (N, C), rectified.
+
+    As they are deployed, but with a slope that leaves those outside their order. Unrectified, cross-entropy goes on to
+    push photos away from balls that they are outside of already, and with it out of their own.
+    """
 
     def __init__(self, units: Units) -> None:
         super().__init__()
@@ -47,7 +51,8 @@ class Layer(nn.Module):
             self.register_buffer(field.name, getattr(units, field.name))
 
     def forward(self, features: Tensor) -> Tensor:
-        return 1 - squared_distances(Units(*(getattr(self, field.name) for field in fields(Units))), features)
+        units = Units(*(getattr(self, field.name) for field in fields(Units)))
+        return F.leaky_relu(1 - squared_distances(units, features))
 
 
 def variants(name: str, recipe: Recipe, data: Data, folder: Path, log: Callable[[str], None]) -> Variants:

@@ -8,6 +8,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from deid.defenses.svdd_units import Units, learned_units, squared_distances
+from deid.errors import UsageError
 
 
 def directions(n: int, dimensions: int, seed: int) -> Tensor:
@@ -41,6 +42,12 @@ def test_distances_are_those_of_the_kernels_space() -> None:
             difference = torch.cat([torch.eye(len(x)).double()[row], -coefficients])
             expected = difference @ kernel @ difference / units.radii[label].square()
             assert float(squared_distances(units, x)[row, label]) == pytest.approx(float(expected))
+
+
+@pytest.mark.parametrize("shape", [(5, 3), (4,), (2, 2, 4)])
+def test_other_features_are_refused(shape: tuple[int, ...]) -> None:
+    with pytest.raises(UsageError, match="of 4 features"):
+        squared_distances(units_with(), torch.zeros(shape))
 
 
 def test_distances_have_the_gradients_they_say() -> None:
