@@ -277,3 +277,18 @@ def reproduce_similarity(
         attacks=_listed(attacks),
     )
     output.show(markdown.rstrip())
+
+
+@reproduce.command("m-svdd")
+def reproduce_m_svdd(
+    table: Annotated[str, typer.Argument(metavar="yale|mnist|cifar10|gtsrb", help="Whose networks.")],
+    photos: Photos,
+    out: Out,
+    sample: Annotated[str, typer.Option(metavar="N", help="Test photos to attack. Default: what takes an hour.")] = "",
+    attacks: Annotated[str, typer.Option(metavar="A,B", help="These alone; a name that is none lists them all.")] = "",
+) -> None:
+    """The K-A³ paper's defense, M-SVDD-D, against attacks that do not know it. Run again, it goes on where it was."""
+    from deid.experiments import m_svdd
+
+    count = _number(sample, "--sample") if sample else None
+    output.show(m_svdd.reproduce_m_svdd(table, photos, out, count=count, rows=_listed(attacks)).rstrip())

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 
 from deid.defenses import deep_neural_rejection as dnr
-from deid.defenses import filters, reduction
+from deid.defenses import filters, m_svdd, reduction
 from deid.defenses import neural_rejection as nr
 from deid.defenses.contract import Defense
 
@@ -27,6 +27,7 @@ DEFENSES: Mapping[str, Defense] = {
         reduction.disagreement_with(reduction.before_network),
         reduction.PHOTOS,
     ),
+    "m-svdd": Defense("M-SVDD-D", "Mygdalis, Tefas, Pitas, Neural Networks 124, 2020", m_svdd.fit, m_svdd.PHOTOS),
     "nr": Defense("neural rejection", "Melis and others, ICCV workshops 2017", nr.neural_rejection, nr.PHOTOS),
     "dnr": Defense(
         "deep neural rejection", "Sotgiu and others, EURASIP J. Inf. Sec. 2020", dnr.deep_neural_rejection, dnr.PHOTOS

@@ -25,14 +25,19 @@ Line = TypeVar("Line")
 
 PACKAGE = Path(__file__).parents[1]
 # Rooms that no experiment calls. A new room counts until it is named here.
-OTHER_ROOMS = ("app", "audit", "batch", "commands", "storage")
-# The rooms of an experiment that calls only few.
+OTHER_ROOMS = ("app", "audit", "batch", "commands", "defenses", "storage")
+# The rooms of an experiment that calls only few, or one of those.
+OF_CLASSIFIERS = ("anonymity", "attacks", "defenses", "losses")
+OF_FACES = ("faces", "images", "recognizers", "training")
 ROOMS = {
     "tables": ("anonymity", "attacks", "losses"),
-    "reduction": ("anonymity", "attacks", "defenses", "losses"),
-    "rejection": ("anonymity", "attacks", "defenses", "losses"),
+    "m_svdd": OF_CLASSIFIERS,
+    "rejection": OF_CLASSIFIERS,
+    "reduction": OF_CLASSIFIERS,
+    "similarity": (*OF_CLASSIFIERS, *OF_FACES),
+    "adaptation": (*OF_CLASSIFIERS, *OF_FACES, "protection"),
 }
-# What sums up and draws in an experiment's own folder.
+# What sums up and draws in the harness's folder.
 DRAWING = ("document.py", "plots.py", "summary.py")
 LIBRARIES = ("torch", "numpy", "pillow", "opencv-python-headless", "facenet-pytorch", "pytorch-msssim")
 
@@ -74,7 +79,9 @@ def kept_arrays(
     """What `make` makes, made once; settings: what it depends on beside the code."""
     file = _file(experiment, settings, "safetensors")
     if not file.is_file():
-        write_atomically(save(make()), file, overwrite=True)
+        # `save` takes the bytes as they lie, whatever the strides.
+        in_order = {name: np.asarray(array, order="C") for name, array in make().items()}
+        write_atomically(save(in_order), file, overwrite=True)
     return load_file(file)
 
 
@@ -102,7 +109,9 @@ def _deciding_modules(experiment: str) -> list[Path]:
     """The files of the program that decide an experiment's figures, in a fixed order."""
     here = PACKAGE / "experiments"
     own = {here / "kept.py", *here.glob(f"{experiment}*.py"), *here.glob(f"{experiment}/*.py")}
-    own -= {*here.glob("*_table.py"), *(here / experiment / name for name in DRAWING)}
+    if experiment in ROOMS:
+        own |= set(here.glob("tables/*.py"))
+    own -= {*here.glob("*_table.py"), *(here / "tables" / name for name in DRAWING)}
 
     def decides(file: Path) -> bool:
         room = file.relative_to(PACKAGE).parts[0]

@@ -85,3 +85,12 @@ def test_lines_are_measured_once_and_those_without_a_face_are_left_out() -> None
 def test_arrays_are_made_once() -> None:
     made = [kept.kept_arrays("photos", [], lambda at=at: {"row": np.full(2, at)})["row"] for at in range(2)]
     assert [row.tolist() for row in made] == [[0, 0], [0, 0]]
+
+
+def test_arrays_come_back_whatever_their_strides() -> None:
+    made = {"turned": np.arange(6).reshape(2, 3).T, "one": np.array(1.5)}
+    for _ in range(2):
+        back = kept.kept_arrays("photos", ["strides"], lambda: made)
+        assert all(
+            np.array_equal(back[name], array) and back[name].shape == array.shape for name, array in made.items()
+        )

@@ -60,7 +60,7 @@ def reproduce(
     drawn: dict[str, tuple[Photos, dict[str, Row]]] = {}
     for name in networks or table.networks:
         network = trained(name, table.networks[name], data, out, _note)
-        recognized = _recognized(network, photos)
+        recognized = recognized_by(network, photos)
         rows = _rows(table, network, recognized, attacks, levels)
         drawn[name] = recognized, {title: row for title, (row, _) in rows.items()}
         document["networks"][name] = {
@@ -86,7 +86,7 @@ def _rows(
     table: Table, network: Trained, photos: Photos, attacks: Sequence[str], levels: Sequence[int]
 ) -> dict[str, tuple[Row, list[int]]]:
     """Title → the row, and which K its conditions are about: its own, or all where its photos all go to rank 2."""
-    rough = _Rough(network.network) if table.bfloat16 and has_bfloat16("cpu") else network.network
+    rough = Rough(network.network) if table.bfloat16 and has_bfloat16("cpu") else network.network
     target = Target(network.network, rough, table.likeness[1], network.sha256)
     rows = {}
     for name in attacks:
@@ -99,7 +99,7 @@ def _rows(
     return rows
 
 
-class _Rough(nn.Module):
+class Rough(nn.Module):
     """A network in bfloat16, for what follows its gradients."""
 
     def __init__(self, network: nn.Module) -> None:
@@ -111,7 +111,7 @@ class _Rough(nn.Module):
             return self.network(photos)
 
 
-def _recognized(network: Trained, photos: Photos) -> Photos:
+def recognized_by(network: Trained, photos: Photos) -> Photos:
     """Those at rank 1 when clean: the others are left out."""
     parts = [photos[np.arange(at, min(at + BATCH, len(photos)))] for at in range(0, len(photos), BATCH)]
     ranks = [ranks_of(network.network, part.as_tensor(), torch.from_numpy(part.labels)) for part in parts]

@@ -40,6 +40,7 @@ class Recipe:
     augment: changes photos (n, C, H, W) in [0, 1]; None: they are trained on as they are.
     radius: L2, of the adversary that it is trained against (Madry and others, ICLR 2018); 0: of none.
     bfloat16: whether it is trained in it; a CPU's depthwise convolutions are twice as slow in it.
+    start: sha256 of the network that `build` begins with, if it is one that was trained here.
     """
 
     build: Callable[[], nn.Module]
@@ -47,6 +48,7 @@ class Recipe:
     augment: Augment | None = None
     radius: float = 0.0
     bfloat16: bool = True
+    start: str = ""
 
 
 @dataclass(frozen=True, eq=False)
@@ -166,7 +168,8 @@ def _key(name: str, recipe: Recipe, photos: Photos) -> str:
     """What a trained network comes from, in one line."""
     schedule = recipe.schedule
     numbers = {name: getattr(schedule, name) for name in ("steps", "batch", "muon_peak", "adamw_peak", "seed")}
-    return json.dumps({"network": name, **numbers, "radius": recipe.radius, "photos": photos.digest})
+    unusual = {"start": recipe.start} if recipe.start else {}
+    return json.dumps({"network": name, **numbers, "radius": recipe.radius, **unusual, "photos": photos.digest})
 
 
 def _save_state(file: Path, key: str, network: nn.Module, optimizers: list[torch.optim.Optimizer], step: int) -> None:
