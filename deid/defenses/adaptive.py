@@ -106,8 +106,8 @@ def gaps(scores: Tensor, labels: Tensor, targets: Tensor | None = None) -> Tenso
 def outranking(margins: Tensor, targets: Tensor | None = None) -> Objective:
     """The sum of all gaps that are not below −margin, of the first view (n, V, M + 1).
 
-    margins: (N,), in units of the scores. A photo that lacks nothing but is not done, because the defense says otherwise
-    than what is followed, is pushed on by its margin.
+    margins: (N,), in units of the scores. A photo that lacks nothing but is not done, because the defense says
+    otherwise than what is followed, is pushed on by its margin.
     """
 
     def objective(views: Tensor, labels: Tensor, rows: Tensor) -> Tensor:

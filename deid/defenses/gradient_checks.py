@@ -77,6 +77,4 @@ def _gradient_lengths(
     x = photos.detach().clone().requires_grad_(True)
     value = of(defended.scores(x), labels).sum()
     gradient = torch.autograd.grad(value, x, allow_unused=True)[0] if value.requires_grad else None
-    return (
-        torch.zeros(len(photos), dtype=torch.float64) if gradient is None else gradient.double().flatten(1).norm(dim=1)
-    )
+    return (torch.zeros_like(x) if gradient is None else gradient).double().flatten(1).norm(dim=1)

@@ -26,9 +26,12 @@ Line = TypeVar("Line")
 PACKAGE = Path(__file__).parents[1]
 # Rooms that no experiment calls. A new room counts until it is named here.
 OTHER_ROOMS = ("app", "audit", "batch", "commands", "storage")
-# The rooms of an experiment that calls only few.
-ROOMS = {"tables": ("anonymity", "attacks", "losses")}
-# What sums up and draws in an experiment's own folder.
+# The rooms of the experiments that stand on the harness of the tables, which calls only few.
+ROOMS = {
+    "tables": ("anonymity", "attacks", "losses"),
+    "training_defenses": ("anonymity", "attacks", "defenses", "losses"),
+}
+# What sums up and draws in the harness's folder.
 DRAWING = ("document.py", "plots.py", "summary.py")
 LIBRARIES = ("torch", "numpy", "pillow", "opencv-python-headless", "facenet-pytorch", "pytorch-msssim")
 
@@ -98,7 +101,9 @@ def _deciding_modules(experiment: str) -> list[Path]:
     """The files of the program that decide an experiment's figures, in a fixed order."""
     here = PACKAGE / "experiments"
     own = {here / "kept.py", *here.glob(f"{experiment}*.py"), *here.glob(f"{experiment}/*.py")}
-    own -= {*here.glob("*_table.py"), *(here / experiment / name for name in DRAWING)}
+    if experiment in ROOMS:
+        own |= set(here.glob("tables/*.py"))
+    own -= {*here.glob("*_table.py"), *(here / "tables" / name for name in DRAWING)}
 
     def decides(file: Path) -> bool:
         room = file.relative_to(PACKAGE).parts[0]

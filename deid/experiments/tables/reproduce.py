@@ -60,7 +60,7 @@ def reproduce(
     drawn: dict[str, tuple[Photos, dict[str, Row]]] = {}
     for name in networks or table.networks:
         network = trained(name, table.networks[name], data, out, _note)
-        recognized = _recognized(network, photos)
+        recognized = recognized_by(network, photos)
         rows = _rows(table, network, recognized, attacks, levels)
         drawn[name] = recognized, {title: row for title, (row, _) in rows.items()}
         document["networks"][name] = {
@@ -111,7 +111,7 @@ class _Rough(nn.Module):
             return self.network(photos)
 
 
-def _recognized(network: Trained, photos: Photos) -> Photos:
+def recognized_by(network: Trained, photos: Photos) -> Photos:
     """Those at rank 1 when clean: the others are left out."""
     parts = [photos[np.arange(at, min(at + BATCH, len(photos)))] for at in range(0, len(photos), BATCH)]
     ranks = [ranks_of(network.network, part.as_tensor(), torch.from_numpy(part.labels)) for part in parts]

@@ -25,7 +25,7 @@ from deid.storage.atomic import write_atomically
 from deid.storage.hashes import file_sha256
 from deid.training.distill import Schedule, optimizers_for
 
-SAVE_EVERY = 100  # steps
+SAVE_EVERY, SAVE_SECONDS = 100, 120  # steps, or as long, whichever comes first
 EVALUATE_BATCH = 64
 
 Augment = Callable[[Tensor, np.random.Generator], Tensor]
@@ -106,6 +106,7 @@ def _train(network: nn.Module, recipe: Recipe, photos: Photos, state_file: Path,
     optimizers = optimizers_for(part, schedule)
     first = _load_state(state_file, key, part, optimizers) if state_file.is_file() else 0
     started, running = time.monotonic(), 0.0
+    saved = started
     for step in range(first, schedule.steps):
         # One generator a step: a resumed run draws what an uninterrupted one would have drawn.
         rng = np.random.default_rng([schedule.seed, step])
@@ -117,8 +118,9 @@ def _train(network: nn.Module, recipe: Recipe, photos: Photos, state_file: Path,
         if recipe.radius:
             inputs = adversarial(part.eval(), inputs, labels, recipe.radius, rng)
         running = 0.95 * running + 0.05 * _step(part.train(), optimizers, recipe, step, inputs, labels, rng)
-        if (step + 1) % SAVE_EVERY == 0:
+        if (step + 1) % SAVE_EVERY == 0 or time.monotonic() - saved > SAVE_SECONDS:
             _save_state(state_file, key, part, optimizers, step + 1)
+            saved = time.monotonic()
             pace = (time.monotonic() - started) / (step + 1 - first)
             log(f"step {step + 1} of {schedule.steps}, loss {running:.3f}, {pace:.2f} s a step")
 
