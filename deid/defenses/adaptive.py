@@ -37,7 +37,7 @@ def adaptive(
     defended: of M classes, as it is deployed.
     photos: (N, C, H, W) clean, in [0, 1]; labels: (N,), their true classes.
     attack: of gradients, one that takes a single term; within its own radius, if it has one.
-    targets: (N, T), padded with -1: classes that all are to outrank, r(2..k) of K-A³; None: any other class.
+    targets: (N, T), padded with -1: classes that are to outrank the true one, r(2..k) of K-A³; None: any class.
     surrogate: what to follow instead where the defense has no gradient, with scores of the same order.
     draws: how many answers of a random defense count as one: their mean is followed, all must be wrong.
     steps: gradient evaluations of a photo, at most; each draw takes part in one.
@@ -89,18 +89,18 @@ def straight_through(filter_of: Callable[[Tensor], Tensor]) -> Callable[[Tensor]
 
 
 def gaps(scores: Tensor, labels: Tensor, targets: Tensor | None = None) -> Tensor:
-    """By how much the true class, then «adversarial», lies above each target; below 0 throughout: it is outranked.
+    """By how much the true class lies above each target, and «adversarial» above the best class but the true one.
 
-    scores: (n, M + 1); labels: (n,); targets: (n, T), padded with -1, which counts as -inf; None: the best other class.
-    Returns (n, 2 T), T = 1 without targets.
+    scores: (n, M + 1); labels: (n,); targets: (n, T), padded with -1, whose gap is -inf; None: the best other class.
+    Returns (n, T + 1), T = 1 without targets. All below 0: the answer is another class, and the targets outrank the
+    true one.
     """
     true, rejected = scores.gather(1, labels[:, None]), scores[:, -1:]
+    best = scores[:, :-1].scatter(1, labels[:, None], -torch.inf).amax(1, keepdim=True)
     if targets is None:
-        aimed = scores[:, :-1].scatter(1, labels[:, None], -torch.inf).amax(1, keepdim=True)
-    else:
-        aimed = scores.gather(1, targets.clamp(min=0))
-    both = torch.cat([true - aimed, rejected - aimed], 1)
-    return both if targets is None else both.masked_fill((targets == NO_TARGET).repeat(1, 2), -torch.inf)
+        return torch.cat([true - best, rejected - best], 1)
+    to_targets = true - scores.gather(1, targets.clamp(min=0))
+    return torch.cat([to_targets.masked_fill(targets == NO_TARGET, -torch.inf), rejected - best], 1)
 
 
 def outranking(margins: Tensor, targets: Tensor | None = None) -> Objective:
@@ -120,7 +120,7 @@ def outranking(margins: Tensor, targets: Tensor | None = None) -> Objective:
 
 
 def outranked(labels: Tensor, targets: Tensor | None = None) -> Criterion:
-    """Every target, or some class, lies above the true one and above «adversarial», in all views but the first.
+    """No gap is left in any view but the first: what the defense says, not what is followed.
 
     labels: (N,); targets: (N, T). A tie fails.
     """
