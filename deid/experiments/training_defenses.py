@@ -43,17 +43,22 @@ from deid.training.distill import Schedule
 CHECKED = 64  # photos whose gradients are looked at
 LEVEL = 5  # K of K-A³
 
+MNIST_SCHEDULE = Schedule(2000, muon_peak=0.01, adamw_peak=1e-3)
 SETTINGS: Mapping[str, Setting] = {
     "mnist": Setting(
-        MNIST, "LeNet-5", epsilon=0.1, radius=1.5, schedule=Schedule(2000, muon_peak=0.01, adamw_peak=1e-3),
+        MNIST, "LeNet-5", epsilon=0.1, radius=1.5, schedule=MNIST_SCHEDULE, adversarial=MNIST_SCHEDULE,
         found=2000, count=200, pgd_steps=100, cw_steps=200,
     ),
     "yale": Setting(
-        YALE, "LightCNN-9", epsilon=4 / 255, radius=2.0, schedule=Schedule(60, batch=32, muon_peak=2e-3),
+        YALE, "LightCNN-9", epsilon=4 / 255, radius=2.0,
+        schedule=Schedule(800, muon_peak=0.005, adamw_peak=1e-3),
+        adversarial=Schedule(60, batch=32, muon_peak=0.002, adamw_peak=1e-3),
         found=380, count=38, pgd_steps=40, cw_steps=20,
     ),
     "cifar10": Setting(
-        CIFAR10, "MobileNetV2", epsilon=8 / 255, radius=0.5, schedule=Schedule(200, muon_peak=5e-3),
+        CIFAR10, "MobileNetV2", epsilon=8 / 255, radius=0.5,
+        schedule=Schedule(300, muon_peak=0.005, adamw_peak=1e-3),
+        adversarial=Schedule(100, muon_peak=0.005, adamw_peak=1e-3),
         found=1000, count=50, pgd_steps=40, cw_steps=20,
     ),
 }  # fmt: skip

@@ -42,7 +42,16 @@ def network() -> nn.Module:
 
 TABLE = Table("tiny", lambda folder: DATA, {"one": Recipe(network, Schedule(40, batch=16))}, ("SSIM", ssim), {})
 TINY = Setting(
-    TABLE, "one", epsilon=0.05, radius=1.0, schedule=Schedule(20, batch=16), found=12, count=6, pgd_steps=8, cw_steps=4
+    TABLE,
+    "one",
+    epsilon=0.05,
+    radius=1.0,
+    schedule=Schedule(20, batch=16),
+    adversarial=Schedule(10, batch=16),
+    found=12,
+    count=6,
+    pgd_steps=8,
+    cw_steps=4,
 )
 
 
