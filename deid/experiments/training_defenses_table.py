@@ -28,10 +28,12 @@ def as_markdown(document: Mapping[str, Any]) -> str:
         names = ", ".join(finding["name"] for finding in row["findings"])
         attacks = row["attacks"].values()
         successes = [_percent(attack["success"]) for attack in attacks]
-        lines.append(_line([row["title"], _percent(row["accuracy"]), str(row["n"]), *successes, names or "sound"]))
+        lines.append(
+            _line([row["title"], _percent(row["accuracy"]), str(row["n"]), *successes, names or "nothing found"])
+        )
         lines.append(_line(["", "", "", *map(_needed, attacks), ""]))
     notes = NOTES.format(**document)
-    papers = [f"{row['title'].capitalize()}: {row['paper']}." for row in rows if row["paper"]]
+    papers = [f"{row['title'][0].upper()}{row['title'][1:]}: {row['paper']}." for row in rows if row["paper"]]
     return "\n".join([*lines, "", notes, *papers]).rstrip() + "\n"
 
 

@@ -97,7 +97,7 @@ def test_what_the_checks_find_stands_above_the_table(tmp_path: Path, monkeypatch
     warning = "- defensive distillation: vanishing gradients at 100 % of the photos"
     assert 0 < table.index(warning) < table.index("| undefended |")
     lines = [line for line in table.splitlines() if line.startswith(("| undefended", "| defensive"))]
-    assert [line.split("|")[-2].strip() for line in lines] == ["sound", "vanishing"]
+    assert [line.split("|")[-2].strip() for line in lines] == ["nothing found", "vanishing"]
 
 
 def test_what_there_is_not_is_said_before_anything_is_trained(tmp_path: Path) -> None:
