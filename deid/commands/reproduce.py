@@ -184,6 +184,23 @@ def reproduce_rejection(
     output.show(measure(STUDIES[study], photos, out, sample=count, repeats=repeats).rstrip())
 
 
+@reproduce.command("training")
+def reproduce_training(
+    which: Annotated[str, typer.Argument(metavar="mnist|yale|cifar10", help="Whose photos they are.")],
+    photos: Photos,
+    out: Out,
+    sample: Annotated[
+        int | None, typer.Option(min=1, metavar="N", help="Test photos to attack. Default: what takes an hour.")
+    ] = None,
+    trainings: Annotated[str, typer.Option(metavar="A,B", help="These rows alone; what is none lists them.")] = "",
+) -> None:
+    """Networks trained against attacks, attacked again. Run again, it goes on where it was."""
+    from deid.experiments.training_defenses import reproduce_training as reproduce_table
+
+    table = reproduce_table(which, photos, out, count=sample, trainings=_listed(trainings))
+    output.show(table.rstrip())
+
+
 def _show(table: "Table", photos: Path, out: Path, sample: str, attacks: str, levels: str, networks: str = "") -> None:
     from deid.experiments.tables.methods import USUAL
     from deid.experiments.tables.reproduce import reproduce as reproduce_table

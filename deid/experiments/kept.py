@@ -34,6 +34,7 @@ ROOMS = {
     "m_svdd": OF_CLASSIFIERS,
     "rejection": OF_CLASSIFIERS,
     "reduction": OF_CLASSIFIERS,
+    "training_defenses": OF_CLASSIFIERS,
     "similarity": (*OF_CLASSIFIERS, *OF_FACES),
     "adaptation": (*OF_CLASSIFIERS, *OF_FACES, "protection"),
 }

@@ -48,7 +48,7 @@ def face_classifier(network: nn.Module) -> Classifier:
     """Of LightCNN-9 fine-tuned: the maps of its last two convolutional groups, pooled, and the embedding."""
     if not isinstance(network, FaceClassifier):
         raise TypeError("not a LightCNN-9 with classes")
-    convolutions, flatten, embed, _ = network.upper
+    convolutions, flatten, embed, _ = network.upper.children()
 
     def layers(photos: Tensor) -> tuple[Tensor, ...]:
         inner = network.lower(_channels_last(photos))

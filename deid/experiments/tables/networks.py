@@ -20,7 +20,7 @@ class FaceClassifier(nn.Module):
     def __init__(self, network: LightCNN9, classes: int, lower: int) -> None:
         super().__init__()
         self.lower = network.features[:lower].requires_grad_(False)
-        self.upper = nn.Sequential(
+        self.upper: nn.Module = nn.Sequential(
             network.features[lower:], nn.Flatten(), network.fc1, nn.Linear(EMBEDDING_SIZE, classes)
         ).requires_grad_(True)
 

@@ -1,6 +1,7 @@
 """A row, measured a batch at a time; every batch is kept, so that an interrupted row goes on where it was."""
 
 import time
+from collections.abc import Mapping
 from dataclasses import dataclass, fields
 from functools import partial
 
@@ -12,7 +13,7 @@ from deid.anonymity.groups import draw_groups, seeded_rng
 from deid.experiments.kept import kept_arrays
 from deid.experiments.tables import figures
 from deid.experiments.tables.data import SEED, Photos
-from deid.experiments.tables.methods import METHODS
+from deid.experiments.tables.methods import METHODS, Method
 from deid.experiments.tables.task import task_of
 
 BATCH_PIXELS = 16 * 128 * 128  # of all photos of a batch, a channel
@@ -51,8 +52,20 @@ class Target:
     sha256: str
 
 
-def measure_row(target: Target, photos: Photos, method: str, K: int) -> Row:
-    """All photos by one method; they are recognized when clean. K: of the ranks 2..K+1 that they are spread over."""
+def measure_row(
+    target: Target,
+    photos: Photos,
+    method: str,
+    K: int,
+    *,
+    methods: Mapping[str, Method] = METHODS,
+    experiment: str = "tables",
+) -> Row:
+    """All photos by one method; they are recognized when clean.
+
+    method: of `methods`, under a name that tells it from others of the experiment.
+    K: of the ranks 2..K+1 that they are spread over.
+    """
     groups = np.array(draw_groups(len(photos), K, seeded_rng(SEED)))
     size = max(1, BATCH_PIXELS // (photos.pixels.shape[2] * photos.pixels.shape[3]))
     pieces = []
@@ -60,15 +73,15 @@ def measure_row(target: Target, photos: Photos, method: str, K: int) -> Row:
         piece = photos[np.arange(at, min(at + size, len(photos)))]
         of_piece = groups[at : at + size]
         key = [target.sha256, method, piece.digest, of_piece.tolist()]
-        pieces.append(kept_arrays("tables", key, partial(_measure, target, piece, of_piece, method)))
+        pieces.append(kept_arrays(experiment, key, partial(_measure, target, piece, of_piece, methods[method])))
     return Row(**{field.name: np.concatenate([piece[field.name] for piece in pieces]) for field in fields(Row)})
 
 
-def _measure(target: Target, photos: Photos, groups: np.ndarray, method: str) -> dict[str, np.ndarray]:
+def _measure(target: Target, photos: Photos, groups: np.ndarray, method: Method) -> dict[str, np.ndarray]:
     """The fields of `Row`."""
     task = task_of(target.network, target.rough, photos.as_tensor(), *map(torch.from_numpy, (photos.labels, groups)))
     since = time.process_time()
-    attacked = METHODS[method].run(task)
+    attacked = method.run(task)
     seconds = (time.process_time() - since) / len(photos)
     pixels = (attacked.faces * 255).round()
     published = pixels / 255

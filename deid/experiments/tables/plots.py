@@ -26,7 +26,7 @@ def pmf_plot(document: Mapping[str, Any]) -> bytes:
             panel.plot(ranks, [share["value"] for share in row["pmf"].values()], marker=".", label=title)
         panel.set(title=name, xlabel="rank of the true class", ylabel="share of the photos", ylim=(-0.02, 1.02))
         panel.legend(fontsize=7)
-    return _saved(figure, "svg", metadata={"Date": None})
+    return saved(figure, "svg", metadata={"Date": None})
 
 
 def faces_plot(networks: Mapping[str, tuple[Photos, Mapping[str, Row]]]) -> bytes:
@@ -46,7 +46,7 @@ def faces_plot(networks: Mapping[str, tuple[Photos, Mapping[str, Row]]]) -> byte
         panel.imshow(wall.transpose(1, 2, 0).clip(0, 1).squeeze(), cmap="gray", vmin=0, vmax=1)
         panel.set_yticks(height * (np.arange(len(block)) + 0.5), block)
         panel.set(title=name, xticks=[])
-    return _saved(figure, "png", dpi=150)
+    return saved(figure, "png", dpi=150)
 
 
 def _block(photos: Photos, rows: Mapping[str, Row]) -> dict[str, np.ndarray]:
@@ -60,7 +60,8 @@ def _block(photos: Photos, rows: Mapping[str, Row]) -> dict[str, np.ndarray]:
     return lines
 
 
-def _saved(figure: Any, kind: str, **more: Any) -> bytes:
+def saved(figure: Any, kind: str, **more: Any) -> bytes:
+    """A figure of matplotlib's as a file. kind: svg or png."""
     with io.BytesIO() as file:
         figure.savefig(file, format=kind, **more)
         return file.getvalue()

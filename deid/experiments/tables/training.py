@@ -14,8 +14,9 @@ import torch
 from safetensors import safe_open
 from safetensors.torch import load_file, save
 from torch import Tensor, nn
-from torch.nn import functional as F
 
+from deid.defenses.adversarial_training import adversarial
+from deid.defenses.training_loss import Loss, plain
 from deid.errors import UsageError
 from deid.experiments.tables.data import Data, Photos
 from deid.experiments.tables.networks import FaceClassifier
@@ -24,9 +25,8 @@ from deid.storage.atomic import write_atomically
 from deid.storage.hashes import file_sha256
 from deid.training.distill import Schedule, optimizers_for
 
-SAVE_EVERY = 100  # steps
+SAVE_EVERY, SAVE_SECONDS = 100, 120  # steps, or as long, whichever comes first
 EVALUATE_BATCH = 64
-ADVERSARY_STEPS = 7
 
 Augment = Callable[[Tensor, np.random.Generator], Tensor]
 Log = Callable[[str], None]
@@ -40,6 +40,9 @@ class Recipe:
     augment: changes photos (n, C, H, W) in [0, 1]; None: they are trained on as they are.
     radius: L2, of the adversary that it is trained against (Madry and others, ICLR 2018); 0: of none.
     bfloat16: whether it is trained in it; a CPU's depthwise convolutions are twice as slow in it.
+    loss: what is made small.
+    on_photos: whether a FaceClassifier is trained on photos, as who moves them needs it, and not on what its lower
+        layers made of them once.
     start: sha256 of the network that `build` begins with, if it is one that was trained here.
     """
 
@@ -48,6 +51,8 @@ class Recipe:
     augment: Augment | None = None
     radius: float = 0.0
     bfloat16: bool = True
+    loss: Loss = plain
+    on_photos: bool = False
     start: str = ""
 
 
@@ -94,13 +99,14 @@ def accuracy_of(network: nn.Module, photos: Photos) -> float:
 
 
 def _train(network: nn.Module, recipe: Recipe, photos: Photos, state_file: Path, key: str, log: Log) -> None:
-    """In place. What a FaceClassifier's lower layers make of the photos is found out once."""
+    """In place. What a FaceClassifier's lower layers make of the photos is found out once, if it can be."""
     schedule, part, features = recipe.schedule, network, None
-    if isinstance(network, FaceClassifier):
+    if isinstance(network, FaceClassifier) and not recipe.on_photos:
         part, features = network.upper, _features(network.lower, photos)
     optimizers = optimizers_for(part, schedule)
     first = _load_state(state_file, key, part, optimizers) if state_file.is_file() else 0
     started, running = time.monotonic(), 0.0
+    saved = started
     for step in range(first, schedule.steps):
         # One generator a step: a resumed run draws what an uninterrupted one would have drawn.
         rng = np.random.default_rng([schedule.seed, step])
@@ -110,10 +116,11 @@ def _train(network: nn.Module, recipe: Recipe, photos: Photos, state_file: Path,
             inputs = recipe.augment(inputs, rng)
         labels = torch.from_numpy(photos.labels[rows])
         if recipe.radius:
-            inputs = _adversarial(part.eval(), inputs, labels, recipe.radius, rng)
-        running = 0.95 * running + 0.05 * _step(part.train(), optimizers, recipe, step, inputs, labels)
-        if (step + 1) % SAVE_EVERY == 0:
+            inputs = adversarial(part.eval(), inputs, labels, recipe.radius, rng)
+        running = 0.95 * running + 0.05 * _step(part.train(), optimizers, recipe, step, inputs, labels, rng)
+        if (step + 1) % SAVE_EVERY == 0 or time.monotonic() - saved > SAVE_SECONDS:
             _save_state(state_file, key, part, optimizers, step + 1)
+            saved = time.monotonic()
             pace = (time.monotonic() - started) / (step + 1 - first)
             log(f"step {step + 1} of {schedule.steps}, loss {running:.3f}, {pace:.2f} s a step")
 
@@ -125,11 +132,11 @@ def _step(
     step: int,
     inputs: Tensor,
     labels: Tensor,
+    rng: np.random.Generator,
 ) -> float:
     """One batch; its loss."""
     with bfloat16_autocast("cpu") if recipe.bfloat16 else nullcontext():
-        logits = network(inputs.contiguous(memory_format=torch.channels_last))
-    loss = F.cross_entropy(logits.float(), labels)
+        loss = recipe.loss(network, inputs.contiguous(memory_format=torch.channels_last), labels, rng)
     network.zero_grad()
     loss.backward()
     for optimizer in optimizers:
@@ -137,24 +144,6 @@ def _step(
             group["lr"] = group["peak"] * recipe.schedule.rate(step)
         optimizer.step()
     return float(loss.detach())
-
-
-def _adversarial(network: nn.Module, photos: Tensor, labels: Tensor, radius: float, rng: np.random.Generator) -> Tensor:
-    """Photos moved by at most `radius` (L2) to where the loss is large: projected gradient ascent, random start."""
-    noise = torch.from_numpy(rng.standard_normal(photos.shape, np.float32))
-    noise = _within(noise, float(rng.uniform()) * radius, exactly=True)
-    for _ in range(ADVERSARY_STEPS):
-        x = (photos + noise).clamp(0, 1).requires_grad_(True)
-        gradient = torch.autograd.grad(F.cross_entropy(network(x), labels, reduction="sum"), x)[0]
-        step = _within(gradient, 2.5 * radius / ADVERSARY_STEPS, exactly=True)
-        noise = _within(x.detach() + step - photos, radius)
-    return (photos + noise).clamp(0, 1)
-
-
-def _within(maps: Tensor, radius: float, exactly: bool = False) -> Tensor:
-    """Each of the maps (n, C, H, W) brought to a norm of at most, or exactly, `radius`."""
-    norms = maps.flatten(1).norm(dim=1).clamp(min=1e-12)[:, None, None, None]
-    return maps * (radius / norms if exactly else (radius / norms).clamp(max=1))
 
 
 @torch.no_grad()
@@ -168,7 +157,8 @@ def _key(name: str, recipe: Recipe, photos: Photos) -> str:
     """What a trained network comes from, in one line."""
     schedule = recipe.schedule
     numbers = {name: getattr(schedule, name) for name in ("steps", "batch", "muon_peak", "adamw_peak", "seed")}
-    unusual = {"start": recipe.start} if recipe.start else {}
+    unusual = {} if recipe.loss is plain else {"loss": repr(recipe.loss)}
+    unusual |= {"start": recipe.start} if recipe.start else {}
     return json.dumps({"network": name, **numbers, "radius": recipe.radius, **unusual, "photos": photos.digest})
 
 
