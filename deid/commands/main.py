@@ -19,6 +19,7 @@ from deid.commands import output, summaries
 from deid.commands.faces import faces
 from deid.commands.options import Json, Verbose, takes_options
 from deid.commands.reproduce import reproduce
+from deid.commands.reproduce_defenses import defenses
 from deid.commands.train import train
 from deid.commands.ui import ui
 from deid.commands.weights import weights
@@ -47,6 +48,7 @@ app.command("audit")(audit_command.audit)
 app.command("ui")(ui)
 app.add_typer(weights, name="weights")
 app.command("train")(train)
+reproduce.add_typer(defenses)
 app.add_typer(reproduce, name="reproduce")
 
 

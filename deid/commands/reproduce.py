@@ -96,7 +96,7 @@ def reproduce_look(
 
     with tempfile.TemporaryDirectory() as folder:
         samples = write_samples(Path(folder))
-        table = look.reproduce_look(people, samples, out, profiles=_listed(profiles), device=device.value)
+        table = look.reproduce_look(people, samples, out, profiles=listed(profiles), device=device.value)
     output.show(table.rstrip())
 
 
@@ -164,43 +164,6 @@ def reproduce_speed(
     output.show(speed.reproduce_speed(people, count=count))
 
 
-@reproduce.command("rejection")
-def reproduce_rejection(
-    study: Annotated[str, typer.Argument(metavar="mnist|yale", help="Digits, or faces.")],
-    photos: Photos,
-    out: Out,
-    sample: Annotated[
-        str, typer.Option(metavar="N|all", help="Test photos to attack in each repeat. Default: 200, of yale 38.")
-    ] = "",
-    repeats: Annotated[int, typer.Option(min=1, metavar="N", help="Each with other photos.")] = 3,
-) -> None:
-    """Neural rejection and deep neural rejection under PGD that knows them. Run again, it goes on where it was."""
-    from deid.experiments.rejection import STUDIES
-    from deid.experiments.rejection import reproduce_rejection as measure
-
-    if study not in STUDIES:
-        raise UsageError(f"no study called {study}: there are {', '.join(STUDIES)}")
-    count = None if sample == "all" else _number(sample or str(STUDIES[study].sample), "--sample")
-    output.show(measure(STUDIES[study], photos, out, sample=count, repeats=repeats).rstrip())
-
-
-@reproduce.command("training")
-def reproduce_training(
-    which: Annotated[str, typer.Argument(metavar="mnist|yale|cifar10", help="Whose photos they are.")],
-    photos: Photos,
-    out: Out,
-    sample: Annotated[
-        int | None, typer.Option(min=1, metavar="N", help="Test photos to attack. Default: what takes an hour.")
-    ] = None,
-    trainings: Annotated[str, typer.Option(metavar="A,B", help="These rows alone; what is none lists them.")] = "",
-) -> None:
-    """Networks trained against attacks, attacked again. Run again, it goes on where it was."""
-    from deid.experiments.training_defenses import reproduce_training as reproduce_table
-
-    table = reproduce_table(which, photos, out, count=sample, trainings=_listed(trainings))
-    output.show(table.rstrip())
-
-
 def _show(table: "Table", photos: Path, out: Path, sample: str, attacks: str, levels: str, networks: str = "") -> None:
     from deid.experiments.tables.methods import USUAL
     from deid.experiments.tables.reproduce import reproduce as reproduce_table
@@ -209,103 +172,21 @@ def _show(table: "Table", photos: Path, out: Path, sample: str, attacks: str, le
         table,
         photos,
         out,
-        count=None if sample == "all" else _number(sample, "--sample"),
-        attacks=_listed(attacks) or USUAL,
-        levels=[_number(level, "--levels") for level in _listed(levels)],
-        networks=_listed(networks),
+        count=None if sample == "all" else number(sample, "--sample"),
+        attacks=listed(attacks) or USUAL,
+        levels=[number(level, "--levels") for level in listed(levels)],
+        networks=listed(networks),
     )
     output.show(markdown.rstrip())
 
 
-def _listed(names: str) -> list[str]:
+def listed(names: str) -> list[str]:
+    """What an option that takes A,B names."""
     return [name.strip() for name in names.split(",") if name.strip()]
 
 
-def _number(text: str, option: str) -> int:
+def number(text: str, option: str) -> int:
+    """What an option says. Raises UsageError for anything but a number from 1 on."""
     if not text.isdecimal() or not int(text):
         raise UsageError(f"{option} takes a number from 1 on, not {text}")
     return int(text)
-
-
-@reproduce.command("reduction")
-def reproduce_reduction(
-    table: Annotated[str, typer.Argument(metavar="yale|cifar10", help="Which photos, and which network.")],
-    photos: Photos,
-    out: Out,
-    sample: Annotated[str, typer.Option(metavar="N|all", help="Test photos to attack, as many of each class.")] = "76",
-) -> None:
-    """Dimensionality reduction as a defense (Echeberria-Barrio and others, 2021). Run again, it goes on."""
-    from deid.experiments import reduction
-
-    if table not in reduction.TABLES:
-        raise UsageError(f"no photos called {table}: there are {', '.join(reduction.TABLES)}")
-    count = None if sample == "all" else _number(sample, "--sample")
-    output.show(reduction.reproduce_reduction(reduction.TABLES[table], photos, out, count=count).rstrip())
-
-
-@reproduce.command("adaptation")
-def reproduce_adaptation(
-    people: Annotated[Path, typer.Argument(metavar="PEOPLE", help="A folder of photos for each person (LFW).")],
-    out: Annotated[Path, typer.Option(metavar="DIR", help="Where photos, networks, the table and its plot go.")],
-    pairs: Annotated[int, typer.Option(min=2, metavar="N", help="Training people, a protected photo each.")] = 200,
-    count: Annotated[int, typer.Option(min=2, metavar="N", help="Held-out people to ask about.")] = 64,
-    profile: Annotated[str, typer.Option(metavar="NAME", help="Who protects: stranger or paper.")] = "stranger",
-    device: OnDevice = Device.auto,
-) -> None:
-    """The adversary who filters, and who trains on protected photos of others. Run again, it goes on where it was."""
-    from deid.experiments import adaptation
-
-    table = adaptation.reproduce_adaptation(people, out, pairs=pairs, count=count, profile=profile, device=device.value)
-    output.show(table.rstrip())
-
-
-@reproduce.command("similarity")
-def reproduce_similarity(
-    photos: Photos,
-    out: Out,
-    sample: Sample = "100",
-    table: Annotated[
-        str, typer.Option(metavar="NAME", help="Whose photos these are: mnist, cifar10 or yale.")
-    ] = "mnist",
-    network: Annotated[str, typer.Option(metavar="NAME", help="Of that table's.")] = "",
-    people: Annotated[
-        Path | None, typer.Option(metavar="DIR", help="A folder of photos for each person (LFW), for honest users.")
-    ] = None,
-    queries: Annotated[int, typer.Option(min=20, metavar="N", help="Of an attack, at most.")] = 1000,
-    attacks: Attacks = "",
-) -> None:
-    """A guard that remembers queries: attacks noticed, honest users disturbed. Run again, it goes on where it was."""
-    from deid.experiments.cifar10 import CIFAR10
-    from deid.experiments.mnist import MNIST
-    from deid.experiments.similarity import reproduce_similarity as measure
-    from deid.experiments.yale import YALE
-
-    tables = {of.name: of for of in (MNIST, CIFAR10, YALE)}
-    if table not in tables:
-        raise UsageError(f"no table called {table}: there are {', '.join(tables)}")
-    markdown = measure(
-        tables[table],
-        photos,
-        out,
-        people=people,
-        count=_number(sample, "--sample"),
-        queries=queries,
-        network=network,
-        attacks=_listed(attacks),
-    )
-    output.show(markdown.rstrip())
-
-
-@reproduce.command("m-svdd")
-def reproduce_m_svdd(
-    table: Annotated[str, typer.Argument(metavar="yale|mnist|cifar10|gtsrb", help="Whose networks.")],
-    photos: Photos,
-    out: Out,
-    sample: Annotated[str, typer.Option(metavar="N", help="Test photos to attack. Default: what takes an hour.")] = "",
-    attacks: Annotated[str, typer.Option(metavar="A,B", help="These alone; a name that is none lists them all.")] = "",
-) -> None:
-    """The K-A³ paper's defense, M-SVDD-D, against attacks that do not know it. Run again, it goes on where it was."""
-    from deid.experiments import m_svdd
-
-    count = _number(sample, "--sample") if sample else None
-    output.show(m_svdd.reproduce_m_svdd(table, photos, out, count=count, rows=_listed(attacks)).rstrip())

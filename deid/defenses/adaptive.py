@@ -6,8 +6,6 @@ Engstrom, Ilyas, Kwok, ICML 2018), one without gradients through a stand-in with
 ICML 2018). Whether it worked is told by the defense itself.
 """
 
-from collections.abc import Callable
-
 import torch
 from torch import Tensor
 

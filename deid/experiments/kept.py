@@ -1,8 +1,8 @@
 """What was measured, kept in the user's cache so that an interrupted table goes on where it was.
 
 What is kept holds as long as nothing that it comes from has changed: any room of the program but those of OTHER_ROOMS,
-the experiment's own modules, the manifest of the weights, and the libraries that compute. A module called NAME_table
-only draws the table of an experiment, so it does not count.
+the experiment's own modules, the manifest of the weights, and the libraries that compute. A module called table or
+NAME_table only draws the table of an experiment, so it does not count.
 """
 
 import hashlib
@@ -34,7 +34,7 @@ ROOMS = {
     "m_svdd": OF_CLASSIFIERS,
     "rejection": OF_CLASSIFIERS,
     "reduction": OF_CLASSIFIERS,
-    "training_defenses": OF_CLASSIFIERS,
+    "training": OF_CLASSIFIERS,
     "similarity": (*OF_CLASSIFIERS, *OF_FACES),
     "adaptation": (*OF_CLASSIFIERS, *OF_FACES, "protection"),
 }
@@ -112,7 +112,7 @@ def _deciding_modules(experiment: str) -> list[Path]:
     own = {here / "kept.py", *here.glob(f"{experiment}*.py"), *here.glob(f"{experiment}/*.py")}
     if experiment in ROOMS:
         own |= set(here.glob("tables/*.py"))
-    own -= {*here.glob("*_table.py"), *(here / "tables" / name for name in DRAWING)}
+    own -= {*here.glob("*_table.py"), here / experiment / "table.py", *(here / "tables" / name for name in DRAWING)}
 
     def decides(file: Path) -> bool:
         room = file.relative_to(PACKAGE).parts[0]

@@ -12,11 +12,14 @@ from deid.commands import main as cli
 from deid.defenses.filters import FILTERS
 from deid.defenses.fine_tuning import FROZEN
 from deid.errors import UsageError
-from deid.experiments import adaptation, adaptation_looks, adaptation_photos, adaptation_training
-from deid.experiments.adaptation_people import held_out_photos, training_photos
-from deid.experiments.adaptation_photos import ProtectedFace
-from deid.experiments.adaptation_table import as_table, recovered
-from deid.experiments.adaptation_training import Course, fine_tuned, trained_denoiser
+from deid.experiments.adaptation import looks as adaptation_looks
+from deid.experiments.adaptation import photos as adaptation_photos
+from deid.experiments.adaptation import reproduce as adaptation
+from deid.experiments.adaptation import training as adaptation_training
+from deid.experiments.adaptation.people import held_out_photos, training_photos
+from deid.experiments.adaptation.photos import ProtectedFace
+from deid.experiments.adaptation.table import as_table, recovered
+from deid.experiments.adaptation.training import Course, fine_tuned, trained_denoiser
 from deid.faces.templates import LIGHTCNN_TEMPLATE
 from deid.recognizers.checkpoints import load_recognizer, manifest
 from deid.recognizers.recognizer import Recognizer

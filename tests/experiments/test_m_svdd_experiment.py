@@ -10,11 +10,13 @@ from safetensors.torch import load_file
 from torch import nn
 
 from deid.errors import UsageError
-from deid.experiments import m_svdd, m_svdd_attacked, m_svdd_networks
-from deid.experiments.m_svdd import Setting, reproduce_m_svdd
-from deid.experiments.m_svdd_attacked import ROWS, title_of
-from deid.experiments.m_svdd_networks import features_of, last_layers, variants, with_last
-from deid.experiments.m_svdd_papers import PAPER, PaperNetwork, PaperRow
+from deid.experiments.m_svdd import attacked as m_svdd_attacked
+from deid.experiments.m_svdd import networks as m_svdd_networks
+from deid.experiments.m_svdd import reproduce as m_svdd
+from deid.experiments.m_svdd.attacked import ROWS, title_of
+from deid.experiments.m_svdd.networks import features_of, last_layers, variants, with_last
+from deid.experiments.m_svdd.papers import PAPER, PaperNetwork, PaperRow
+from deid.experiments.m_svdd.reproduce import Setting, reproduce_m_svdd
 from deid.experiments.tables.data import Data, Photos
 from deid.experiments.tables.figures import ssim
 from deid.experiments.tables.table import Table

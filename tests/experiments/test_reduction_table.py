@@ -17,9 +17,11 @@ from deid.defenses import autoencoder
 from deid.defenses import reduction as defense
 from deid.defenses.contract import Defended
 from deid.errors import UsageError
-from deid.experiments import reduction, reduction_examples, reduction_summary
-from deid.experiments.reduction import classifier_of, reproduce_reduction
-from deid.experiments.reduction_examples import Examples, Subject, least_examples, moved
+from deid.experiments.reduction import examples as reduction_examples
+from deid.experiments.reduction import reproduce as reduction
+from deid.experiments.reduction import summary as reduction_summary
+from deid.experiments.reduction.examples import Examples, Subject, least_examples, moved
+from deid.experiments.reduction.reproduce import classifier_of, reproduce_reduction
 from deid.experiments.tables.data import Data, Photos
 from deid.experiments.tables.figures import ssim
 from deid.experiments.tables.networks import FaceClassifier, lenet5, mobilenet_v2

@@ -12,10 +12,11 @@ from torch import Tensor, nn
 from deid.commands import main
 from deid.defenses.contract import Classifier
 from deid.errors import UsageError
-from deid.experiments import rejection, rejection_curves
-from deid.experiments.rejection import STUDIES, Study, reproduce_rejection
-from deid.experiments.rejection_curves import ADVERSARIES, SYSTEMS, split_test
-from deid.experiments.rejection_networks import FourConvolutions, digit_classifier, face_classifier
+from deid.experiments.rejection import curves as rejection_curves
+from deid.experiments.rejection import reproduce as rejection
+from deid.experiments.rejection.curves import ADVERSARIES, SYSTEMS, split_test
+from deid.experiments.rejection.networks import FourConvolutions, digit_classifier, face_classifier
+from deid.experiments.rejection.reproduce import STUDIES, Study, reproduce_rejection
 from deid.experiments.tables.data import Data, Photos
 from deid.experiments.tables.networks import FaceClassifier
 from deid.experiments.tables.training import Recipe

@@ -11,10 +11,10 @@ from torch.nn import functional as F
 
 from deid.defenses.prediction_similarity import Settings
 from deid.errors import UsageError
-from deid.experiments import similarity
-from deid.experiments.similarity_adaptive import STRATEGIES, first_alarm
-from deid.experiments.similarity_attempts import Asked, Asking, Attempt, Over, attempted
-from deid.experiments.similarity_bursts import burst, burst_of_person
+from deid.experiments.similarity import reproduce as similarity
+from deid.experiments.similarity.adaptive import STRATEGIES, first_alarm
+from deid.experiments.similarity.attempts import Asked, Asking, Attempt, Over, attempted
+from deid.experiments.similarity.bursts import burst, burst_of_person
 from deid.experiments.tables.data import Data, Photos
 from deid.experiments.tables.figures import ssim
 from deid.experiments.tables.table import Table

@@ -10,15 +10,16 @@ import torch
 from torch import nn
 
 from deid.errors import UsageError
-from deid.experiments import training_defenses, training_defenses_networks
 from deid.experiments.tables import pieces
 from deid.experiments.tables.data import Data, Photos
 from deid.experiments.tables.figures import ssim
 from deid.experiments.tables.networks import FaceClassifier
 from deid.experiments.tables.table import Table
 from deid.experiments.tables.training import Recipe, Trained
-from deid.experiments.training_defenses import SETTINGS, methods_of, reproduce_training
-from deid.experiments.training_defenses_networks import TRAININGS, Setting, Start
+from deid.experiments.training import networks as training_defenses_networks
+from deid.experiments.training import reproduce as training_defenses
+from deid.experiments.training.networks import TRAININGS, Setting, Start
+from deid.experiments.training.reproduce import SETTINGS, methods_of, reproduce_training
 from deid.recognizers.lightcnn import LightCNN9
 from deid.training.distill import Schedule
 

@@ -4,9 +4,9 @@ from collections.abc import Sequence
 from typing import Any
 
 from deid.anonymity.intervals import median_interval, proportion
-from deid.experiments.similarity_adaptive import STRATEGIES, Replayed
-from deid.experiments.similarity_attempts import Attempt
-from deid.experiments.similarity_bursts import Burst
+from deid.experiments.similarity.adaptive import STRATEGIES, Replayed
+from deid.experiments.similarity.attempts import Attempt
+from deid.experiments.similarity.bursts import Burst
 
 
 def of_attempts(lines: Sequence[Attempt]) -> dict[str, Any]:

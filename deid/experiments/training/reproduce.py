@@ -34,8 +34,8 @@ from deid.experiments.tables.plots import saved
 from deid.experiments.tables.reproduce import recognized_by
 from deid.experiments.tables.task import Task
 from deid.experiments.tables.training import trained
-from deid.experiments.training_defenses_networks import TRAININGS, Setting, Start
-from deid.experiments.training_defenses_table import as_markdown, plot
+from deid.experiments.training.networks import TRAININGS, Setting, Start
+from deid.experiments.training.table import as_markdown, plot
 from deid.experiments.yale import YALE
 from deid.storage.atomic import write_atomically
 from deid.training.distill import Schedule
@@ -142,7 +142,7 @@ def _measured(start: Start, name: str, photos: Photos) -> dict[str, Any]:
     for key, method in methods.items():
         _note(f"{training.title}: {method.title}")
         K = LEVEL if method.by_level else 1
-        row = measure_row(target, attacked, key, K, methods=methods, experiment="training_defenses")
+        row = measure_row(target, attacked, key, K, methods=methods, experiment="training")
         attacks[method.title] = _summary(row)
     return {
         "title": training.title,

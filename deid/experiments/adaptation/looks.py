@@ -11,7 +11,7 @@ from torch import Tensor
 
 from deid.anonymity.intervals import proportion
 from deid.defenses.filters import Filter
-from deid.experiments.adaptation_people import Asked
+from deid.experiments.adaptation.people import Asked
 from deid.experiments.kept import kept_arrays
 from deid.recognizers.recognizer import EMBED_BATCH, Recognizer, embed_aligned
 from deid.training.augment import aligned_view

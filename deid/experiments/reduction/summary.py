@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from deid.anonymity.intervals import Estimate, median_interval, proportion
-from deid.experiments.reduction_examples import PGD, Examples, Subject
+from deid.experiments.reduction.examples import PGD, Examples, Subject
 from deid.experiments.tables.data import Photos
 from deid.experiments.tables.figures import ssim
 

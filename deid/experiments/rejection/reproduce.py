@@ -16,9 +16,9 @@ from torch import nn
 
 from deid.defenses.contract import Classifier
 from deid.errors import UsageError, how_to_install
-from deid.experiments.rejection_curves import Bench, curves_of, split_test
-from deid.experiments.rejection_networks import FourConvolutions, digit_classifier, face_classifier
-from deid.experiments.rejection_table import as_markdown, curves_plot
+from deid.experiments.rejection.curves import Bench, curves_of, split_test
+from deid.experiments.rejection.networks import FourConvolutions, digit_classifier, face_classifier
+from deid.experiments.rejection.table import as_markdown, curves_plot
 from deid.experiments.tables.data import Data, read_mnist, read_yale
 from deid.experiments.tables.training import Recipe, trained
 from deid.experiments.yale import YALE

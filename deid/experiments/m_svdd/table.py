@@ -4,7 +4,7 @@ import io
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from deid.experiments.m_svdd_papers import PaperNetwork
+from deid.experiments.m_svdd.papers import PaperNetwork
 
 NOTES = """\
 W: the network as trained; W̃: fine-tuned under frozen SVDD units. LC: a linear classifier, SVDD: the units. Attacks ask

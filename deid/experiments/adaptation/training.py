@@ -19,7 +19,7 @@ from torch.nn import functional as F
 from deid.defenses.denoiser import Denoiser, denoising_loss
 from deid.defenses.fine_tuning import distillation_loss, trainable_copy
 from deid.errors import UsageError
-from deid.experiments.adaptation_photos import Log, ProtectedFace
+from deid.experiments.adaptation.photos import Log, ProtectedFace
 from deid.recognizers.precision import bfloat16_autocast
 from deid.recognizers.recognizer import Recognizer
 from deid.storage.atomic import write_atomically

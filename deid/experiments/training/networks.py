@@ -118,7 +118,7 @@ def retrained(start: Start) -> Trained:
     for at in range(0, len(attacked), FOUND_BATCH):
         piece = attacked[np.arange(at, min(at + FOUND_BATCH, len(attacked)))]
         key = ["found", start.undefended.sha256, setting.radius, piece.digest]
-        found.append(kept_arrays("training_defenses", key, partial(_find, start, piece)))
+        found.append(kept_arrays("training", key, partial(_find, start, piece)))
     photos = Photos(
         np.concatenate([train.pixels, *(piece["pixels"] for piece in found)]),
         np.concatenate([train.labels, *(piece["labels"] for piece in found)]),

@@ -20,9 +20,9 @@ from deid.defenses import reduction
 from deid.defenses.contract import Classifier, Defended, Fit
 from deid.errors import UsageError, how_to_install
 from deid.experiments.cifar10 import CIFAR10
-from deid.experiments.reduction_examples import Examples, Subject, attacks, least_examples, moved
-from deid.experiments.reduction_summary import summary_of
-from deid.experiments.reduction_table import as_markdown, plot
+from deid.experiments.reduction.examples import Examples, Subject, attacks, least_examples, moved
+from deid.experiments.reduction.summary import summary_of
+from deid.experiments.reduction.table import as_markdown, plot
 from deid.experiments.tables.data import SEED, Data, Photos, sample
 from deid.experiments.tables.networks import FaceClassifier
 from deid.experiments.tables.table import Table

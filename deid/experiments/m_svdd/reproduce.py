@@ -18,10 +18,10 @@ from deid.defenses.outcomes import outcomes_of
 from deid.errors import UsageError, how_to_install
 from deid.experiments.cifar10 import CIFAR10
 from deid.experiments.gtsrb import GTSRB
-from deid.experiments.m_svdd_attacked import ROWS, Answers, answers_to, distances_of, title_of
-from deid.experiments.m_svdd_networks import BATCH, Variants, variants
-from deid.experiments.m_svdd_papers import PAPER, PaperNetwork
-from deid.experiments.m_svdd_table import as_markdown, beta_plot
+from deid.experiments.m_svdd.attacked import ROWS, Answers, answers_to, distances_of, title_of
+from deid.experiments.m_svdd.networks import BATCH, Variants, variants
+from deid.experiments.m_svdd.papers import PAPER, PaperNetwork
+from deid.experiments.m_svdd.table import as_markdown, beta_plot
 from deid.experiments.mnist import MNIST
 from deid.experiments.tables.data import Photos, sample
 from deid.experiments.tables.pieces import Target

@@ -15,11 +15,11 @@ from deid.defenses.filters import FILTERS
 from deid.defenses.fine_tuning import FROZEN
 from deid.defenses.registry import DEFENSES
 from deid.errors import UsageError, how_to_install
-from deid.experiments.adaptation_looks import Look, figures_of
-from deid.experiments.adaptation_people import asked_people, training_photos
-from deid.experiments.adaptation_photos import protected_faces
-from deid.experiments.adaptation_table import as_table, plot
-from deid.experiments.adaptation_training import DENOISER, FINE_TUNING, fine_tuned, trained_denoiser
+from deid.experiments.adaptation.looks import Look, figures_of
+from deid.experiments.adaptation.people import asked_people, training_photos
+from deid.experiments.adaptation.photos import protected_faces
+from deid.experiments.adaptation.table import as_table, plot
+from deid.experiments.adaptation.training import DENOISER, FINE_TUNING, fine_tuned, trained_denoiser
 from deid.protection.profiles import PROFILES
 from deid.protection.protector import load_protector
 from deid.recognizers.checkpoints import load_recognizer, manifest

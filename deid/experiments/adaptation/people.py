@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 
 from deid.errors import UsageError
-from deid.experiments.adaptation_photos import Log, protected_faces, rgb_of
+from deid.experiments.adaptation.photos import Log, protected_faces, rgb_of
 from deid.experiments.kept import kept_arrays
 from deid.faces.detect import detect_faces
 from deid.protection.protector import Protector

@@ -16,11 +16,11 @@ from torch import Tensor
 from deid.defenses.prediction_similarity import Settings
 from deid.errors import UsageError, how_to_install
 from deid.experiments.kept import kept_lines
-from deid.experiments.similarity_adaptive import REPLAYED, STRATEGIES, Replayed, first_alarm
-from deid.experiments.similarity_attempts import ATTACKS, NEEDS_FOOLBOX, Asking, Attempt, attempted
-from deid.experiments.similarity_bursts import BURSTS, Burst, burst, burst_of_person, people_for
-from deid.experiments.similarity_figures import of_attempts, of_bursts, of_strategies
-from deid.experiments.similarity_table import as_markdown, plot
+from deid.experiments.similarity.adaptive import REPLAYED, STRATEGIES, Replayed, first_alarm
+from deid.experiments.similarity.attempts import ATTACKS, NEEDS_FOOLBOX, Asking, Attempt, attempted
+from deid.experiments.similarity.bursts import BURSTS, Burst, burst, burst_of_person, people_for
+from deid.experiments.similarity.figures import of_attempts, of_bursts, of_strategies
+from deid.experiments.similarity.table import as_markdown, plot
 from deid.experiments.tables.data import SEED, Photos, sample
 from deid.experiments.tables.table import Table
 from deid.experiments.tables.training import Trained, trained

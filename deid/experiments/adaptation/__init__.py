@@ -1,0 +1,1 @@
+"""The adversary who filters, and who trains on protected photos of others."""

@@ -1,0 +1,1 @@
+"""M-SVDD-D, attacked."""

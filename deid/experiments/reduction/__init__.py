@@ -1,0 +1,1 @@
+"""Dimensionality reduction as a defense, attacked."""

@@ -1,0 +1,1 @@
+"""Neural rejection and deep neural rejection, attacked by who knows them."""

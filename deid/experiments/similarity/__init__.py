@@ -1,0 +1,1 @@
+"""The guard of a recognizer that is queried."""

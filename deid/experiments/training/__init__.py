@@ -1,0 +1,1 @@
+"""Training against attacks, and what only hides gradients."""
