@@ -1,6 +1,7 @@
 import json
 import shutil
 import stat
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -21,6 +22,7 @@ from deid.experiments.adaptation.photos import ProtectedFace
 from deid.experiments.adaptation.table import as_table, recovered
 from deid.experiments.adaptation.training import Course, fine_tuned, trained_denoiser
 from deid.faces.templates import LIGHTCNN_TEMPLATE
+from deid.protection.profiles import PROFILES
 from deid.recognizers.checkpoints import load_recognizer, manifest
 from deid.recognizers.recognizer import Recognizer
 from deid.training.augment import aligned_view
@@ -46,6 +48,7 @@ def test_the_command_asks_everyone_and_goes_on_where_it_was(
     folder_of_people: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.setattr(adaptation, "manifest", lambda: {name: manifest()[name] for name in FROZEN})
+    monkeypatch.setitem(PROFILES, "paper", replace(PROFILES["paper"], steps=(4,)))  # asked about, protected or not
     monkeypatch.setattr(adaptation, "DENOISER", Course(2, 2, 1e-3))
     monkeypatch.setattr(adaptation, "FINE_TUNING", Course(2, 2, 1e-3))
     out = tmp_path / "out"

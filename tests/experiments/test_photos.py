@@ -1,9 +1,11 @@
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from deid.commands import main as cli
 from deid.experiments import photos
+from deid.protection.profiles import PROFILES
 from deid.training.data import held_out_people
 
 
@@ -12,6 +14,7 @@ def test_the_table_measures_held_out_people_and_goes_on_where_it_was(
     shared_data: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.setattr(photos, "ROWS", (("k-a3", "PNG"), ("k-a3", photos.FIXED)))
+    monkeypatch.setitem(PROFILES, "paper", replace(PROFILES["paper"], steps=(4,)))  # measured, protected or not
     command = ["reproduce", "photos", "--people", str(shared_data / "lfw"), "--count", "1"]
     assert cli.run(command) == 0
     first = capsys.readouterr().out
