@@ -248,7 +248,7 @@ def test_a_folder_and_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> 
     (photos / "broken.jpg").write_text("this is not a picture\n")
     outcomes = []
     for _ in range(2):
-        run = deid("folder", photos, tmp_path / "out", "--json")
+        run = deid("folder", photos, tmp_path / "out", "--profile", "paper", "--json")
         assert run.returncode == 5
         assert "[1/2] " in run.stderr
         assert "[2/2] " in run.stderr

@@ -134,7 +134,7 @@ def test_half_a_face_at_the_edge_is_found_and_its_box_ends_there(portrait: np.nd
     assert overlap(half.box, (*known.box[:2], middle, known.box[3])) > 0.5
 
 
-@pytest.mark.parametrize("turn", range(4))
+@pytest.mark.parametrize("turn", [0, 1])
 def test_a_face_of_24_pixels_in_a_large_photo_is_found_with_landmarks_in_full_detail(
     portrait: np.ndarray, turn: int
 ) -> None:

@@ -85,7 +85,9 @@ def test_pixels_outside_the_faces_are_bit_identical_and_the_face_is_not(photo: P
     assert np.any(before != after)
 
 
-def test_of_two_people_only_the_chosen_one_changes(tmp_path: Path, astronaut: np.ndarray) -> None:
+def test_of_two_people_only_the_chosen_one_changes(
+    tmp_path: Path, astronaut: np.ndarray, protector: Protector
+) -> None:
     from matplotlib.cbook import get_sample_data
 
     hopper = np.asarray(Image.open(get_sample_data("grace_hopper.jpg", asfileobj=False)).resize((300, 353)))
@@ -95,16 +97,17 @@ def test_of_two_people_only_the_chosen_one_changes(tmp_path: Path, astronaut: np
     path = tmp_path / "pair.png"
     Image.fromarray(pair).save(path)
     output = tmp_path / "out.png"
-    result = protect(path, output, Options(seed=1, profile="paper", faces="2"))
+    second, everyone = (replace(protector, options=replace(SEEDED, k_level=2, faces=faces)) for faces in ("2", "all"))
+    result = run(path, second, output)
     assert [face.outcome for face in result.faces] == ["skipped", "protected"]
     after = np.asarray(Image.open(output))
     assert np.array_equal(after[:, :320], pair[:, :320])
     assert not np.array_equal(after[:, 350:], pair[:, 350:])
-    both = protect(path, tmp_path / "both.png", Options(seed=1, profile="paper"))
+    both = run(path, everyone, tmp_path / "both.png")
     assert [face.outcome for face in both.faces] == ["protected", "protected"]
     assert {face.rank_after for face in both.faces} == {face.k for face in both.faces}
     with pytest.raises(UsageError, match="no face 3"):
-        protect(path, tmp_path / "none.png", Options(profile="paper", faces="3"))
+        run(path, replace(protector, options=replace(SEEDED, faces="3")), tmp_path / "none.png")
 
 
 def test_gray_photos_stay_gray(tmp_path: Path, astronaut: np.ndarray, protector: Protector) -> None:
@@ -251,8 +254,8 @@ def test_the_same_seed_draws_the_same_k(photo: Path, protector: Protector) -> No
 def test_real_people_in_jpeg(shared_data: Path, tmp_path: Path, protector: Protector) -> None:
     from deid.experiments.photos import held_out_photos
 
-    results = [run(path, protector, tmp_path / path.name) for path in held_out_photos(shared_data / "lfw", 4)]
-    assert [result.outcome for result in results] == ["protected"] * 4
+    results = [run(path, protector, tmp_path / path.name) for path in held_out_photos(shared_data / "lfw", 2)]
+    assert [result.outcome for result in results] == ["protected"] * 2
     for result in results:
         assert Image.open(io.BytesIO(Path(result.output).read_bytes())).format == "JPEG"
 
@@ -312,7 +315,7 @@ def test_an_animated_picture_is_refused(tmp_path: Path, astronaut: np.ndarray, p
     assert "animated" in result.message
 
 
-@pytest.mark.parametrize("left", [165, 190, 215])
+@pytest.mark.parametrize("left", [165, 205])
 def test_a_face_at_the_border(tmp_path: Path, astronaut: np.ndarray, protector: Protector, left: int) -> None:
     """Cut ever further into the face: protected, or plainly not found; never a crash, never a silent copy."""
     path, output = tmp_path / "photo.png", tmp_path / "out.png"
