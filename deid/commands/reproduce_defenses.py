@@ -37,7 +37,7 @@ def reproduce_m_svdd(
     sample: Annotated[str, typer.Option(metavar="N", help="Test photos to attack. Default: what takes an hour.")] = "",
     attacks: Annotated[str, typer.Option(metavar="A,B", help="These alone; a name that is none lists them all.")] = "",
 ) -> None:
-    """The K-A³ paper's defense, M-SVDD-D, against attacks that do not know it. Run again, it goes on where it was."""
+    """The K-A³ paper's defense, M-SVDD-D, attacked. Run again, it goes on where it was."""
     from deid.experiments.m_svdd import reproduce as m_svdd
 
     count = number(sample, "--sample") if sample else None

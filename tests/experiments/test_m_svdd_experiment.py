@@ -50,7 +50,7 @@ PRINTED = PaperNetwork(
 
 @pytest.fixture(autouse=True)
 def tiny(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(m_svdd, "SETTINGS", {"tiny": Setting(TABLE, 8, ("deepfool", "1-a3"))})
+    monkeypatch.setattr(m_svdd, "SETTINGS", {"tiny": Setting(TABLE, 8, ("deepfool", "1-a3", "adaptive"))})
     monkeypatch.setattr(m_svdd, "PAPER", {"tiny": {"one": PRINTED}})
     monkeypatch.setattr(m_svdd_networks, "HEAD_STEPS", 50)
 
@@ -66,6 +66,9 @@ def test_a_table_is_written_and_goes_on_where_it_was(tmp_path: Path, monkeypatch
     assert one["accuracies"]["W̃-LC"] == 1
     for outcomes in (one["clean"]["O_d"], one["rows"]["deepfool"]["in_float"]["β = 1"]):
         assert sum(share["value"] for share in outcomes.values()) == pytest.approx(1)
+    knowing, blind = (one["rows"][row]["at_8_bits"]["O_d"]["success"]["value"] for row in ("adaptive", "deepfool"))
+    assert knowing >= blind
+    assert knowing > 0.5
     assert "| here | 100.00 | 100.00 |" in table
     assert "| paper | 97.00 | 98.00 | 96.00 | 93.00 |" in table
     (line,) = [line for line in table.splitlines() if line.startswith("| 1-A³ | 8 |") and "| β = 1.04 |" in line]

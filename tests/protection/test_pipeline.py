@@ -85,9 +85,7 @@ def test_pixels_outside_the_faces_are_bit_identical_and_the_face_is_not(photo: P
     assert np.any(before != after)
 
 
-def test_of_two_people_only_the_chosen_one_changes(
-    tmp_path: Path, astronaut: np.ndarray, protector: Protector
-) -> None:
+def test_of_two_people_only_the_chosen_one_changes(tmp_path: Path, astronaut: np.ndarray, protector: Protector) -> None:
     from matplotlib.cbook import get_sample_data
 
     hopper = np.asarray(Image.open(get_sample_data("grace_hopper.jpg", asfileobj=False)).resize((300, 353)))

@@ -9,6 +9,8 @@ import torch
 from torch import Tensor
 
 from deid.anonymity.groups import draw_groups, seeded_rng
+from deid.defenses.adaptive import adaptive
+from deid.defenses.contract import Defended
 from deid.defenses.m_svdd import Detector
 from deid.defenses.svdd_units import squared_distances
 from deid.experiments.kept import kept_arrays
@@ -25,6 +27,7 @@ ROWS: Mapping[str, tuple[str, int]] = {  # the name of a row → of METHODS, and
     "1-a3": ("k-a3", 1),
     "5-a3": ("k-a3", 5),
     "9-a3": ("k-a3", 9),
+    "adaptive": ("adaptive", 1),
 }
 
 
@@ -45,11 +48,13 @@ class Answers:
 
 def title_of(row: str) -> str:
     method, K = ROWS[row]
+    if method == "adaptive":
+        return "K-A³ that knows the detector"
     return f"{K}-{METHODS[method].title}" if METHODS[method].by_level else METHODS[method].title
 
 
 def answers_to(row: str, target: Target, detector: Detector, photos: Photos) -> Answers:
-    """row: of ROWS. target: whom the attack asks; it knows nothing of the detector. photos: recognized when clean."""
+    """row: of ROWS. target: whom attacks ask that know nothing of the detector. photos: recognized when clean."""
     method, K = ROWS[row]
     groups = np.array(draw_groups(len(photos), K, seeded_rng(SEED)))
     size = max(1, BATCH_PIXELS // (photos.pixels.shape[2] * photos.pixels.shape[3]))
@@ -57,7 +62,7 @@ def answers_to(row: str, target: Target, detector: Detector, photos: Photos) -> 
     for at in range(0, len(photos), size):
         piece = photos[np.arange(at, min(at + size, len(photos)))]
         of_piece = groups[at : at + size]
-        key = [target.sha256, method, piece.digest, of_piece.tolist()]
+        key = [target.sha256, method, piece.digest, of_piece.tolist(), detector.betas.tolist()]
         pieces.append(kept_arrays("m_svdd", key, partial(_measured, method, target, detector, piece, of_piece)))
     return Answers(**{field.name: np.concatenate([piece[field.name] for piece in pieces]) for field in fields(Answers)})
 
@@ -67,7 +72,11 @@ def _measured(
 ) -> dict[str, np.ndarray]:
     """The fields of `Answers`."""
     task = task_of(target.network, target.rough, photos.as_tensor(), *map(torch.from_numpy, (photos.labels, groups)))
-    faces = METHODS[method].run(task).faces
+    if method == "adaptive":
+        deployed, followed = Defended(detector.scores), Defended(detector.unquantized)
+        faces = adaptive(deployed, task.photos, task.labels, surrogate=followed).faces
+    else:
+        faces = METHODS[method].run(task).faces
     published = (faces * 255).round() / 255
     measured = {
         "distances": distances_of(detector, published),

@@ -46,8 +46,8 @@ class Setting:
 SETTINGS: Mapping[str, Setting] = {
     "yale": Setting(YALE, 38, tuple(ROWS)),
     "mnist": Setting(MNIST, 200, tuple(ROWS)),
-    "cifar10": Setting(CIFAR10, 100, ("deepfool", "5-a3")),
-    "gtsrb": Setting(GTSRB, 86, ("deepfool", "5-a3")),
+    "cifar10": Setting(CIFAR10, 100, ("deepfool", "5-a3", "adaptive")),
+    "gtsrb": Setting(GTSRB, 86, ("deepfool", "5-a3", "adaptive")),
 }
 
 
@@ -76,7 +76,7 @@ def reproduce_m_svdd(name: str, folder: Path, out: Path, *, count: int | None = 
         attacked = {}
         for row in rows or setting.rows:
             _note(f"{network}: {title_of(row)}")
-            attacked[row] = answers_to(row, target, four.detectors["O_c"], photos)
+            attacked[row] = answers_to(row, target, four.detectors["O_d"], photos)
         document["networks"][network] = _summary(four, data.test, photos, attacked, paper)
     markdown = as_markdown(document, PAPER[name], table.likeness[0])
     for file, content in (
