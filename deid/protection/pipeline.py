@@ -11,7 +11,7 @@ from deid.anonymity.conditions import rank_of
 from deid.anonymity.groups import draw_groups, secret_rng, seeded_rng
 from deid.errors import OutputExists, UnreadableImage
 from deid.faces.face import Face
-from deid.images.formats import PROTECTED, output_format
+from deid.images.formats import PROTECTED, output_format, output_suffix
 from deid.images.photo import Photo, read_photo
 from deid.losses.cw_ssim import cw_ssim
 from deid.losses.psnr import psnr
@@ -42,11 +42,6 @@ class Processed:
     result: PhotoResult
     data: bytes | None
     found: tuple[FoundFace, ...] = ()
-
-
-def output_suffix(path: Path) -> str:
-    """The suffix of a protected photo: its own, but PNG for a GIF, whose palette would undo the protection."""
-    return ".png" if path.suffix.lower() == ".gif" else path.suffix
 
 
 def protect(
