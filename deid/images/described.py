@@ -83,9 +83,11 @@ def described_colors(picture: ImageFile.ImageFile, head: bytes) -> Colors | byte
         return next((said for box in properties if (said := _by_nclx(box))), None)
     try:
         if chunks and b"sRGB" not in chunks:
-            gamma, chromaticity = (chunks.get(name, b"") for name in (b"gAMA", b"cHRM"))
-            exponent = 100_000 / struct.unpack(">I", gamma)[0] if gamma else None
-            return _by_numbers(exponent, [value / 100_000 for value in struct.unpack(">8I", chromaticity or bytes(32))])
+            if b"gAMA" not in chunks:  # cHRM alone counts for nothing in browsers
+                return None
+            exponent = 100_000 / struct.unpack(">I", chunks[b"gAMA"])[0]
+            numbers = struct.unpack(">8I", chunks.get(b"cHRM", bytes(32)))
+            return _by_numbers(exponent, [value / 100_000 for value in numbers])
         tags: Any = getattr(picture, "tag_v2", {})
         if 318 in tags and 319 in tags:
             return _by_numbers(_TIFF_GAMMA, [float(value) for value in (*tags[318], *tags[319])])
@@ -121,16 +123,16 @@ def _by_code_points(primaries: int, transfer: int) -> Colors | None:
     return Colors(_PRIMARIES.get(primaries, BT709), _TRANSFERS[transfer])
 
 
-def _by_numbers(exponent: float | None, chromaticities: Sequence[float]) -> Colors | None:
+def _by_numbers(exponent: float, chromaticities: Sequence[float]) -> Colors | None:
     """exponent: of light over samples; chromaticities: x and y of white, red, green and blue, zeros for none."""
-    if exponent is not None and not _GAMMAS[0] <= exponent <= _GAMMAS[1]:
+    if not _GAMMAS[0] <= exponent <= _GAMMAS[1]:
         return None
     wx, wy, rx, ry, gx, gy, bx, by = chromaticities
     primaries = (rx, ry, gx, gy, bx, by, wx, wy)
     # Written with three or five places, these are the same.
     if not any(primaries) or max(abs(a - b) for a, b in zip(primaries, BT709, strict=True)) <= 0.001:
         primaries = BT709
-    return Colors(primaries, "srgb" if exponent is None else exponent)
+    return Colors(primaries, exponent)
 
 
 def _profile_in(box: Box) -> bytes | None:

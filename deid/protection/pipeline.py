@@ -81,8 +81,17 @@ def protect(
     if processed.data is None:
         return processed.result
     kept |= identities([source], "the photo itself")  # it may have been saved anew meanwhile, as another file
-    write_atomically(processed.data, target, overwrite=options.overwrite, kept=kept)
+    date = kept_date(source, options)
+    write_atomically(processed.data, target, overwrite=options.overwrite, kept=kept, date=date)
     return replace(processed.result, output=str(target))
+
+
+def kept_date(source: Path, options: Options) -> float | None:
+    """When the photo was last changed, for its protected version, where that is to be kept; see `write_atomically`."""
+    try:
+        return source.stat().st_mtime if options.keep_metadata else None
+    except OSError:  # gone meanwhile
+        return None
 
 
 def kept_references(options: Options) -> dict[Identity, str]:
@@ -182,7 +191,8 @@ def process_faces(
     for row, i in enumerate(chosen):
         records[i] = replace(_face_result(task, attempt, row), recognizers=asked[row])
     outcome: Outcome = "failed" if failed else "protected"
-    message = f"{source}: {'; '.join(failed)}" if failed else ""
+    said = [*failed, *(photo.notes if not failed or options.write_unverified else ())]
+    message = f"{source}: {'; '.join(said)}" if said else ""
     data: bytes | None = attempt.data
     if failed and options.write_unverified:
         message += "; written all the same, as asked"
