@@ -42,7 +42,7 @@ def commit(
     own: str | None,
     overwrite: bool,
     kept: Kept,
-    date: float | None = None,
+    date: int | None = None,
 ) -> PhotoResult:
     """Write a finished photo and record it; the result as recorded. Raises as `write_atomically` does.
 

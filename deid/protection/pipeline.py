@@ -86,10 +86,10 @@ def protect(
     return replace(processed.result, output=str(target))
 
 
-def kept_date(source: Path, options: Options) -> float | None:
+def kept_date(source: Path, options: Options) -> int | None:
     """When the photo was last changed, for its protected version, where that is to be kept; see `write_atomically`."""
     try:
-        return source.stat().st_mtime if options.keep_metadata else None
+        return source.stat().st_mtime_ns if options.keep_metadata else None
     except OSError:  # gone meanwhile
         return None
 

@@ -1,5 +1,6 @@
 """What a protected photo still says about where and when it was taken."""
 
+import os
 from dataclasses import replace
 from pathlib import Path
 
@@ -8,10 +9,12 @@ import pytest
 from PIL import ExifTags, Image
 
 from deid.errors import UsageError
+from deid.images.notes import GAIN_MAP
 from deid.protection.pipeline import protect
 from deid.protection.protector import load_protector
 from deid.types import Options
 
+CHANGED = 1_000_000_000_123_456_789  # in 2001
 BLUR = Options(method="blur", profile="paper", write_unverified=True)
 
 
@@ -32,7 +35,9 @@ def test_the_place_stays_only_if_asked_for(
     exif[ExifTags.IFD.GPSInfo] = {1: "N", 2: (40.0, 38.0, 0.0)}
     photo, output = tmp_path / "in.jpg", tmp_path / "out.jpg"
     Image.fromarray(astronaut[:300, 50:400]).save(photo, quality=95, exif=exif)
+    os.utime(photo, ns=(CHANGED, CHANGED))
     assert protect(photo, output, options).output
+    assert (output.stat().st_mtime_ns == CHANGED) == camera
     kept = Image.open(output).getexif()
     assert kept.get(ExifTags.Base.Model) == ("Pixel 8" if camera else None)
     assert kept.get_ifd(ExifTags.IFD.GPSInfo).get(2) == ((40.0, 38.0, 0.0) if place else None)
@@ -42,3 +47,13 @@ def test_the_place_stays_only_if_asked_for(
 def test_a_position_without_the_other_metadata_is_refused() -> None:
     with pytest.raises(UsageError, match="keep-position needs keep-metadata"):
         load_protector(Options(keep_position=True))
+
+
+def test_what_a_file_loses_is_said(astronaut: np.ndarray, tmp_path: Path) -> None:
+    photo, output = tmp_path / "in.jpg", tmp_path / "out.jpg"
+    picture = Image.fromarray(astronaut[:300, 50:400])
+    picture.save(photo, "MPO", save_all=True, append_images=[picture], xmp=b"http://ns.adobe.com/hdr-gain-map/1.0/")
+    result = protect(photo, output, BLUR)
+    assert result.output
+    assert GAIN_MAP in result.message
+    assert b"hdr-gain-map" not in output.read_bytes()
