@@ -51,15 +51,6 @@ def is_avif(head: bytes) -> bool:
     return any(brands[at : at + 4] in (b"avif", b"avis") for at in range(0, len(brands), 4) if at != 4)
 
 
-def item_types(head: bytes) -> set[bytes]:
-    """Which kinds of pictures and data an AVIF or HEIC file holds, as four letters each."""
-    meta = dict(_boxes(dict(_boxes(head)).get(b"meta", b"")[4:]))
-    entries = meta.get(b"iinf", b"")
-    start = 6 if entries[:1] == b"\0" else 8
-    # Version 2 numbers an item in two bytes, version 3 in four; older ones give no type.
-    return {box[8:12] if box[:1] == b"\2" else box[10:14] for name, box in _boxes(entries[start:]) if name == b"infe"}
-
-
 def _boxes(data: bytes) -> Iterator[Box]:
     at = 0
     while at + 8 <= len(data):

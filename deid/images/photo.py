@@ -128,6 +128,10 @@ def _decode(file: BinaryIO) -> Photo:
         raise UnreadableImage("not enough memory to read this picture; make it smaller first") from error
     except Exception as error:
         # On damaged files the decoders raise nearly anything, from struct.error to RuntimeError.
+        if "MAX_TEXT" in str(error):  # Pillow's limits of a PNG's texts, by name
+            raise UnreadableImage(
+                "the texts in this PNG are too large to be read safely: save it anew without metadata"
+            ) from error
         kind = next((name for name in pillow_settings.input_formats() if _begins_like(name, prefix)), None)
         if isinstance(error, UnidentifiedImageError) and kind is None:
             raise UnreadableImage(f"not a picture of a known kind; {_READABLE} are read") from error

@@ -236,3 +236,8 @@ def test_nothing_is_printed(capfd: pytest.CaptureFixture[str], recwarn: pytest.W
     encode_photo(Photo(noise(600, 600, 3)), file_format="JPEG", quality=100)
     assert capfd.readouterr() == ("", "")
     assert not recwarn.list
+
+
+def test_texts_that_swell_are_the_reason() -> None:
+    bomb = b"c\0\0" + zlib.compress(bytes(10_000_000), 9)
+    assert "texts" in refusal(png_of((1, 1, 8, 0), b"\0\0", (b"zTXt", bomb)))
