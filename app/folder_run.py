@@ -92,12 +92,12 @@ def row_of(result: PhotoResult, run: FolderRun) -> tuple[str, str, str, str]:
     chosen = sum(face.rank_after is not None for face in result.faces)
     faces = f"{chosen} face{'' if chosen == 1 else 's'}" if chosen else ""
     hidden = [HIDDEN[face.fallback] for face in result.faces if face.fallback is not None]
-    fallbacks = f"{len(hidden)} {hidden[0]} instead" if hidden else ""
-    message = fallbacks if outcome == "protected" else result.message.removeprefix(f"{path}: ")
+    fallbacks = f"{len(hidden)} {hidden[0]} instead" if hidden and outcome == "protected" else ""
+    message = "" if result.outcome == "skipped" else result.message.removeprefix(f"{path}: ")
     left = ""
     if (count := len(result.possible)) and outcome != "no-face":  # there the message says it
         left = f"{counted_possible(count)} left as {'it is' if count == 1 else 'they are'}"
-    return _thumbnail(path, run), name, outcome, " · ".join(part for part in (faces, left, message) if part)
+    return _thumbnail(path, run), name, outcome, " · ".join(part for part in (faces, left, fallbacks, message) if part)
 
 
 def table_rows(rows: Sequence[tuple[str, str, str, str]], left_out: Sequence[tuple[str, str]]) -> list[list[str]]:
@@ -119,7 +119,7 @@ def results_zip(run: FolderRun, result: FolderResult, *, include_faceless: bool)
                 count += 1
             elif include_faceless and photo.outcome == "no-face":
                 clean = read_photo(Path(photo.input))
-                data = encode_photo(clean, file_format=output_format(clean.format), quality=95, keep_metadata=False)
+                data = encode_photo(clean, file_format=output_format(clean.format), keep_metadata=False)
                 archive.writestr(str(name), data)
                 count += 1
     return path if count else None

@@ -94,14 +94,14 @@ def warm_up() -> None:
 def find_faces(path: Path) -> FoundPhoto:
     """Read a photo, whatever it is called, and find its faces. Raises UnreadableImage."""
     from deid.faces.detect import detect
-    from deid.images.formats import output_format, picture_suffixes, suffix_for
+    from deid.images.formats import output_format, suffix_for, writable_suffixes
     from deid.images.photo import read_photo
     from deid.recognizers.device import device_for
 
     photo = read_photo(path)
     own = path.suffix.lower()
     file_format = output_format(photo.format)
-    same = own in picture_suffixes() and own != ".gif" and output_format(photo.format, path) == file_format
+    same = own in writable_suffixes() and output_format(photo.format, path) == file_format
     suffix = path.suffix if same else suffix_for(file_format)
     folder = Path(tempfile.mkdtemp(dir=path.parent))
     view = folder / f"view{_SHOWN_BY_BROWSERS.get(photo.format, '.png')}"

@@ -155,7 +155,7 @@ def _without_metadata(path: Path) -> tuple[bytes, str]:
 
     photo = read_photo(path)
     file_format = output_format(photo.format)
-    return encode_photo(photo, file_format=file_format, quality=95, keep_metadata=False), suffix_for(file_format)
+    return encode_photo(photo, file_format=file_format, keep_metadata=False), suffix_for(file_format)
 
 
 def _shows_a_face(path: Path, service: Service) -> bool:

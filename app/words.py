@@ -122,6 +122,7 @@ def headline(result: PhotoResult) -> str:
             rest = f" {number(len(hidden)).capitalize()} had to be {hidden[0]}.{rest}"
         if result.possible:
             rest += f" {left_possible(len(result.possible))}"
+        rest += f" Note: {result.message}." if result.message else ""
         asked = counted(worked) or f"checked against {listed(list(result.weights))}"
         return f"{asked[:1].upper()}{asked[1:]}. {_faces(len(worked)).capitalize()} checked in the saved file.{rest}"
     if result.outcome == "failed":

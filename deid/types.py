@@ -32,8 +32,9 @@ class Options:
     people: a folder with a folder of photos for each known person.
     mine: a folder of other photos of the person to protect.
     seed: makes the draw of k repeatable; it is secret without.
-    quality: of a JPEG, WebP or HEIC output, 1 to 100.
-    keep_metadata: camera, dates and exposure.
+    quality: of a JPEG, WebP, HEIC or AVIF output, 1 to 100; None: 95, or a JPEG's own if that is higher, and lossless
+        for a lossless WebP.
+    keep_metadata: camera, dates and exposure, and the date of the file.
     keep_position: also where the photo was taken; needs keep_metadata.
     device: auto, cpu or cuda.
     """
@@ -52,7 +53,7 @@ class Options:
     people: Path | None = None
     mine: Path | None = None
     seed: int | None = None
-    quality: int = 95
+    quality: int | None = None
     keep_metadata: bool = False
     keep_position: bool = False
     overwrite: bool = False

@@ -10,29 +10,23 @@ from PIL import Image
 
 from deid.audit.matching import same_photo
 from deid.errors import ImageError
+from deid.images.jpeg_quality import jpeg_quality
 from deid.images.pillow_settings import applied
 
 Json = dict[str, Any]
 
-# Sum of the luminance table that JPEG's standard prints (ISO 10918-1, K.1): quality 50 of the IJG's scale.
-_STANDARD_TABLE_SUM = 3688
 RECOMPRESSED_BELOW = 85
 # Kinds of which the first screen tells in answers of their own.
 FIRST_ELSEWHERE, SECOND_LOOK, POSSIBLE = "first elsewhere", "second look", "possible face"
 
 
-def jpeg_quality(path: Path) -> int | None:
-    """IJG quality (1 to 100) that a JPEG file's luminance table comes nearest to; None for other files."""
+def quality_of_file(path: Path) -> int | None:
+    """Of a JPEG file, as `jpeg_quality` estimates it; None for others."""
     try:
         with applied(), Image.open(path, formats=("JPEG",)) as image:
-            table = getattr(image, "quantization", {}).get(0)
+            return jpeg_quality(image)
     except (OSError, ImageError, ValueError, SyntaxError):
         return None
-    if not table:
-        return None
-    percent = 100 * sum(table) / _STANDARD_TABLE_SUM
-    quality = 5000 / percent if percent > 100 else (200 - percent) / 2
-    return int(np.clip(round(quality), 1, 100))
 
 
 def findings_of(

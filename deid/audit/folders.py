@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from deid.audit.findings import jpeg_quality
+from deid.audit.findings import quality_of_file
 from deid.audit.matching import match_files, thumbnail
 from deid.audit.measure import Original, Published, Stopwatch, hash_and_thumbnail, measure_photo
 from deid.audit.sets import LABELS, PublishedSet
@@ -137,7 +137,7 @@ def _published_record(published: Published, file: Path) -> Json:
         "shining_through": published.shining_through,
         "unchanged": published.unchanged,
         "thumbnail": _hex(published.thumbnail),
-        "jpeg_quality": jpeg_quality(file),
+        "jpeg_quality": quality_of_file(file),
     }
 
 

@@ -34,18 +34,27 @@ def own_output(entry: Entry, target: Path) -> str | None:
 
 
 def commit(
-    name: str, target: Path, finished: Finished, journal: Journal, *, own: str | None, overwrite: bool, kept: Kept
+    name: str,
+    target: Path,
+    finished: Finished,
+    journal: Journal,
+    *,
+    own: str | None,
+    overwrite: bool,
+    kept: Kept,
+    date: int | None = None,
 ) -> PhotoResult:
     """Write a finished photo and record it; the result as recorded. Raises as `write_atomically` does.
 
     name: of the photo in the journal.
     own: see `own_output`; what is there otherwise is replaced only if `overwrite`, and what is `kept` never.
+    date: of the file, see `write_atomically`.
     """
     result, data = finished.result, finished.data
     if data is not None:
         result = replace(result, output=str(target))
         journal.intend(name, hashlib.sha256(data).hexdigest(), own, result)
-        write_atomically(data, target, overwrite=own is not None or overwrite, kept=kept)
+        write_atomically(data, target, overwrite=own is not None or overwrite, kept=kept, date=date)
     elif own is not None:
         stale = f"{target} is still the one of an earlier version of this photo"
         result = replace(result, message=f"{result.message}; {stale}" if result.message else stale)

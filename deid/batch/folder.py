@@ -25,7 +25,7 @@ from deid.batch.plan import find_people_in, person_by_person, plan_job
 from deid.batch.work import work
 from deid.errors import CannotWrite, ImageError, UsageError
 from deid.protection.options import is_of_one_photo
-from deid.protection.pipeline import kept_references
+from deid.protection.pipeline import kept_date, kept_references
 from deid.protection.progress import Watcher, nobody_watches
 from deid.protection.protector import Protector, load_protector
 from deid.storage.atomic import Identity, identities, keep_off
@@ -175,7 +175,8 @@ def _photo(
             return _ended(source / path, options, "failed", message)
         finished = work(plan_job(source, path, output, options, journal), protector, watcher=watcher)
         kept |= kept_photos(source, [path], "original")  # it may have been saved anew meanwhile, as another file
-        return commit(name, output, finished, journal, own=own, overwrite=options.overwrite, kept=kept)
+        date = kept_date(source / path, options)
+        return commit(name, output, finished, journal, own=own, overwrite=options.overwrite, kept=kept, date=date)
     except (ImageError, UsageError) as error:
         journal.give_back(name)
         if isinstance(error, CannotWrite):

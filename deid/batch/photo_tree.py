@@ -7,8 +7,7 @@ from urllib.parse import quote, unquote_to_bytes
 
 from deid.batch.journal import Journal, journal_path
 from deid.errors import UsageError
-from deid.images.formats import picture_suffixes
-from deid.protection.pipeline import output_suffix
+from deid.images.formats import output_suffix, picture_suffixes
 from deid.storage.atomic import Identity, identities, lies_in
 
 

@@ -78,12 +78,15 @@ PROTECTION: dict[str, Any] = {
     "seed": Annotated[int | None, typer.Option(metavar="N", help="Repeatable draw; secret without.")],
     "overwrite": Overwrite,
     "keep_metadata": Annotated[
-        bool, typer.Option("--keep-metadata", help="Keep camera, dates and exposure; dropped without.")
+        bool, typer.Option("--keep-metadata", help="Keep camera, exposure and dates, the file's too.")
     ],
     "keep_position": Annotated[
         bool, typer.Option("--keep-position", help="With --keep-metadata: keep where it was taken, too.")
     ],
-    "quality": Annotated[int, typer.Option(min=1, max=100, metavar="N", help="Of a JPEG, WebP or HEIC output.")],
+    "quality": Annotated[
+        int | None,
+        typer.Option(min=1, max=100, metavar="N", help="Of a lossy output; 95 or a JPEG's own if higher without."),
+    ],
     "write_unverified": Annotated[
         bool, typer.Option("--write-unverified", help="Write what failed too; still exit 4.")
     ],

@@ -38,7 +38,19 @@ def photo_summary(
         f"saved and verified, as profile {result.profile} asks" if result.profile in EXACT else "saved and verified"
     )
     state = "written although not verified" if result.outcome == "failed" else verified
-    return [*lines, f"{state}: {result.output}", NOT_LISTED, *_left_possible(result, sure)]
+    return [*lines, f"{state}: {result.output}", NOT_LISTED, *_notes([result]), *_left_possible(result, sure)]
+
+
+def _notes(results: Sequence[PhotoResult]) -> list[str]:
+    """What protected photos lost that their files held, a line for each kind of loss."""
+    notes = Counter(
+        result.message.removeprefix(f"{result.input}: ")
+        for result in results
+        if result.outcome == "protected" and result.message
+    )
+    if len(results) == 1:
+        return [f"note: {note}" for note in notes]
+    return [f"note: {note} ({count} photo{'' if count == 1 else 's'})" for note, count in notes.items()]
 
 
 def _of_mine(results: Sequence[PhotoResult]) -> list[str]:
@@ -96,6 +108,7 @@ def folder_summary(result: FolderResult, *, sure: float = Options.sure, mine: bo
             f"{command_for('faces', 'PHOTO', sure)} shows them, deid photo PHOTO --faces 'all,?1' takes one in"
         )
     lines += [problem for photo in result.photos if (problem := photo_problem(photo))]
+    lines += _notes(result.photos)
     lines += _of_mine(result.photos) if mine else []
     if result.pmf:
         lines.append(_ranks_of(result))

@@ -1,4 +1,4 @@
-"""ICC profiles written anew from the few numbers that give colors their meaning; nothing else is carried over.
+"""ICC profiles written (anew) from the few numbers that give colors their meaning; nothing else is carried over.
 
 A profile may hold anything beside its colors: private tags, texts, pictures, bytes between its tags. So none is copied:
 primaries, curves and white point are read, and a profile of at most 3 kB is built from them. The layout is that of
@@ -8,11 +8,15 @@ ICC.1:2022; what other programs disagree about (two tags of one name) is read as
 from __future__ import annotations
 
 import struct
+from collections.abc import Sequence
 
 import numpy as np
 
 _NAME = "Colors of a photo"
 _D50 = struct.pack(">3i", 63_190, 65_536, 54_061)  # the illuminant of every profile, X Y Z in units of 2^-16
+_D50_WHITE = np.array([0.9642, 1, 0.8249])
+_BRADFORD = np.array([[0.8951, 0.2664, -0.1614], [-0.7502, 1.7135, 0.0367], [0.0389, -0.0685, 1.0296]])
+_SRGB_CURVE = (2.4, 1 / 1.055, 0.055 / 1.055, 1 / 12.92, 0.04045)  # IEC 61966-2-1, as function 3
 _CLASSES = (b"mntr", b"scnr", b"spac", b"prtr")
 _PARAMETERS = (1, 3, 4, 5, 7)  # of each parametric function, 0 to 4
 # A photo has 8 bits a sample: between these entries no program looks a color up.
@@ -52,6 +56,58 @@ def rebuilt_profile(profile: bytes | None) -> bytes | None:
         if tag is not None:
             tags[name] = tag
     return _assembled(major, device_class + space + connection, profile[67] & 3, tags | found)
+
+
+def profile_from(primaries: Sequence[float], exponent: float | None, *, gray: bool) -> bytes | None:
+    """A profile of version 4 of x and y of red, green, blue and white; None where these span no colors.
+
+    exponent: of light over samples; None: the curve of sRGB.
+    """
+    curve = b"para" + bytes(4) + (struct.pack(">Hxx", 3) + _fixed(*_SRGB_CURVE))
+    if exponent is not None:
+        curve = b"para" + bytes(4) + struct.pack(">Hxx", 0) + _fixed(exponent)
+    tags = {b"desc": _description(4), b"cprt": _text("None", 4), b"wtpt": b"XYZ " + bytes(4) + _D50}
+    if gray:
+        return _assembled(4, b"mntrGRAYXYZ ", 0, tags | {b"kTRC": curve})
+    try:
+        to_xyz, adaptation = rgb_to_xyz(primaries), _to_d50(primaries[6:])
+        for name, column in zip((b"rXYZ", b"gXYZ", b"bXYZ"), to_xyz.T, strict=True):
+            tags[name] = b"XYZ " + bytes(4) + _fixed(*column)
+        tags[b"chad"] = b"sf32" + bytes(4) + _fixed(*adaptation.ravel())
+    except (np.linalg.LinAlgError, struct.error, ValueError, OverflowError, ZeroDivisionError):
+        return None
+    return _assembled(4, b"mntrRGB XYZ ", 0, tags | dict.fromkeys((b"rTRC", b"gTRC", b"bTRC"), curve))
+
+
+def rgb_to_xyz(primaries: Sequence[float]) -> np.ndarray:
+    """Matrix (3, 3) from linear RGB to XYZ with white at D50, of x and y of red, green, blue and white.
+
+    Raises LinAlgError and ZeroDivisionError for primaries that span no colors.
+    """
+    directions = np.stack([_xyz(*primaries[i : i + 2]) for i in (0, 2, 4)], axis=1)
+    return _to_d50(primaries[6:]) @ directions * np.linalg.solve(directions, _xyz(*primaries[6:]))
+
+
+def _to_d50(white: Sequence[float]) -> np.ndarray:
+    """Adaptation of XYZ to D50 by Bradford's matrix (ICC.1:2022, annex E)."""
+    gain = (_BRADFORD @ _D50_WHITE) / (_BRADFORD @ _xyz(*white))
+    return np.linalg.inv(_BRADFORD) @ np.diag(gain) @ _BRADFORD
+
+
+def _xyz(x: float, y: float) -> np.ndarray:
+    return np.array([x / y, 1, (1 - x - y) / y])
+
+
+def _fixed(*numbers: float) -> bytes:
+    return struct.pack(f">{len(numbers)}i", *(round(float(number) * 65_536) for number in numbers))
+
+
+def cicp_of(profile: bytes) -> bytes | None:
+    """Code points (ITU-T H.273) in a profile: primaries, transfer, matrix and full range, a byte each."""
+    if len(profile) < 132:
+        return None
+    tag = _fields(_tags_of(profile).get(b"cicp", b""), b"cicp", 4)
+    return None if tag is None else tag[8:]
 
 
 def _tags_of(profile: bytes) -> dict[bytes, bytes]:

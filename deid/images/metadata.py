@@ -13,6 +13,9 @@ from typing import Any
 import numpy as np
 from PIL import Image, ImageCms, ImageFile
 
+from deid.images.boxes import depth_in
+from deid.images.described import Colors, profile_of
+from deid.images.hdr import tone_mapping
 from deid.images.icc import rebuilt_profile
 
 _GRAY_MODES = frozenset({"1", "L", "LA", "La", "I;16", "I;16B", "I;16L", "I;16N"})
@@ -75,33 +78,59 @@ def conversion_to_srgb(mode: str, profile: bytes | None) -> Callable[[Image.Imag
     return convert
 
 
-def stored_layout(picture: ImageFile.ImageFile) -> str:
-    """Pillow's name for the samples in the file ("RGB;16B": 16 bits) before loading; "" if plain 8-bit."""
-    if not picture.tile:
-        bits = picture.info.get("bit_depth", 8)  # HEIF has no tiles and says it here
+def in_srgb(pixels: np.ndarray, profile: bytes) -> np.ndarray:
+    """Pixels, uint8 (H, W, 3) or (H, W), of an ICC profile that `rebuilt_profile` made, in sRGB; same shape."""
+    gray = pixels.ndim == 2
+    convert = conversion_to_srgb("L" if gray else "RGB", profile)
+    if convert is None:
+        return pixels
+    converted = convert(Image.fromarray(pixels))
+    return np.asarray(converted.getchannel("G") if gray else converted)
+
+
+def stored_layout(picture: ImageFile.ImageFile, head: bytes) -> str:
+    """Pillow's name for the samples in the file ("RGB;16B": 16 bits) before loading; "" if plain 8-bit.
+
+    head: the file's first bytes, where the name is not Pillow's.
+    """
+    if picture.format in ("HEIF", "AVIF", "JPEG2000"):
+        bits = max(depth_in(head), picture.info.get("bit_depth", 8))
         return "" if bits == 8 else f";{bits}"
+    if not picture.tile:
+        return ""
     args: Any = picture.tile[0].args
     name = args[0] if isinstance(args, tuple) and args else args
     return name if isinstance(name, str) else ""
 
 
-def samples_of(picture: ImageFile.ImageFile, stored: str) -> tuple[np.ndarray, np.ndarray | None, bytes | None, bool]:
+def depth_of(stored: str) -> int:
+    """Bits a sample, as `stored_layout` said."""
+    digits = re.search(r";(\d+)", stored)
+    return int(digits.group(1)) if digits else 8
+
+
+def samples_of(
+    picture: ImageFile.ImageFile, stored: str, colors: Colors | bytes | None = None
+) -> tuple[np.ndarray, np.ndarray | None, bytes | None, bool]:
     """Pixels of a loaded picture in 8 bits, as they lie in the file (not yet upright).
 
-    `stored` is what `stored_layout` said before loading. Returns pixels, uint8 (H, W, 3) or, for gray, (H,
+    `stored` is what `stored_layout` said before loading, `colors` what counts for them, an ICC profile or other
+    words. Returns pixels, uint8 (H, W, 3) or, for gray, (H,
     W); alpha, uint8 (H, W), or None; the ICC profile that describes the pixels, rebuilt, None where they are
     sRGB or nothing is known; and whether the pixels are the file's own 8-bit samples, unchanged. What a usable
     profile says that cannot be rebuilt is brought to sRGB.
     """
-    digits = re.search(r";(\d+)", stored)
-    depth = int(digits.group(1)) if digits else 8
+    depth = depth_of(stored)
     gray = picture.mode in _GRAY_MODES or stored.startswith("LA;")
     exact = picture.mode in ("L", "LA", "RGB", "RGBA") and depth == 8 and "a" not in stored
-    rebuilt = rebuilt_profile(picture.info.get("icc_profile"))
-    profile = rebuilt or picture.info.get("icc_profile")
+    given = profile_of(colors, gray=gray) if isinstance(colors, Colors) else colors
+    rebuilt = rebuilt_profile(given)
+    profile = rebuilt or given
     other_space = picture.mode in ("CMYK", "LAB")
     to_srgb = None
-    if depth > 8 or other_space or rebuilt is None:
+    if isinstance(colors, Colors) and colors.hdr:
+        to_srgb = tone_mapping(picture, colors)
+    elif depth > 8 or other_space or rebuilt is None:
         to_srgb = conversion_to_srgb(picture.mode if other_space else "L" if gray else "RGB", profile)
     # A transparent color given in 16 bits cannot be found any more in samples reduced to 8.
     transparent = picture.has_transparency_data and (depth <= 8 or picture.mode in ("LA", "La", "RGBA", "RGBa"))

@@ -16,16 +16,20 @@ from pathlib import Path
 from typing import Any, BinaryIO
 
 import numpy as np
-from PIL import Image, ImageFile, UnidentifiedImageError
+from PIL import Image, ImageFile, UnidentifiedImageError, features
 
 from deid.errors import CannotWrite, ImageError, UnreadableImage, UnsupportedFormat, reason_of
 from deid.images import pillow_settings
+from deid.images.boxes import LONGEST_HEAD, is_avif
+from deid.images.described import described_colors
 from deid.images.exif import clean_exif, forget_xmp, orientation_of
 from deid.images.formats import suffix_for
-from deid.images.metadata import samples_of, stored_layout, upright
+from deid.images.jpeg_quality import jpeg_quality
+from deid.images.metadata import depth_of, in_srgb, samples_of, stored_layout, upright
+from deid.images.notes import is_lossless_webp, notes_of
 
-_READABLE = "JPEG, PNG, WebP, TIFF, HEIC, BMP and GIF pictures"
-_HOLDS_ALPHA = frozenset({"PNG", "WEBP", "TIFF", "HEIF"})
+_READABLE = "JPEG, PNG, WebP, TIFF, HEIC, AVIF, JPEG 2000, BMP and GIF pictures"
+_HOLDS_ALPHA = frozenset({"PNG", "WEBP", "TIFF", "HEIF", "AVIF"})
 _SAVE_OPTIONS: dict[str, dict[str, Any]] = {
     "JPEG": {"subsampling": 0, "optimize": True},
     "PNG": {},
@@ -33,9 +37,14 @@ _SAVE_OPTIONS: dict[str, dict[str, Any]] = {
     "TIFF": {"compression": "tiff_adobe_deflate"},
     # The slower presets of x265 save few bytes at this quality and take many times as long.
     "HEIF": {"chroma": 444, "enc_params": {"preset": "ultrafast"}},
+    # The slower speeds of the AV1 encoder save few bytes, too.
+    "AVIF": {"subsampling": "4:4:4", "speed": 8},
     "BMP": {},
 }
-_LONGEST_SIDE = {"JPEG": 65_500, "WEBP": 16_383}
+_LOSSY = frozenset({"JPEG", "WEBP", "HEIF", "AVIF"})
+_LONGEST_SIDE = {"JPEG": 65_500, "WEBP": 16_383, "AVIF": 65_536}
+QUALITY = 95
+"""Of a lossy file, unless the photo was of a higher one."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -50,6 +59,9 @@ class Photo:
     `exif_with_position`: the same and where it was taken.
     `exact`: the file's samples were 8-bit RGB or gray and `pixels` are those samples, so that untouched
     pixels can stay bit-identical.
+    `quality`: of the JPEG file that it was, 1 to 100, as `jpeg_quality` estimates it; None for others.
+    `lossless`: it was a lossless WebP.
+    `notes`: what a viewer of the file may miss in `pixels`, each without a name, in a few words.
     """
 
     pixels: np.ndarray
@@ -59,6 +71,9 @@ class Photo:
     exif: bytes | None = None
     exif_with_position: bytes | None = None
     exact: bool = True
+    quality: int | None = None
+    lossless: bool = False
+    notes: tuple[str, ...] = ()
 
     @property
     def gray(self) -> bool:
@@ -113,8 +128,10 @@ def _decode(file: BinaryIO) -> Photo:
         raise UnreadableImage("not enough memory to read this picture; make it smaller first") from error
     except Exception as error:
         # On damaged files the decoders raise nearly anything, from struct.error to RuntimeError.
-        if prefix[4:8] == b"ftyp" and b"avif" in prefix:
-            raise UnreadableImage("AVIF pictures are not supported: save it as JPEG or PNG first") from error
+        if "MAX_TEXT" in str(error):  # Pillow's limits of a PNG's texts, by name
+            raise UnreadableImage(
+                "the texts in this PNG are too large to be read safely: save it anew without metadata"
+            ) from error
         kind = next((name for name in pillow_settings.input_formats() if _begins_like(name, prefix)), None)
         if isinstance(error, UnidentifiedImageError) and kind is None:
             raise UnreadableImage(f"not a picture of a known kind; {_READABLE} are read") from error
@@ -128,17 +145,40 @@ def _decode(file: BinaryIO) -> Photo:
 
 def _decode_as_stored(file: BinaryIO) -> tuple[Photo, int]:
     """The photo as it lies in the file, and the EXIF orientation still to be applied."""
-    picture = Image.open(file, formats=pillow_settings.input_formats())
+    file.seek(0)
+    head = file.read(LONGEST_HEAD)
+    file.seek(0)
+    picture = Image.open(file, formats=_decoders_for(head))
     _refuse_unsupported(picture)
-    stored = stored_layout(picture)
+    stored = stored_layout(picture, head)
+    colors = described_colors(picture, head)
     forget_xmp(picture)
     picture.load()
-    pixels, alpha, profile, exact = samples_of(picture, stored)
+    pixels, alpha, profile, exact = samples_of(picture, stored, colors)
     # Phones and 3-D cameras append further pictures to a JPEG; the first one is the photo.
     name = "JPEG" if picture.format == "MPO" else str(picture.format)
     exif, exif_with_position = (clean_exif(picture, position=position) for position in (False, True))
-    photo = Photo(pixels, alpha, name, profile, exif, exif_with_position, exact)
+    photo = Photo(
+        pixels,
+        alpha,
+        name,
+        profile,
+        exif,
+        exif_with_position,
+        exact,
+        jpeg_quality(picture),
+        is_lossless_webp(head),
+        notes_of(picture, file, depth_of(stored), colors),
+    )
     return photo, orientation_of(picture)
+
+
+def _decoders_for(head: bytes) -> tuple[str, ...]:
+    """AVIF and HEIC files begin alike, and the library of one opens the other's before it fails."""
+    formats = pillow_settings.input_formats()
+    if head[4:8] != b"ftyp":
+        return formats
+    return tuple(name for name in formats if name != ("HEIF" if is_avif(head) else "AVIF"))
 
 
 def _refuse_unsupported(picture: ImageFile.ImageFile) -> None:
@@ -166,20 +206,21 @@ def encode_photo(
     photo: Photo,
     *,
     file_format: str,
-    quality: int = 95,
+    quality: int | None = None,
     keep_metadata: bool = False,
     keep_position: bool = False,
 ) -> bytes:
     """Bytes of a file in `format` (as `output_format` names it) with the photo's pixels and color profile.
 
-    `quality`, 1 to 100, is for JPEG and HEIF (both 4:4:4) and WebP (lossy, always 4:2:0); PNG, TIFF (deflate)
-    and BMP are lossless. JPEG and BMP hold no alpha: such a photo is laid on white. WebP holds no gray: it
-    becomes RGB, and gray with alpha does in HEIF. BMP holds no color profile. `keep_metadata` writes
-    `photo.exif`, with `keep_position` `photo.exif_with_position` (not in BMP; a TIFF is not compressed then).
+    `quality`, 1 to 100, is for JPEG, HEIF and AVIF (4:4:4 all) and WebP (lossy, always 4:2:0); by default the larger
+    of `QUALITY` and the photo's own, and a lossless WebP stays one. PNG, TIFF (deflate) and BMP are lossless. JPEG
+    and BMP hold no alpha: such a photo is laid on white. WebP and AVIF hold no gray: it becomes RGB, and gray with
+    alpha does in HEIF. BMP holds no color profile: colors are brought to sRGB. `keep_metadata` writes `photo.exif`,
+    with `keep_position` `photo.exif_with_position` (not in BMP; a TIFF is not compressed then).
 
     Raises UnsupportedFormat and CannotWrite; ValueError for a quality out of range and for `keep_position` alone.
     """
-    if not 1 <= quality <= 100:
+    if quality is not None and not 1 <= quality <= 100:
         raise ValueError(f"quality must be from 1 to 100, not {quality}")
     if keep_position and not keep_metadata:
         raise ValueError("keep_position needs keep_metadata")
@@ -190,8 +231,10 @@ def encode_photo(
             f"{photo.size[0]} x {photo.size[1]}: save it as PNG or TIFF"
         )
     options = dict(_SAVE_OPTIONS[file_format])
-    if file_format in ("JPEG", "WEBP", "HEIF"):
-        options["quality"] = quality
+    if file_format == "WEBP" and photo.lossless and quality is None:
+        options["lossless"] = True
+    elif file_format in _LOSSY:
+        options["quality"] = quality or max(QUALITY, photo.quality or 0)
     if photo.icc_profile and file_format != "BMP":
         options["icc_profile"] = photo.icc_profile
     exif = photo.exif_with_position if keep_position else photo.exif
@@ -202,10 +245,14 @@ def encode_photo(
     room = 8 * photo.size[0] * photo.size[1] + 1_000_000 if file_format == "JPEG" else 0
     file = io.BytesIO()
     try:
+        if file_format == "BMP" and photo.icc_profile:
+            photo = replace(photo, pixels=in_srgb(photo.pixels, photo.icc_profile))
         picture = _with_alpha(photo, keep=file_format in _HOLDS_ALPHA)
         with pillow_settings.applied(room):
             if file_format == "HEIF" and ("HEIF" not in pillow_settings.input_formats() or "HEIF" not in Image.SAVE):
                 raise UnsupportedFormat("HEIC files cannot be written on this computer: choose .jpg or .png")
+            if file_format == "AVIF" and not features.check("avif"):
+                raise UnsupportedFormat("AVIF files cannot be written on this computer: choose .jpg or .png")
             picture.save(file, file_format, **options)
     except ImageError:
         raise

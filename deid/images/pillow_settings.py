@@ -12,7 +12,7 @@ MAX_PIXELS = 200_000_000
 """Largest picture that is read, in pixels. Pillow's own limit is lower; cameras of 100 megapixels exist."""
 
 # Named one by one so that no other decoder of Pillow (PostScript by an outside program, ...) is ever run.
-_INPUT_FORMATS = ("JPEG", "PNG", "WEBP", "TIFF", "BMP", "GIF")
+_INPUT_FORMATS = ("JPEG", "PNG", "WEBP", "TIFF", "BMP", "GIF", "AVIF", "JPEG2000")
 _PILLOW_LOCK = threading.Lock()
 
 
@@ -38,11 +38,14 @@ def applied(block: int = 0) -> Iterator[None]:
 
 @functools.cache
 def input_formats() -> tuple[str, ...]:
-    """Formats that are read, with HEIF registered in Pillow where its library loads."""
+    """Formats that are read, with HEIF registered in Pillow where its library loads.
+
+    HEIF comes first: both its files and AVIF's may begin with the same general name.
+    """
     try:
         import pillow_heif
 
         pillow_heif.register_heif_opener(thumbnails=False, depth_images=False, aux_images=False)
     except ImportError:
         return _INPUT_FORMATS
-    return (*_INPUT_FORMATS, "HEIF")
+    return ("HEIF", *_INPUT_FORMATS)

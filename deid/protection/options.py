@@ -39,7 +39,7 @@ def check_options(options: Options) -> None:
         raise UsageError(f"a fallback is for {attacks}, not for {options.method}")
     if not 0 <= options.strength <= 1:
         raise UsageError(f"strength must be between 0 and 1, not {options.strength:g}")
-    if not 1 <= options.quality <= 100:
+    if options.quality is not None and not 1 <= options.quality <= 100:
         raise UsageError(f"quality must be between 1 and 100, not {options.quality}")
     if options.keep_position and not options.keep_metadata:
         raise UsageError("keep-position needs keep-metadata: the position is part of the metadata")

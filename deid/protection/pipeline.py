@@ -11,7 +11,7 @@ from deid.anonymity.conditions import rank_of
 from deid.anonymity.groups import draw_groups, secret_rng, seeded_rng
 from deid.errors import OutputExists, UnreadableImage
 from deid.faces.face import Face
-from deid.images.formats import PROTECTED, output_format
+from deid.images.formats import PROTECTED, output_format, output_suffix
 from deid.images.photo import Photo, read_photo
 from deid.losses.cw_ssim import cw_ssim
 from deid.losses.psnr import psnr
@@ -42,11 +42,6 @@ class Processed:
     result: PhotoResult
     data: bytes | None
     found: tuple[FoundFace, ...] = ()
-
-
-def output_suffix(path: Path) -> str:
-    """The suffix of a protected photo: its own, but PNG for a GIF, whose palette would undo the protection."""
-    return ".png" if path.suffix.lower() == ".gif" else path.suffix
 
 
 def protect(
@@ -86,8 +81,17 @@ def protect(
     if processed.data is None:
         return processed.result
     kept |= identities([source], "the photo itself")  # it may have been saved anew meanwhile, as another file
-    write_atomically(processed.data, target, overwrite=options.overwrite, kept=kept)
+    date = kept_date(source, options)
+    write_atomically(processed.data, target, overwrite=options.overwrite, kept=kept, date=date)
     return replace(processed.result, output=str(target))
+
+
+def kept_date(source: Path, options: Options) -> int | None:
+    """When the photo was last changed, for its protected version, where that is to be kept; see `write_atomically`."""
+    try:
+        return source.stat().st_mtime_ns if options.keep_metadata else None
+    except OSError:  # gone meanwhile
+        return None
 
 
 def kept_references(options: Options) -> dict[Identity, str]:
@@ -187,7 +191,8 @@ def process_faces(
     for row, i in enumerate(chosen):
         records[i] = replace(_face_result(task, attempt, row), recognizers=asked[row])
     outcome: Outcome = "failed" if failed else "protected"
-    message = f"{source}: {'; '.join(failed)}" if failed else ""
+    said = [*failed, *(photo.notes if not failed or options.write_unverified else ())]
+    message = f"{source}: {'; '.join(said)}" if said else ""
     data: bytes | None = attempt.data
     if failed and options.write_unverified:
         message += "; written all the same, as asked"

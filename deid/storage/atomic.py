@@ -18,13 +18,20 @@ NOTHING: Kept = MappingProxyType({})
 
 
 def write_atomically(
-    data: bytes, path: Path, *, overwrite: bool = False, mode: int = 0o666, kept: Kept = NOTHING
+    data: bytes,
+    path: Path,
+    *,
+    overwrite: bool = False,
+    mode: int = 0o666,
+    kept: Kept = NOTHING,
+    date: int | None = None,
 ) -> None:
     """Store `data` as the file `path`, whole or not at all; folders above it are made.
 
     A symbolic link called `path` is replaced itself, what it leads to stays; links to folders are followed.
 
     mode: of the file, less the umask, as for any file that a user saves (tempfile would make it 0600).
+    date: of the file's last change, in nanoseconds since 1970; None: now.
 
     Raises OutputExists (unless `overwrite`; also where another program was faster by a moment), CannotWrite, and
     UsageError for a path that leads to what is `kept`. Whatever happens, an interruption included, no temporary file
@@ -42,6 +49,8 @@ def write_atomically(
                 file.write(data)
                 file.flush()
                 os.fsync(file.fileno())
+            if date is not None:
+                os.utime(part, ns=(date, date))
             keep_off(path, kept)  # again: a slow disk takes long enough for somebody to move a folder
             if overwrite:
                 part.replace(path)

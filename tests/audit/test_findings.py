@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from deid.audit.findings import findings_of, jpeg_quality
+from deid.audit.findings import findings_of, quality_of_file
 from deid.audit.matching import thumbnail
 
 
@@ -13,17 +13,17 @@ class TestJpegQuality:
     @pytest.mark.parametrize("quality", [25, 30, 49, 50, 51, 75, 84, 85, 90, 95, 98])
     def test_it_is_the_one_the_file_was_saved_with(self, tmp_path: Path, quality: int):
         Image.new("RGB", (16, 16)).save(tmp_path / "x.jpg", quality=quality)
-        assert jpeg_quality(tmp_path / "x.jpg") == pytest.approx(quality, abs=1)
+        assert quality_of_file(tmp_path / "x.jpg") == pytest.approx(quality, abs=1)
 
     def test_gray_and_badly_named_files_have_one_too(self, tmp_path: Path):
         Image.new("L", (16, 16)).save(tmp_path / "x.png", "JPEG", quality=60)
-        assert jpeg_quality(tmp_path / "x.png") == pytest.approx(60, abs=1)
+        assert quality_of_file(tmp_path / "x.png") == pytest.approx(60, abs=1)
 
     def test_what_is_no_jpeg_has_none(self, tmp_path: Path):
         Image.new("L", (16, 16)).save(tmp_path / "x.jpg", "PNG")
         (tmp_path / "y.jpg").write_bytes(b"\xff\xd8\xff nothing")
         for name in ("x.jpg", "y.jpg", "missing.jpg"):
-            assert jpeg_quality(tmp_path / name) is None
+            assert quality_of_file(tmp_path / name) is None
 
 
 def picture(seed: int) -> str:

@@ -210,3 +210,13 @@ def test_progress_counts_every_photo(photos: Path, attack: FakeWork) -> None:
         photos, photos.parent / "o", asked, protector=FakeProtector(asked), progress=lambda *a: seen.append(a[:2])
     )
     assert seen == [(i, 14) for i in range(1, 15)]
+
+
+@pytest.mark.parametrize("kept", [False, True])
+def test_the_date_of_a_photo_is_kept_with_its_metadata(photos: Path, attack: FakeWork, kept: bool) -> None:
+    changed = 1_000_000_000_123_456_789
+    for photo in photos.rglob("*.png"):
+        os.utime(photo, ns=(changed, changed))
+    run_photos(photos, keep_metadata=kept)
+    dates = {file.stat().st_mtime_ns for file in (photos.parent / "out").rglob("*.png")}
+    assert (dates == {changed}) == kept

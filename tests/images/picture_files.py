@@ -14,7 +14,7 @@ from deid.images.photo import Photo, decode_photo
 
 SRGB = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()
 LOSSLESS = ("PNG", "TIFF", "BMP")
-WRITTEN = ("JPEG", "PNG", "WEBP", "TIFF", "HEIF", "BMP")
+WRITTEN = ("JPEG", "PNG", "WEBP", "TIFF", "HEIF", "AVIF", "BMP")
 
 
 def noise(*shape: int, seed: int = 0) -> np.ndarray:

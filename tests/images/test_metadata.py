@@ -121,7 +121,7 @@ def test_deep_picture_with_a_profile_is_converted_and_the_profile_dropped() -> N
 
 
 @pytest.mark.parametrize("orientation", range(1, 9))
-@pytest.mark.parametrize("file_format", ["PNG", "TIFF", "JPEG", "WEBP", "HEIF"])
+@pytest.mark.parametrize("file_format", ["PNG", "TIFF", "JPEG", "WEBP", "HEIF", "AVIF"])
 def test_orientation_is_applied(orientation: int, file_format: str) -> None:
     pillow_settings.input_formats()
     array = smooth(24, 40)

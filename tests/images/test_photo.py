@@ -35,7 +35,7 @@ def test_lossless_8_bit_files_are_read_as_they_are(tmp_path: Path, file_format: 
     assert photo.pixels.dtype == np.uint8
 
 
-@pytest.mark.parametrize("file_format", ["JPEG", "WEBP", "HEIF"])
+@pytest.mark.parametrize("file_format", ["JPEG", "WEBP", "HEIF", "AVIF"])
 def test_lossy_files_are_read_closely(file_format: str) -> None:
     array = smooth(40, 56)
     pillow_settings.input_formats()  # registers HEIF
@@ -106,8 +106,8 @@ def test_shapes_and_alpha_after_each_format() -> None:
         for pixels in (rgb, gray):
             for mask in (None, alpha):
                 photo = decode_photo(encode_photo(Photo(pixels, mask), file_format=file_format))
-                keeps_alpha = file_format in ("PNG", "WEBP", "TIFF", "HEIF")
-                keeps_gray = file_format != "WEBP" and not (file_format == "HEIF" and mask is not None)
+                keeps_alpha = file_format in ("PNG", "WEBP", "TIFF", "HEIF", "AVIF")
+                keeps_gray = file_format not in ("WEBP", "AVIF") and not (file_format == "HEIF" and mask is not None)
                 assert photo.format == file_format
                 assert photo.gray == (pixels.ndim == 2 and keeps_gray)
                 assert (photo.alpha is not None) == (mask is not None and keeps_alpha)

@@ -20,7 +20,7 @@ from deid.images import pillow_settings
 from deid.images.photo import Photo, decode_photo, encode_photo, read_photo
 
 
-@pytest.mark.parametrize("file_format", ["GIF", "WEBP", "PNG"])
+@pytest.mark.parametrize("file_format", ["GIF", "WEBP", "PNG", "AVIF"])
 def test_animations_are_refused(file_format: str) -> None:
     frames = [Image.fromarray(noise(8, 8, 3, seed=i)) for i in range(3)]
     message = refusal(saved(frames[0], file_format, save_all=True, append_images=frames[1:], duration=50))
@@ -68,7 +68,7 @@ def test_formats_outside_the_list_are_refused() -> None:
     picture = Image.fromarray(noise(8, 8, 3))
     for file_format in ("PPM", "TGA", "ICO", "EPS", "PDF", "PCX", "SGI"):
         assert "known kind" in refusal(saved(picture, file_format))
-    assert "AVIF" in refusal(b"\0\0\0\x20ftypavif\0\0\0\0avifmif1miaf" + bytes(100))
+    assert "AVIF" in refusal(b"\0\0\0\x20ftypavif\0\0\0\0avifmif1miafMA1B" + bytes(100))
 
 
 def test_empty_missing_folder_and_pipe(tmp_path: Path) -> None:
@@ -120,6 +120,9 @@ def test_no_permission(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         ("BMP", {}),
         ("GIF", {}),
         ("HEIF", {}),
+        ("AVIF", {"speed": 10}),
+        ("JPEG2000", {}),
+        ("JPEG2000", {"no_jp2": True}),
     ],
 )
 def test_files_cut_short_are_refused_at_every_length(file_format: str, options: dict[str, Any]) -> None:
@@ -127,7 +130,7 @@ def test_files_cut_short_are_refused_at_every_length(file_format: str, options: 
     array = (smooth(48, 64) // 2 + noise(48, 64, 3) // 2).astype(np.uint8)
     data = saved(Image.fromarray(array), file_format, **options)
     whole = decode_photo(data).pixels
-    steps = 25 if file_format == "HEIF" else 60
+    steps = 25 if file_format in ("HEIF", "AVIF") else 60
     lengths = {int(n) for n in np.linspace(1, len(data) - 1, steps)} | set(range(len(data) - 24, len(data)))
     for length in sorted(lengths):
         try:
@@ -233,3 +236,8 @@ def test_nothing_is_printed(capfd: pytest.CaptureFixture[str], recwarn: pytest.W
     encode_photo(Photo(noise(600, 600, 3)), file_format="JPEG", quality=100)
     assert capfd.readouterr() == ("", "")
     assert not recwarn.list
+
+
+def test_texts_that_swell_are_the_reason() -> None:
+    bomb = b"c\0\0" + zlib.compress(bytes(10_000_000), 9)
+    assert "texts" in refusal(png_of((1, 1, 8, 0), b"\0\0", (b"zTXt", bomb)))

@@ -1,5 +1,6 @@
 """What a protected photo still says about where and when it was taken."""
 
+import os
 from dataclasses import replace
 from pathlib import Path
 
@@ -8,10 +9,12 @@ import pytest
 from PIL import ExifTags, Image
 
 from deid.errors import UsageError
+from deid.images.notes import GAIN_MAP
 from deid.protection.pipeline import protect
 from deid.protection.protector import load_protector
 from deid.types import Options
 
+CHANGED = 1_000_000_000_123_456_789  # in 2001
 BLUR = Options(method="blur", profile="paper", write_unverified=True)
 
 
@@ -31,8 +34,14 @@ def test_the_place_stays_only_if_asked_for(
     exif[ExifTags.Base.Artist] = "Jane Doe"
     exif[ExifTags.IFD.GPSInfo] = {1: "N", 2: (40.0, 38.0, 0.0)}
     photo, output = tmp_path / "in.jpg", tmp_path / "out.jpg"
-    Image.fromarray(astronaut[:300, 50:400]).save(photo, quality=95, exif=exif)
-    assert protect(photo, output, options).output
+    picture = Image.fromarray(astronaut[:300, 50:400])
+    gain_map = {"xmp": b"http://ns.adobe.com/hdr-gain-map/1.0/", "append_images": [picture]}
+    picture.save(photo, "MPO", save_all=True, quality=95, exif=exif, **gain_map)
+    os.utime(photo, ns=(CHANGED, CHANGED))
+    result = protect(photo, output, options)
+    assert result.output
+    assert GAIN_MAP in result.message
+    assert (output.stat().st_mtime_ns == CHANGED) == camera
     kept = Image.open(output).getexif()
     assert kept.get(ExifTags.Base.Model) == ("Pixel 8" if camera else None)
     assert kept.get_ifd(ExifTags.IFD.GPSInfo).get(2) == ((40.0, 38.0, 0.0) if place else None)

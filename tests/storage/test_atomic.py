@@ -299,3 +299,11 @@ def test_lies_in(tmp_path: Path, original: Path) -> None:
     assert lies_in(tmp_path / "new" / "er", tmp_path / "new")
     for path in (tmp_path, tmp_path / "inner", tmp_path / "circle"):
         assert not lies_in(path, folder)
+
+
+@pytest.mark.usefixtures("links")
+def test_a_file_has_the_date_that_is_asked_for(tmp_path: Path) -> None:
+    for name, date in (("a", 1_000_000_000_123_456_789), ("b", None)):
+        write_atomically(b"new", tmp_path / name, date=date)
+        changed = (tmp_path / name).stat().st_mtime_ns
+        assert changed == date if date else changed > 1_700_000_000 * 10**9

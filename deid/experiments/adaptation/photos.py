@@ -11,8 +11,9 @@ import numpy as np
 from deid.errors import UsageError
 from deid.experiments.kept import profile_key
 from deid.faces.detect import detect_again
+from deid.images.formats import output_suffix
 from deid.images.photo import decode_photo, read_photo
-from deid.protection.pipeline import output_suffix, process_photo
+from deid.protection.pipeline import process_photo
 from deid.protection.protector import Protector
 from deid.storage.atomic import write_atomically
 from deid.training.data import central_face, cut
