@@ -7,12 +7,12 @@ from collections.abc import Sequence
 
 from deid.commands.words import counted, listed, recognizer_lines
 from deid.methods import EXACT, STRONGEST
-from deid.types import FaceResult, FolderResult, Options, PhotoResult, counted_possible
+from deid.types import DONE_BEFORE, EXCLUDED, FaceResult, FolderResult, LeftOut, Options, PhotoResult, counted_possible
 
 HIDDEN = {"blur": "blurred", "pixelate": "pixelated"}
 NOT_LISTED = "a face that is not listed here was not found: it is as it was"
 MOST_NAMES = 5  # of photos in one line
-_ORDER = ("protected", "failed", "no-face", "unreadable", "skipped")
+_ORDER = ("protected", DONE_BEFORE, "failed", "no-face", "unreadable", EXCLUDED, "skipped")
 
 
 def photo_summary(
@@ -78,12 +78,13 @@ def command_for(command: str, photo: str, sure: float) -> str:
 
 
 def folder_summary(result: FolderResult, *, sure: float = Options.sure, mine: bool = False) -> list[str]:
-    """Counts, possible faces left, every photo that is not protected, and what the folder's faces have come to.
+    """Counts, possible faces and pictures left out, every photo that is not protected, and what its faces have come to.
 
     sure: as the search was told.
     mine: whether other photos of a person were named.
     """
-    counts = ", ".join(f"{result.counts[name]} {name}" for name in _ORDER if result.counts.get(name))
+    outcomes = Counter(outcome_of(photo) for photo in result.photos)
+    counts = ", ".join(f"{outcomes[name]} {name}" for name in _ORDER if outcomes[name])
     lines = [f"photos: {len(result.photos)}" + (f" ({counts})" if counts else "")]
     if names := [photo.input for photo in result.photos if photo.possible]:
         count = sum(len(photo.possible) for photo in result.photos)
@@ -95,6 +96,7 @@ def folder_summary(result: FolderResult, *, sure: float = Options.sure, mine: bo
         lines.append(
             f"{command_for('faces', 'PHOTO', sure)} shows them, deid photo PHOTO --faces 'all,?1' takes one in"
         )
+    lines += _left_out(result.left_out)
     lines += [problem for photo in result.photos if (problem := photo_problem(photo))]
     lines += _of_mine(result.photos) if mine else []
     if result.pmf:
@@ -114,6 +116,28 @@ def folder_summary(result: FolderResult, *, sure: float = Options.sure, mine: bo
             f"{sum(compared)} of {len(compared)} faces still match at FAR 1e-2"
         )
     return lines
+
+
+def _left_out(left_out: Sequence[LeftOut]) -> list[str]:
+    """How many, all their names, and why, in a line; none where nothing is left out.
+
+    «3 pictures and 1 folder left out: a.jxl and b.jxl (JPEG XL is not read); c.dng (camera raw is not read); d (a
+    linked folder)».
+    """
+    if not left_out:
+        return []
+    folders = sum(left.is_folder for left in left_out)
+    counts = [(len(left_out) - folders, "picture"), (folders, "folder")]
+    counted_all = listed([f"{count} {noun}{'' if count == 1 else 's'}" for count, noun in counts if count])
+    names: dict[str, list[str]] = {}
+    for left in left_out:
+        names.setdefault(left.reason, []).append(left.path)
+    return [f"{counted_all} left out: " + "; ".join(f"{listed(paths)} ({reason})" for reason, paths in names.items())]
+
+
+def outcome_of(result: PhotoResult) -> str:
+    """In a word or two; of a photo that was skipped, why."""
+    return result.message if result.message in (DONE_BEFORE, EXCLUDED) else result.outcome
 
 
 def _ranks_of(result: FolderResult) -> str:
