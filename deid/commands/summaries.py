@@ -5,7 +5,7 @@ import statistics
 from collections import Counter
 from collections.abc import Sequence
 
-from deid.commands.words import counted, listed, recognizer_lines
+from deid.commands.words import counted, faces_line, listed, recognizer_line
 from deid.methods import EXACT, STRONGEST
 from deid.types import DONE_BEFORE, EXCLUDED, FaceResult, FolderResult, LeftOut, Options, PhotoResult, counted_possible
 
@@ -30,7 +30,7 @@ def photo_summary(
     lines = []
     for number, face in enumerate(result.faces, 1):
         lines.append(f"face {number}: {_face_line(face, gallery, result)}")
-        lines += [f"  {line}" for line in [*recognizer_lines(face), *_rank_lines(face, gallery, result)]]
+        lines += [f"  {line}" for line in _recognizer_lines(face, gallery, result)]
     lines += _of_mine([result]) if mine else []
     if result.output is None:
         return [*lines, f"nothing was written{_way_out(result)}", *_left_possible(result, sure)]
@@ -110,6 +110,8 @@ def folder_summary(result: FolderResult, *, sure: float = Options.sure, mine: bo
     compared = [face.matches_at_far_1e_2 for face in faces if face.matches_at_far_1e_2 is not None]
     if asked := counted(faces):
         lines.append(f"compared one to one with the clean photo, at FAR 1e-2: {asked}")
+        everybody = dict.fromkeys(opinion.name for face in faces for opinion in face.recognizers)
+        lines += [f"  {faces_line(name, faces)}" for name in everybody]
     elif compared:
         lines.append(
             "compared one to one with the clean photo, "
@@ -226,16 +228,14 @@ def _ranks(face: FaceResult, gallery: int | None, result: PhotoResult) -> str:
     return text if face.exact else f"{text}, elsewhere after handling"
 
 
-def _rank_lines(face: FaceResult, gallery: int | None, result: PhotoResult) -> list[str]:
-    """By each recognizer that was asked."""
+def _recognizer_lines(face: FaceResult, gallery: int | None, result: PhotoResult) -> list[str]:
+    """One for each recognizer that was asked, the worst first."""
     reported = next(iter(result.weights), "")
     size = f" of {gallery:,}" if gallery else ""
-    return [
-        f"{opinion.name}: "
-        + (
-            _ranks(face, gallery, result)
-            if opinion.name == reported
-            else f"rank {opinion.rank_before} → {opinion.rank_after}{size}"
-        )
-        for opinion in face.recognizers
-    ]
+    lines = []
+    for opinion in face.recognizers:
+        ranks = f"rank {opinion.rank_before} → {opinion.rank_after}{size}"
+        if opinion.name == reported:  # this one was told where to put them
+            ranks = _ranks(face, gallery, result)
+        lines.append(recognizer_line(opinion, ranks, of=face.recognizers))
+    return lines

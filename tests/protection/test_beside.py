@@ -15,7 +15,8 @@ from deid.protection.beside import beside
 @pytest.mark.parametrize(
     ("name", "suffix", "output"),
     [("a.b.png", ".png", "a.b-protected.png"), ("a.GIF", ".png", "a-protected.png"),
-     ("a.JPG", ".JPG", "a-protected.JPG"), ("a", "", "a-protected.jpg"), ("a.jpg_large", ".jpg_large", "a.jpg_large-protected.jpg")],
+     ("a.JPG", ".JPG", "a-protected.JPG"), ("a", "", "a-protected.jpg"),
+     ("a.jpg_large", ".jpg_large", "a.jpg_large-protected.jpg")],
 )  # fmt: skip
 def test_the_name_says_what_it_is(tmp_path: Path, name: str, suffix: str, output: str) -> None:
     Image.new("RGB", (4, 4)).save(tmp_path / name, "JPEG")
