@@ -91,6 +91,14 @@ def kind_of(path: Path) -> Kind | None:
     return by_name if by_content is None or (by_content == _TIFF and by_name == RAW) else by_content
 
 
+def looks_like_picture(path: Path) -> bool:
+    """Whether an ordinary file is a picture of any kind; one that cannot be read passes: whoever opens it says so."""
+    try:
+        return path.is_file() and kind_of(path) is not None
+    except OSError:
+        return True
+
+
 def kind_of_bytes(beginning: bytes) -> Kind | None:
     """What the first bytes of a file, `BEGINNING` of them if there are so many, say; None for nothing known."""
     if beginning.startswith(_TIFF_SIGNATURES):
