@@ -1,5 +1,7 @@
 """Everything that is raised across modules and is no defect; each message is one line for the user."""
 
+import errno
+
 
 class UsageError(Exception):
     """What the user asked for makes no sense."""
@@ -7,6 +9,10 @@ class UsageError(Exception):
 
 class CheckpointError(Exception):
     """Weights are missing, changed or of no known network."""
+
+
+class Interrupted(KeyboardInterrupt):
+    """Ctrl-C in work that goes on where it was when it is begun again; the message says how far it is."""
 
 
 class Cancelled(Exception):  # noqa: N818
@@ -38,7 +44,18 @@ def how_to_install(extra: str) -> str:
     return f"in this program's folder, run pip install --editable '.[{extra}]'"
 
 
+# After these nothing more can be written to a place, whatever its name.
+FULL = {errno.ENOSPC: "the disk is full", errno.EDQUOT: "the disk quota is used up"}
+CLOSED = (
+    errno.EROFS, errno.EACCES, errno.EPERM, errno.EIO, errno.ENODEV, errno.ENXIO, errno.ESTALE, errno.ENOTCONN,
+)  # fmt: skip
+
+
 def reason_of(error: Exception) -> str:
     """The error in one line, without the path that the operating system's messages repeat."""
+    if isinstance(error, OSError) and error.errno in FULL:
+        return f"{FULL[error.errno]} ({error.strerror})"
+    if getattr(error, "sqlite_errorname", "") == "SQLITE_FULL":
+        return f"{FULL[errno.ENOSPC]} ({error})"
     text = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
     return " ".join(text.split()) or type(error).__name__

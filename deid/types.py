@@ -10,6 +10,8 @@ from deid.methods import method_for, profile_for
 
 Outcome = Literal["protected", "failed", "no-face", "unreadable", "skipped"]
 FaceOutcome = Literal["protected", "failed", "not-recognized", "skipped"]
+# Messages of photos that are `skipped`.
+DONE_BEFORE, EXCLUDED = "done before", "excluded"
 RecognizerClass = Literal["surrogate", "related", "independent", "unknown"]
 
 
@@ -195,6 +197,15 @@ class PhotoResult:
 
 
 @dataclass(frozen=True)
+class LeftOut:
+    """What looks like a picture and was not done, or a folder that was not entered. reason: in a few words."""
+
+    path: str
+    reason: str
+    is_folder: bool = False
+
+
+@dataclass(frozen=True)
 class FolderResult:
     """A run over a folder. pmf: rank → share, over the faces published there; report: where one was written."""
 
@@ -203,10 +214,12 @@ class FolderResult:
     pmf: Mapping[str, float]
     k_level: int
     report: str | None = None
+    left_out: tuple[LeftOut, ...] = ()
 
     def to_json(self) -> dict[str, Any]:
         return {
             "photos": [photo.to_json() for photo in self.photos],
+            "left_out": [{"path": left.path, "reason": left.reason} for left in self.left_out],
             "counts": dict(self.counts),
             "pmf": dict(self.pmf),
             "k_level": self.k_level,

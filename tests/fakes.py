@@ -114,10 +114,13 @@ def save_photo(path: Path, person: int, possible: int = 0) -> None:
     Image.new("RGB", (8, 8), (person, possible * POSSIBLE_GREEN, len(path.name))).save(path)
 
 
-def run_photos(photos: Path, output: Path | None = None, **options: object) -> FolderResult:
+def run_photos(
+    photos: Path, output: Path | None = None, *, copy_faceless: bool = False, **options: object
+) -> FolderResult:
     """A folder run into `out` beside the photos, or into `output`."""
     asked = Options(k_level=K, **{"seed": 1, **options})
-    return folder.protect_folder(photos, output or photos.parent / "out", asked, protector=FakeProtector(asked))
+    output = output or photos.parent / "out"
+    return folder.protect_folder(photos, output, asked, copy_faceless=copy_faceless, protector=FakeProtector(asked))
 
 
 def tree(root: Path) -> dict[str, bytes]:

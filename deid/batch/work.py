@@ -9,8 +9,8 @@ import torch
 
 from deid.errors import UnreadableImage, reason_of
 from deid.faces.face import Face
-from deid.images.formats import output_format
-from deid.images.photo import read_photo
+from deid.images.formats import output_format, picture_suffixes
+from deid.images.photo import Photo, read_photo
 from deid.protection.enrollment import recognized
 from deid.protection.pipeline import ended, process_faces
 from deid.protection.progress import Watcher, nobody_watches
@@ -50,10 +50,7 @@ class Finished:
 
 
 def work(job: Job, protector: Protector, *, watcher: Watcher = nobody_watches) -> Finished:
-    """Protect one photo whose faces are known and whose ks are drawn. Never raises for a bad photo.
-
-    Raises UnsupportedFormat for the target's suffix.
-    """
+    """Protect one photo whose faces are known and whose ks are drawn. Never raises for a bad photo."""
     started = time.perf_counter()
     try:
         photo = read_photo(job.source)
@@ -69,7 +66,7 @@ def work(job: Job, protector: Protector, *, watcher: Watcher = nobody_watches) -
     processed = process_faces(
         job.source,
         photo,
-        output_format(photo.format, job.target),
+        format_for(photo, job.target),
         found,
         job.chosen,
         job.ks,
@@ -79,3 +76,8 @@ def work(job: Job, protector: Protector, *, watcher: Watcher = nobody_watches) -
         watcher=watcher,
     )
     return Finished(processed.result, processed.data)
+
+
+def format_for(photo: Photo, target: Path) -> str:
+    """Format to write a photo in: by a picture's suffix; under a name that says nothing, as the photo's own."""
+    return output_format(photo.format, target if target.suffix.lower() in picture_suffixes() else None)

@@ -17,16 +17,17 @@ import typer
 from deid.commands import audit as audit_command
 from deid.commands import output, summaries
 from deid.commands.faces import faces
+from deid.commands.interrupts import INTERRUPTED, end_at_the_second
 from deid.commands.options import Json, Verbose, takes_options
 from deid.commands.reproduce import reproduce
 from deid.commands.reproduce_defenses import defenses
 from deid.commands.train import train
 from deid.commands.ui import ui
 from deid.commands.weights import weights
-from deid.errors import CheckpointError, ImageError, UnreadableImage, UsageError
-from deid.types import Options, PhotoResult
+from deid.errors import FULL, CheckpointError, ImageError, Interrupted, UnreadableImage, UsageError, reason_of
+from deid.types import EXCLUDED, LeftOut, Options, PhotoResult
 
-DONE, INTERNAL, USAGE, NO_FACE, UNVERIFIED, UNREADABLE, INTERRUPTED = 0, 1, 2, 3, 4, 5, 130
+DONE, INTERNAL, USAGE, NO_FACE, UNVERIFIED, UNREADABLE = 0, 1, 2, 3, 4, 5
 # Of errors whose message is meant for the user, the more special first; any other is a defect.
 EXIT_CODES: dict[type[Exception], int] = {
     UnreadableImage: UNREADABLE,
@@ -52,12 +53,12 @@ reproduce.add_typer(defenses)
 app.add_typer(reproduce, name="reproduce")
 
 
-def exit_code(results: Sequence[PhotoResult]) -> int:
+def exit_code(results: Sequence[PhotoResult], left_out: Sequence[LeftOut] = ()) -> int:
     """What a run's results make the command exit with; a run that found no photo at all found no face."""
-    outcomes = {result.outcome for result in results}
+    outcomes = {result.outcome for result in results if result.message != EXCLUDED}
     if "failed" in outcomes:
         return UNVERIFIED
-    if "unreadable" in outcomes:
+    if "unreadable" in outcomes or left_out:
         return UNREADABLE
     return DONE if outcomes & {"protected", "skipped"} else NO_FACE
 
@@ -71,7 +72,7 @@ def top(
         if version:
             output.show(f"deid {importlib.metadata.version('face-deid')}")
             raise typer.Exit(DONE)
-        output.say(context.get_help())
+        output.say_text(context.get_help())
         raise typer.Exit(USAGE)
     return None
 
@@ -120,23 +121,36 @@ def folder(
     target: Annotated[Path, typer.Argument(metavar="OUT", help="Gets the same tree. Run again to resume.")],
     *,
     options: Options,
+    exclude: Annotated[
+        list[str] | None,
+        typer.Option(metavar="GLOB", help="Skip these files or folders, and leave them out on purpose. Repeatable."),
+    ] = None,
+    copy_faceless: Annotated[
+        bool, typer.Option("--copy-faceless", help="Photos without a face go to OUT, too; their metadata do not.")
+    ] = False,
     json: Json = False,
     verbose: Verbose = False,
     report: Annotated[Path | None, typer.Option(metavar="DIR", help="Then audit OUT, and write the report.")] = None,
 ) -> int:
     """Protect every photo of a folder, with the ranks balanced over all of them.
 
-    Exit: 0 all protected, 2 usage, 3 no face at all, 4 some not verified, 5 some unreadable.
+    Exit: 0 all protected, 2 usage, 3 no face at all, 4 some not verified, 5 some unreadable or left out.
     """
     if report is not None:
         audit_command.check_folder(report, [source, target, options.people, options.mine])
     if not source.is_dir():
         output.complain(f"{source}: {'this is not a folder' if source.exists() else 'there is no such folder'}")
         return UNREADABLE
-    with redirect_stdout(sys.stderr), output.folder_progress() as progress:
-        from deid.batch import folder as batch
+    try:
+        with redirect_stdout(sys.stderr), output.folder_progress() as progress:
+            from deid.batch import folder as batch
 
-        result = batch.protect_folder(source, target, options, progress=progress)
+            result = batch.protect_folder(
+                source, target, options, exclude=exclude or [], copy_faceless=copy_faceless, progress=progress
+            )
+    except Interrupted as error:
+        output.say(str(error))
+        raise
     if report is not None:
         audited, _ = audit_command.run(
             source, [target], report, device=options.device, k_level=options.k_level, people=options.people
@@ -154,11 +168,13 @@ def folder(
         if report is not None:
             output.show(f"conditions of the audit, by all recognizers that are here: {audited['verdict']}")
             output.show(f"for others: {report / 'shared' / 'report.html'}; for you alone: {report / 'private'}")
-    code = exit_code(result.photos)
+    code = exit_code(result.photos, result.left_out)
     if code:
         reasons = {
             UNVERIFIED: "a photo could not be verified as protected",
-            UNREADABLE: "a photo is unreadable",
+            UNREADABLE: "a photo is unreadable"
+            if "unreadable" in result.counts
+            else "pictures were left out: --exclude names those that are meant to be",
         }
         output.complain(reasons.get(code, f"{source}: no face was found in any photo"))
     return code
@@ -206,6 +222,9 @@ def _report(error: Exception) -> int:
     code = next((code for kind, code in EXIT_CODES.items() if isinstance(error, kind)), None)
     if code != USAGE and os.environ.get("DEID_TRACEBACK") == "1":
         traceback.print_exception(error)
+    if isinstance(error, OSError) and error.errno in FULL:  # wherever it was met
+        output.complain(f"{error.filename}: {reason_of(error)}" if error.filename else reason_of(error))
+        return USAGE
     if code is None:
         output.complain(f"internal error, please report: {type(error).__name__}: {error}")
         return INTERNAL
@@ -214,6 +233,7 @@ def _report(error: Exception) -> int:
 
 
 def main() -> None:
+    end_at_the_second()
     if not sys.warnoptions and os.environ.get("DEID_TRACEBACK") != "1":
         warnings.simplefilter("ignore")  # a library's deprecations are no news to who protects a photo
     for stream in (sys.stdout, sys.stderr):

@@ -2,13 +2,14 @@
 
 import json
 import os
+import re
 import sys
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING, Any, Protocol, TextIO
 
-from deid.commands.summaries import photo_problem
+from deid.commands.summaries import outcome_of, photo_problem
 from deid.commands.words import step_line
 from deid.types import PhotoResult, finite
 
@@ -28,22 +29,42 @@ class Progress(Protocol):
 # Parts of the time, see `protection.timing`: those that go into looking at the saved file, and what others are.
 CHECKS = ("detect", "verify", "codec")
 SECONDS_BETWEEN_LINES = 5.0
+_STEERING = re.compile("[\x00-\x08\x0a-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069]")
 PARTS = {"attack": "steps", "verify": "recognize", "codec": "encode and handle"}
 
 
-def show(text: str) -> None:
-    """A result, on stdout."""
-    _write(sys.stdout, text)
+def show(line: str) -> None:
+    """A line of a result, on stdout."""
+    _write(sys.stdout, plain(line))
 
 
-def say(text: str) -> None:
-    """Progress, on stderr."""
-    _write(sys.stderr, text)
+def show_text(text: str) -> None:
+    """Lines of a result, on stdout."""
+    _write(sys.stdout, "\n".join(map(plain, text.split("\n"))))
+
+
+def say(line: str) -> None:
+    """A line of progress, on stderr."""
+    _write(sys.stderr, plain(line))
+
+
+def say_text(text: str) -> None:
+    """Lines that are no result, on stderr."""
+    _write(sys.stderr, "\n".join(map(plain, text.split("\n"))))
 
 
 def complain(text: str) -> None:
     """An error, on stderr, in one line whatever its text holds."""
-    _write(sys.stderr, f"deid: {' '.join(text.split())}")
+    _write(sys.stderr, plain(f"deid: {' '.join(text.split())}"))
+
+
+def plain(line: str) -> str:
+    """A line in which nothing steers the terminal: what a file is called may be meant to.
+
+    Control characters, line ends among them, and the marks that turn the direction of writing (Unicode Technical Report
+    36, 2.6.2) are shown as Python writes them.
+    """
+    return _STEERING.sub(lambda found: found.group().encode("unicode_escape").decode("ascii"), line)
 
 
 def show_lines(lines: Sequence[str]) -> None:
@@ -52,7 +73,7 @@ def show_lines(lines: Sequence[str]) -> None:
 
 
 def show_json(document: Any) -> None:
-    show(json.dumps(finite(document), indent=2, allow_nan=False))
+    show_text(json.dumps(finite(document), indent=2, allow_nan=False))
 
 
 def say_timing(result: PhotoResult) -> None:
@@ -79,7 +100,7 @@ def folder_progress() -> Iterator[FolderProgress]:
     """A bar with an estimate of the time left on a terminal, a line a photo elsewhere."""
     with progress("protecting") as advance:
         yield lambda done, total, result: advance(
-            done, total, f"{result.input}: {result.outcome}", photo_problem(result)
+            done, total, f"{result.input}: {outcome_of(result)}", photo_problem(result)
         )
 
 
@@ -141,7 +162,7 @@ def progress(title: str) -> Iterator[Progress]:
         def advance(done: int, total: int, what: str, problem: str = "") -> None:
             bar.update(task, completed=done, total=total)
             if problem:
-                bar.console.print(problem, markup=False, highlight=False)
+                bar.console.print(plain(problem), markup=False, highlight=False)
 
         yield advance
 

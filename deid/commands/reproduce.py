@@ -30,7 +30,7 @@ def reproduce_photos(
     """The table of the main job: photos protected, saved, found and recognized again."""
     from deid.experiments import photos
 
-    output.show(photos.reproduce_photos(people, count=count, device=device.value))
+    output.show_text(photos.reproduce_photos(people, count=count, device=device.value))
 
 
 @reproduce.command("transfer")
@@ -51,7 +51,7 @@ def reproduce_transfer(
 
     methods = method or transfer.USUAL
     table = transfer.reproduce_transfer(people, out, count=count, methods=methods, device=device.value)
-    output.show(table.rstrip())
+    output.show_text(table.rstrip())
 
 
 @reproduce.command("own-photos")
@@ -62,7 +62,7 @@ def reproduce_own_photos(
     """What --mine helps where others have enrolled yet other photos, and whether protected photos link up."""
     from deid.experiments import own_photos
 
-    output.show(own_photos.reproduce_own_photos(people, device=device.value))
+    output.show_text(own_photos.reproduce_own_photos(people, device=device.value))
 
 
 @reproduce.command("detection")
@@ -77,7 +77,7 @@ def reproduce_detection(
     """Which faces are found: turned, cut off, small, and where there is none; and what is protected then."""
     from deid.experiments import detection
 
-    output.show(detection.reproduce_detection(people, count=count, faceless=faceless or [], protected=protected))
+    output.show_text(detection.reproduce_detection(people, count=count, faceless=faceless or [], protected=protected))
 
 
 @reproduce.command("look")
@@ -97,7 +97,7 @@ def reproduce_look(
     with tempfile.TemporaryDirectory() as folder:
         samples = write_samples(Path(folder))
         table = look.reproduce_look(people, samples, out, profiles=listed(profiles), device=device.value)
-    output.show(table.rstrip())
+    output.show_text(table.rstrip())
 
 
 Photos = Annotated[Path, typer.Argument(metavar="PHOTOS", help="The folder of the photos; nothing is fetched.")]
@@ -161,7 +161,7 @@ def reproduce_speed(
     """Seconds and gradients a face, beside foolbox's Carlini-Wagner, DeepFool and PGD, in one run."""
     from deid.experiments import speed
 
-    output.show(speed.reproduce_speed(people, count=count))
+    output.show_text(speed.reproduce_speed(people, count=count))
 
 
 def _show(table: "Table", photos: Path, out: Path, sample: str, attacks: str, levels: str, networks: str = "") -> None:
@@ -177,7 +177,7 @@ def _show(table: "Table", photos: Path, out: Path, sample: str, attacks: str, le
         levels=[number(level, "--levels") for level in listed(levels)],
         networks=listed(networks),
     )
-    output.show(markdown.rstrip())
+    output.show_text(markdown.rstrip())
 
 
 def listed(names: str) -> list[str]:

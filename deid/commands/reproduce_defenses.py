@@ -26,7 +26,7 @@ def reproduce_adaptation(
     from deid.experiments.adaptation import reproduce as adaptation
 
     table = adaptation.reproduce_adaptation(people, out, pairs=pairs, count=count, profile=profile, device=device.value)
-    output.show(table.rstrip())
+    output.show_text(table.rstrip())
 
 
 @defenses.command("m-svdd")
@@ -41,7 +41,7 @@ def reproduce_m_svdd(
     from deid.experiments.m_svdd import reproduce as m_svdd
 
     count = number(sample, "--sample") if sample else None
-    output.show(m_svdd.reproduce_m_svdd(table, photos, out, count=count, rows=listed(attacks)).rstrip())
+    output.show_text(m_svdd.reproduce_m_svdd(table, photos, out, count=count, rows=listed(attacks)).rstrip())
 
 
 @defenses.command("rejection")
@@ -61,7 +61,7 @@ def reproduce_rejection(
     if study not in STUDIES:
         raise UsageError(f"no study called {study}: there are {', '.join(STUDIES)}")
     count = None if sample == "all" else number(sample or str(STUDIES[study].sample), "--sample")
-    output.show(measure(STUDIES[study], photos, out, sample=count, repeats=repeats).rstrip())
+    output.show_text(measure(STUDIES[study], photos, out, sample=count, repeats=repeats).rstrip())
 
 
 @defenses.command("reduction")
@@ -77,7 +77,7 @@ def reproduce_reduction(
     if table not in reduction.TABLES:
         raise UsageError(f"no photos called {table}: there are {', '.join(reduction.TABLES)}")
     count = None if sample == "all" else number(sample, "--sample")
-    output.show(reduction.reproduce_reduction(reduction.TABLES[table], photos, out, count=count).rstrip())
+    output.show_text(reduction.reproduce_reduction(reduction.TABLES[table], photos, out, count=count).rstrip())
 
 
 @defenses.command("similarity")
@@ -112,7 +112,7 @@ def reproduce_similarity(
         network=network,
         attacks=listed(attacks),
     )
-    output.show(markdown.rstrip())
+    output.show_text(markdown.rstrip())
 
 
 @defenses.command("training")
@@ -129,4 +129,4 @@ def reproduce_training(
     from deid.experiments.training.reproduce import reproduce_training as reproduce_table
 
     table = reproduce_table(which, photos, out, count=sample, trainings=listed(trainings))
-    output.show(table.rstrip())
+    output.show_text(table.rstrip())

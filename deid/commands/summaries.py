@@ -5,14 +5,14 @@ import statistics
 from collections import Counter
 from collections.abc import Sequence
 
-from deid.commands.words import counted, listed, recognizer_lines
+from deid.commands.words import counted, faces_line, listed, recognizer_line
 from deid.methods import EXACT, STRONGEST
-from deid.types import FaceResult, FolderResult, Options, PhotoResult, counted_possible
+from deid.types import DONE_BEFORE, EXCLUDED, FaceResult, FolderResult, LeftOut, Options, PhotoResult, counted_possible
 
 HIDDEN = {"blur": "blurred", "pixelate": "pixelated"}
 NOT_LISTED = "a face that is not listed here was not found: it is as it was"
 MOST_NAMES = 5  # of photos in one line
-_ORDER = ("protected", "failed", "no-face", "unreadable", "skipped")
+_ORDER = ("protected", DONE_BEFORE, "failed", "no-face", "unreadable", EXCLUDED, "skipped")
 
 
 def photo_summary(
@@ -30,7 +30,7 @@ def photo_summary(
     lines = []
     for number, face in enumerate(result.faces, 1):
         lines.append(f"face {number}: {_face_line(face, gallery, result)}")
-        lines += [f"  {line}" for line in [*recognizer_lines(face), *_rank_lines(face, gallery, result)]]
+        lines += [f"  {line}" for line in _recognizer_lines(face, gallery, result)]
     lines += _of_mine([result]) if mine else []
     if result.output is None:
         return [*lines, f"nothing was written{_way_out(result)}", *_left_possible(result, sure)]
@@ -90,12 +90,13 @@ def command_for(command: str, photo: str, sure: float) -> str:
 
 
 def folder_summary(result: FolderResult, *, sure: float = Options.sure, mine: bool = False) -> list[str]:
-    """Counts, possible faces left, every photo that is not protected, and what the folder's faces have come to.
+    """Counts, possible faces and pictures left out, every photo that is not protected, and what its faces have come to.
 
     sure: as the search was told.
     mine: whether other photos of a person were named.
     """
-    counts = ", ".join(f"{result.counts[name]} {name}" for name in _ORDER if result.counts.get(name))
+    outcomes = Counter(outcome_of(photo) for photo in result.photos)
+    counts = ", ".join(f"{outcomes[name]} {name}" for name in _ORDER if outcomes[name])
     lines = [f"photos: {len(result.photos)}" + (f" ({counts})" if counts else "")]
     if names := [photo.input for photo in result.photos if photo.possible]:
         count = sum(len(photo.possible) for photo in result.photos)
@@ -107,6 +108,7 @@ def folder_summary(result: FolderResult, *, sure: float = Options.sure, mine: bo
         lines.append(
             f"{command_for('faces', 'PHOTO', sure)} shows them, deid photo PHOTO --faces 'all,?1' takes one in"
         )
+    lines += _left_out(result.left_out)
     lines += [problem for photo in result.photos if (problem := photo_problem(photo))]
     lines += _notes(result.photos)
     lines += _of_mine(result.photos) if mine else []
@@ -121,12 +123,36 @@ def folder_summary(result: FolderResult, *, sure: float = Options.sure, mine: bo
     compared = [face.matches_at_far_1e_2 for face in faces if face.matches_at_far_1e_2 is not None]
     if asked := counted(faces):
         lines.append(f"compared one to one with the clean photo, at FAR 1e-2: {asked}")
+        everybody = dict.fromkeys(opinion.name for face in faces for opinion in face.recognizers)
+        lines += [f"  {faces_line(name, faces)}" for name in everybody]
     elif compared:
         lines.append(
             "compared one to one with the clean photo, "
             f"{sum(compared)} of {len(compared)} faces still match at FAR 1e-2"
         )
     return lines
+
+
+def _left_out(left_out: Sequence[LeftOut]) -> list[str]:
+    """How many, all their names, and why, in a line; none where nothing is left out.
+
+    «3 pictures and 1 folder left out: a.jxl and b.jxl (JPEG XL is not read); c.dng (camera raw is not read); d (a
+    linked folder)».
+    """
+    if not left_out:
+        return []
+    folders = sum(left.is_folder for left in left_out)
+    counts = [(len(left_out) - folders, "picture"), (folders, "folder")]
+    counted_all = listed([f"{count} {noun}{'' if count == 1 else 's'}" for count, noun in counts if count])
+    names: dict[str, list[str]] = {}
+    for left in left_out:
+        names.setdefault(left.reason, []).append(left.path)
+    return [f"{counted_all} left out: " + "; ".join(f"{listed(paths)} ({reason})" for reason, paths in names.items())]
+
+
+def outcome_of(result: PhotoResult) -> str:
+    """In a word or two; of a photo that was skipped, why."""
+    return result.message if result.message in (DONE_BEFORE, EXCLUDED) else result.outcome
 
 
 def _ranks_of(result: FolderResult) -> str:
@@ -215,16 +241,14 @@ def _ranks(face: FaceResult, gallery: int | None, result: PhotoResult) -> str:
     return text if face.exact else f"{text}, elsewhere after handling"
 
 
-def _rank_lines(face: FaceResult, gallery: int | None, result: PhotoResult) -> list[str]:
-    """By each recognizer that was asked."""
+def _recognizer_lines(face: FaceResult, gallery: int | None, result: PhotoResult) -> list[str]:
+    """One for each recognizer that was asked, the worst first."""
     reported = next(iter(result.weights), "")
     size = f" of {gallery:,}" if gallery else ""
-    return [
-        f"{opinion.name}: "
-        + (
-            _ranks(face, gallery, result)
-            if opinion.name == reported
-            else f"rank {opinion.rank_before} → {opinion.rank_after}{size}"
-        )
-        for opinion in face.recognizers
-    ]
+    lines = []
+    for opinion in face.recognizers:
+        ranks = f"rank {opinion.rank_before} → {opinion.rank_after}{size}"
+        if opinion.name == reported:  # this one was told where to put them
+            ranks = _ranks(face, gallery, result)
+        lines.append(recognizer_line(opinion, ranks, of=face.recognizers))
+    return lines

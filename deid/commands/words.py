@@ -72,19 +72,24 @@ def counted(faces: Sequence[FaceResult]) -> str:
     return "; ".join(filter(None, (f"no longer matched by {held} of {len(asked)} recognizers asked", listed(still))))
 
 
-def recognizer_lines(face: FaceResult) -> list[str]:
-    """Who still recognizes a face, each in a line of its own, then who does not, and where each ranks it."""
-    asked, lines = face.recognizers, []
-    for opinion in asked:
-        who, first = classed([opinion], of=asked), opinion.rank_after == 1
-        if opinion.matches:
-            lines.append(f"still matched by {who}{', which still puts them first' if first else ''}")
-        elif first:
-            lines.append(f"still put first by {who}")
-    for matches, verb in ((False, "matched"), (None, "put first")):
-        if held := [opinion for opinion in asked if not opinion.recognizes and opinion.matches is matches]:
-            lines.append(f"no longer {verb} by {classed(held, of=asked)}")
-    return lines
+def recognizer_line(opinion: Opinion, ranks: str, *, of: Iterable[Opinion]) -> str:
+    """«a (attacked): no longer matches, rank 1 → 102 of 1,001». ranks: its own; of: all asked about the face."""
+    says = {True: "still matches", False: "no longer matches", None: ""}[opinion.matches]
+    if opinion.rank_after == 1:
+        joined = " and " if opinion.matches else " but " if says else ""
+        says += f"{joined}{'still ' if opinion.rank_before == 1 else ''}puts them first"
+    return f"{classed([opinion], of=of)}: {says or 'no longer puts them first'}, {ranks}"
+
+
+def faces_line(name: str, faces: Sequence[FaceResult]) -> str:
+    """«a (attacked): no longer matches 2 of 3 faces, puts 1 first»: what one recognizer makes of several faces."""
+    asked = [(opinion, face) for face in faces for opinion in face.recognizers if opinion.name == name]
+    opinions = [opinion for opinion, _ in asked]
+    who = classed(opinions[:1], of=asked[0][1].recognizers)
+    compared = [opinion.matches for opinion in opinions if opinion.matches is not None]
+    parts = [f"no longer matches {compared.count(False)} of {len(compared)} faces"] if compared else []
+    first = sum(opinion.rank_after == 1 for opinion in opinions)
+    return f"{who}: {', '.join([*parts, f'puts {first} of {len(opinions)} first'])}"
 
 
 def step_line(step: "Step", names: Sequence[str]) -> str:

@@ -16,6 +16,7 @@ from torch.nn import functional as F
 from deid.errors import ImageError, UsageError
 from deid.faces.detect import detect_faces
 from deid.images.formats import PROTECTED, picture_suffixes
+from deid.images.kinds import looks_like_picture
 from deid.images.photo import read_photo
 from deid.recognizers.gallery import Enrollment
 from deid.recognizers.recognizer import Recognizer, embed_faces
@@ -90,8 +91,9 @@ def photos_of(folder: Path) -> Iterator[Path]:
     if not folder.is_dir():
         raise UsageError(f"{folder} is not a folder with photos of you")
     for path in folder.iterdir():
-        is_photo = path.suffix.lower() in picture_suffixes() and not path.stem.endswith(PROTECTED)
-        if is_photo and not path.name.startswith("."):
+        if path.name.startswith(".") or path.stem.endswith(PROTECTED):
+            continue
+        if path.suffix.lower() in picture_suffixes() or looks_like_picture(path):
             yield path
 
 

@@ -11,12 +11,13 @@ from deid.anonymity.conditions import rank_of
 from deid.anonymity.groups import draw_groups, secret_rng, seeded_rng
 from deid.errors import OutputExists, UnreadableImage
 from deid.faces.face import Face
-from deid.images.formats import PROTECTED, output_format, output_suffix
+from deid.images.formats import output_format, output_suffix
 from deid.images.photo import Photo, read_photo
 from deid.losses.cw_ssim import cw_ssim
 from deid.losses.psnr import psnr
 from deid.methods import is_obfuscation
 from deid.protection.attempt import Attempt
+from deid.protection.beside import beside
 from deid.protection.choice import choose
 from deid.protection.criteria import is_exact, shortcoming
 from deid.protection.enrollment import FoundFace
@@ -57,13 +58,13 @@ def protect(
     Of what is written every recognizer on this machine is asked, also those that were not attacked. (A folder asks only
     those that were: its audit asks the others.)
 
-    target: default beside the photo, NAME-protected.SUFFIX.
+    target: default beside the photo, NAME-protected.SUFFIX: see `beside`.
     protector: loaded before, with these options; None: loaded now.
     watcher: is told of every step; whatever it raises ends the run, and nothing is written.
 
     Raises UsageError, OutputExists, CannotWrite, UnsupportedFormat, CheckpointError.
     """
-    target = target or source.parent / f"{source.stem}{PROTECTED}{output_suffix(source)}"
+    target = target or beside(source, output_suffix(source))
     kept = identities([source], "the photo itself") | kept_references(options)
     keep_off(target, kept)
     if target.exists() and not options.overwrite:

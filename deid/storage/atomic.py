@@ -2,6 +2,7 @@
 
 import errno
 import os
+import re
 import secrets
 from collections.abc import Iterable, Mapping
 from contextlib import suppress
@@ -61,6 +62,11 @@ def write_atomically(
                 part.unlink(missing_ok=True)
     except (OSError, ValueError) as error:  # ValueError: a name that no file can have
         raise CannotWrite(f"cannot write {path}: {reason_of(error)}") from error
+
+
+def is_part(name: str) -> bool:
+    """Whether a file is called as the temporary ones of `write_atomically`, which a killed process leaves behind."""
+    return re.fullmatch(r"\.deid-[0-9a-f]{16}\.part", name) is not None
 
 
 def _move_without_clobbering(part: Path, path: Path) -> None:

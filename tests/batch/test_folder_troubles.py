@@ -227,7 +227,7 @@ def test_faces_written_unverified_are_in_the_distribution_of_ranks(photos: Path,
 # ---------------------------------------------------------------- the disk and the journal
 
 
-@pytest.mark.parametrize("code", [errno.ENOSPC, errno.EDQUOT, errno.EROFS])
+@pytest.mark.parametrize("code", [errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES, errno.ESTALE])
 def test_once_nothing_can_be_written_no_further_photo_is_tried(
     photos: Path, attack: FakeWork, monkeypatch: pytest.MonkeyPatch, code: int
 ) -> None:

@@ -52,20 +52,35 @@ def test_of_several_faces_it_is_said_how_many_each_recognizes() -> None:
     )
 
 
-def test_whoever_still_recognizes_a_face_has_a_line_of_its_own() -> None:
-    both, first = replace(OTHER, rank_after=1, matches=True), Opinion("d", "related", 1, 1, False)
-    assert words.recognizer_lines(face(both, first, *ATTACKED)) == [
-        "still matched by c (not attacked, independent), which still puts them first",
-        "still put first by d (not attacked, related to what was)",
-        "no longer matched by a, b (attacked)",
-    ]
-    assert words.recognizer_lines(face(*ATTACKED, OTHER)) == [
-        "no longer matched by a, b (attacked), c (not attacked, independent)"
-    ]
-    assert words.recognizer_lines(face(replace(OTHER, matches=None), *ATTACKED)) == [
-        "no longer matched by a, b (attacked)",
-        "no longer put first by c (not attacked, independent)",
-    ]
+@pytest.mark.parametrize(
+    ("opinion", "line"),
+    [
+        (OTHER, "c (not attacked, independent): no longer matches, RANKS"),
+        (replace(OTHER, matches=True), "c (not attacked, independent): still matches, RANKS"),
+        (replace(OTHER, rank_after=1, matches=True),
+         "c (not attacked, independent): still matches and still puts them first, RANKS"),
+        (replace(OTHER, rank_after=1),
+         "c (not attacked, independent): no longer matches but still puts them first, RANKS"),
+        (replace(OTHER, rank_before=2, rank_after=1, matches=None),
+         "c (not attacked, independent): puts them first, RANKS"),
+        (replace(OTHER, matches=None), "c (not attacked, independent): no longer puts them first, RANKS"),
+        (ATTACKED[0], "a (attacked): no longer matches, RANKS"),
+    ],
+)  # fmt: skip
+def test_each_recognizer_has_a_line(opinion: Opinion, line: str) -> None:
+    assert words.recognizer_line(opinion, "RANKS", of=[*ATTACKED, opinion]) == line
+
+
+def test_of_several_faces_each_recognizer_has_a_line_too() -> None:
+    left = FaceResult((0, 0, 1, 1), "itself", "skipped")
+    faces = [face(*ATTACKED, replace(OTHER, matches=True, rank_after=1)), left, face(ATTACKED[0], OTHER)]
+    assert words.faces_line("a", faces) == "a (attacked): no longer matches 2 of 2 faces, puts 0 of 2 first"
+    assert words.faces_line("b", faces) == "b (attacked): no longer matches 1 of 1 faces, puts 0 of 1 first"
+    assert words.faces_line("c", faces) == (
+        "c (not attacked, independent): no longer matches 1 of 2 faces, puts 1 of 2 first"
+    )
+    unmeasured = [face(replace(OTHER, matches=None))]
+    assert words.faces_line("c", unmeasured) == "c: puts 0 of 1 first"
 
 
 @pytest.mark.parametrize("kind", CLASSES)

@@ -14,7 +14,7 @@ from deid.commands.summaries import photo_summary
 from deid.errors import UsageError
 from deid.faces.face import Face
 from deid.protection import own_photos
-from deid.protection.own_photos import MINE, OwnPhotos, read_own_photos, shared_faces
+from deid.protection.own_photos import MINE, OwnPhotos, photos_of, read_own_photos, shared_faces
 from deid.recognizers.recognizer import Recognizer
 from deid.types import FaceResult, PhotoResult
 
@@ -118,3 +118,13 @@ def test_a_summary_says_whether_they_were_of_use(mine: tuple[bool, bool], line: 
     result = PhotoResult("a.png", "out.png", "protected", "stranger", "feature-level", 5, faces=faces)
     assert line in photo_summary(result, 1001, mine=True)
     assert not any("--mine" in each for each in photo_summary(result, 1001))
+
+
+def test_other_photos_of_a_person_are_told_by_content_too(tmp_path: Path) -> None:
+    """So that none is left out in silence: whoever reads them refuses what cannot be read."""
+    for name in ("a.jpg", "IMG_5", "IMG_5-protected", ".hidden.jpg", "b.scan"):
+        Image.new("RGB", (4, 4)).save(tmp_path / name, "JPEG")
+    (tmp_path / "c.jxl").touch()
+    (tmp_path / "notes.txt").write_text("no picture")
+    (tmp_path / "deep.jxl").mkdir()
+    assert sorted(path.name for path in photos_of(tmp_path)) == ["IMG_5", "a.jpg", "b.scan", "c.jxl"]

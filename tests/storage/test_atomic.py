@@ -91,7 +91,7 @@ def test_full_disk_leaves_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatc
         monkeypatch.setattr(os, where, full)
     with pytest.raises(CannotWrite) as caught:
         write_atomically(b"data", tmp_path / "photo.png", overwrite=overwrite)
-    assert str(caught.value) == f"cannot write {tmp_path / 'photo.png'}: No space left on device"
+    assert str(caught.value) == f"cannot write {tmp_path / 'photo.png'}: the disk is full (No space left on device)"
     assert list(tmp_path.iterdir()) == []
 
 
