@@ -126,7 +126,7 @@ class Sessions:
 
     def may_read(self, browser: str, path: Path) -> bool:
         """Is this file in a folder of this browser?"""
-        return is_token(browser) and path.resolve().is_relative_to(self.root / browser)
+        return is_token(browser) and "\0" not in str(path) and path.resolve().is_relative_to(self.root / browser)
 
     def claim(self, upload: Path, session: Session) -> Path:
         """The session's own name for an upload. Raises Refused for anything but an upload that is still there.
@@ -136,6 +136,8 @@ class Sessions:
         A request can name any file it likes: only what Gradio has just received, which lies in a folder that is
         directly under the root and is named by a hash, is taken.
         """
+        if "\0" in str(upload):
+            raise Refused("The upload did not arrive whole: choose the file again.")
         path = upload.resolve()
         received = path.parent.parent == self.root and not is_token(path.parent.name)
         if not received or not path.is_file():

@@ -3,7 +3,8 @@
 import shutil
 import stat
 import zipfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
@@ -56,9 +57,35 @@ def too_large(photo: Path) -> str:
     return f"larger than {size_text(MAX_FILE_BYTES)}" if photo.stat().st_size > MAX_FILE_BYTES else ""
 
 
+class _Coming:
+    """Bytes that uploads under way have announced and not yet brought: they share the disk, in one thread."""
+
+    def __init__(self) -> None:
+        self.bytes = 0
+
+    @contextmanager
+    def announced(self, size: int) -> Iterator[Callable[[int], None]]:
+        """Room for so many bytes, until the end; takes how many of them have arrived."""
+        left = size
+
+        def arrived(n: int) -> None:
+            nonlocal left
+            left -= n
+            self.bytes -= n
+
+        self.bytes += size
+        try:
+            yield arrived
+        finally:
+            self.bytes -= left
+
+
+COMING = _Coming()
+
+
 def room_on_disk(folder: Path) -> int:
-    """Bytes that may still be stored where this folder lies."""
-    return shutil.disk_usage(folder).free - KEPT_FREE
+    """Bytes that may still be stored where this folder lies, less what uploads under way will need."""
+    return shutil.disk_usage(folder).free - KEPT_FREE - COMING.bytes
 
 
 def size_text(size: int) -> str:
