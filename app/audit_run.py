@@ -55,8 +55,8 @@ def audit_folders(
         k_level=k_level,
         device=device_for("auto"),
         journals=(journal,) if journal else (),
-        # It could not go on: these photos are about to be deleted.
-        resumable=False,
+        # It could not go on: these photos are about to be deleted, and this goes with them.
+        state=folder,
     )
     audited = audit(
         originals,
