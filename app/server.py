@@ -141,7 +141,7 @@ def warning(host: str, auth: tuple[str, str] | None) -> str:
         return ""
     return (
         f"warning: with --host {host} everybody who reaches this computer can use the page, and photos travel "
-        "unencrypted: add --auth USER:PASSWORD, and a proxy with HTTPS"
+        "unencrypted: add --auth USER:PASSWORD, and a proxy with HTTPS, whose name --name says"
     )
 
 
