@@ -10,8 +10,6 @@ from pathlib import Path
 from .sessions import Refused, Session
 from .uploads import unpack
 
-LARGEST_REPORT = 50 << 20  # bytes
-
 
 @dataclass(frozen=True)
 class Report:
@@ -57,8 +55,8 @@ def audit_folders(
         k_level=k_level,
         device=device_for("auto"),
         journals=(journal,) if journal else (),
-        # It could not go on: these photos are about to be deleted.
-        resumable=False,
+        # It could not go on: these photos are about to be deleted, and this goes with them.
+        state=folder,
     )
     audited = audit(
         originals,
@@ -90,19 +88,16 @@ def check_journal(file: Path) -> None:
 
 def read_report(file: Path, published: Path | None, folder: Path) -> Report:
     """A report.json made earlier: its page, and what differs today. Raises Refused for what is no report."""
-    import json
-
     from deid.audit.report import html
     from deid.audit.report.folder import check_report
+    from deid.audit.report.reading import read_document
     from deid.errors import UsageError
 
-    if file.stat().st_size > LARGEST_REPORT:
-        raise Refused("This is not a report of this program: it is too large.")
     shared = folder / "report" / "shared"
     shared.mkdir(parents=True)
     shutil.move(file, shared / "report.json")
     try:
-        document = json.loads((shared / "report.json").read_text(encoding="utf-8"))
+        document = read_document(shared / "report.json")
         page = html.render(document)
         (shared / "report.html").write_text(page, encoding="utf-8")
         checked = check_report(folder / "report", [published] if published else [])

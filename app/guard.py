@@ -1,14 +1,19 @@
-"""What stands before Gradio: every browser its own files, bounded uploads, and a page that names no other host."""
+"""What stands before Gradio: only this page's own requests, bounded ones, every browser its own files, and a page that
+names no other host.
+"""
 
 import re
-from http.cookies import SimpleCookie
 from pathlib import Path
 
 from starlette.datastructures import Headers, MutableHeaders
+from starlette.requests import HTTPConnection
 from starlette.responses import PlainTextResponse
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from . import uploads
+from .addresses import Addresses
+from .bodies import Counted
+from .login import Login
 from .sessions import COOKIE, NO_COOKIE, Sessions, is_token, new_token
 
 # Even a page that asked for something from elsewhere would not get it.
@@ -25,15 +30,24 @@ FOREIGN = re.compile(
 )
 FILE = re.compile(r"/file[=/](.*)", re.DOTALL)  # the two addresses under which Gradio serves files
 MAX_MESSAGE = 1 << 20  # bytes of a request that is no upload
+LENGTH = re.compile("[0-9]{1,18}")  # what a body's may be
+TOO_LONG = "the request is longer than it said"
 
 
 class Guard:
-    """Gives every browser its cookie, serves files to their owner alone, bounds what comes in, and cleans the page."""
+    """Gives every browser its cookie, serves files to their owner alone, bounds what comes in, and cleans the page.
 
-    def __init__(self, app: ASGIApp, sessions: Sessions) -> None:
-        self.app, self.sessions = app, sessions
+    addresses: under which the page answers.
+    """
+
+    def __init__(self, app: ASGIApp, sessions: Sessions, addresses: Addresses | None = None) -> None:
+        self.app, self.sessions, self.addresses = app, sessions, addresses or Addresses()
+        self.login = Login()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] == "websocket":  # nothing here speaks it, so nothing here would count what comes
+            await send({"type": "websocket.close", "code": 1008})
+            return
         if scope["type"] != "http":
             await self.app(scope, receive, send)
             return
@@ -42,28 +56,62 @@ class Guard:
         if status:
             await PlainTextResponse(reason, status_code=status)(scope, receive, send)
             return
-        await self.app(scope, receive, _Cleaned(send, browser))
+        length = int(Headers(scope=scope).get("content-length", 0))
+        if not _is_upload(scope):
+            await self._pass_on(scope, Counted(receive, length), _Cleaned(send, browser))
+            return
+        with uploads.COMING.announced(length) as arrived:
+            await self._pass_on(scope, Counted(receive, length, arrived), _Cleaned(send, browser))
+
+    async def _pass_on(self, scope: Scope, body: Counted, cleaned: "_Cleaned") -> None:
+        async def send(message: Message) -> None:
+            # What is said of a body that was cut off is not the reason.
+            if answered or not body.too_long:
+                answered.append(message)
+                await cleaned(message)
+
+        answered: list[Message] = []
+        try:
+            if scope["method"] == "POST" and scope["path"].rstrip("/").endswith("/login"):
+                await self.login(self.app, scope, body, send)
+            else:
+                await self.app(scope, body, send)
+        except Exception:
+            if answered or not body.too_long:
+                raise
+        if body.too_long and not answered:
+            await PlainTextResponse(TOO_LONG, status_code=400)(scope, body, cleaned)
 
     def _refusal(self, scope: Scope, browser: str) -> tuple[int, str]:
         """Status and reason for a request that gets no further, before its body is read; 0 for any other."""
+        headers = Headers(scope=scope)
+        if "transfer-encoding" in headers:  # its length would be believed by one program and not by the next
+            return 411, "the request does not say how large it is"
+        if "\0" in scope["path"] or b"%00" in scope.get("query_string", b""):
+            return 400, "no address holds a NUL"
+        if problem := self.addresses.problem_of(headers):
+            return 403, problem
         file = FILE.search(scope["path"])
         if file and not self.sessions.may_read(browser, Path(file[1])):
             return 403, "not yours"
-        if scope["method"] != "POST":
+        lengths = set(headers.getlist("content-length"))
+        if not lengths and scope["method"] != "POST":
             return 0, ""
-        length = Headers(scope=scope).get("content-length", "")
-        if not length.isdecimal():
+        if len(lengths) != 1 or not LENGTH.fullmatch(length := lengths.pop()):
             return 411, "the request does not say how large it is"
-        if not scope["path"].rstrip("/").endswith("/upload"):
-            return (413, "the request is too large") if int(length) > MAX_MESSAGE else (0, "")
+        return self._refusal_of_body(scope, browser, int(length))
+
+    def _refusal_of_body(self, scope: Scope, browser: str, length: int) -> tuple[int, str]:
+        if not _is_upload(scope):
+            return (413, "the request is too large") if length > MAX_MESSAGE else (0, "")
         if not is_token(browser):  # such as from a page of another site, which sends no cookie of ours
             return 403, NO_COOKIE
-        if int(length) > uploads.MAX_BYTES:
+        if length > uploads.MAX_BYTES:
             return (
                 413,
                 f"these files are more than {uploads.size_text(uploads.MAX_BYTES)} together: choose fewer at once",
             )
-        if int(length) > uploads.room_on_disk(self.sessions.root):
+        if length > uploads.room_on_disk(self.sessions.root):
             return 507, "the disk of the computer that runs this page has no room for these files"
         return 0, ""
 
@@ -98,7 +146,10 @@ class _Cleaned:
         await self.send(message)
 
 
+def _is_upload(scope: Scope) -> bool:
+    return bool(scope["method"] == "POST" and scope["path"].rstrip("/").endswith("/upload"))
+
+
 def _cookie_of(scope: Scope) -> str:
-    headers = dict(scope["headers"])
-    cookie = SimpleCookie(headers.get(b"cookie", b"").decode("latin-1"))
-    return cookie[COOKIE].value if COOKIE in cookie else ""
+    """As Gradio reads it: whatever cookies other programs on this computer have set."""
+    return HTTPConnection(scope).cookies.get(COOKIE, "")

@@ -5,7 +5,6 @@ import traceback
 from collections.abc import Callable, Generator
 from contextlib import closing
 from html import escape
-from ipaddress import ip_address
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -16,6 +15,7 @@ from deid.methods import EXACT, profile_for
 from deid.types import Options
 
 from . import words
+from .addresses import is_loopback
 from .job_queue import JobQueue, Waiting
 from .service import Service
 from .sessions import COOKIE, Refused, Session
@@ -31,14 +31,7 @@ def from_this_computer(request: gr.Request) -> bool:
     host = urlsplit(f"//{request.headers.get('host', '')}").hostname
     # A proxy on this computer asks in its own name; what the browser shows is in the origin.
     origin = urlsplit(request.headers.get("origin", "")).hostname
-    return all(map(_is_loopback, (host, origin, request.client.host if request.client else None)))
-
-
-def _is_loopback(host: str | None) -> bool:
-    try:
-        return host == "localhost" or ip_address(host or "").is_loopback
-    except ValueError:
-        return False
+    return all(map(is_loopback, (host, origin, request.client.host if request.client else None)))
 
 
 def error_message(error: Exception) -> str:

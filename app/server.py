@@ -2,11 +2,13 @@
 
 import os
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from starlette.middleware import Middleware
 
+from .addresses import Addresses
 from .guard import Guard
 from .service import Service
 from .uploads import MAX_BYTES
@@ -79,18 +81,32 @@ class Serving:
 
 
 def serve(
-    service: Service, *, host: str = "127.0.0.1", port: int | None = None, auth: tuple[str, str] | None = None
+    service: Service,
+    *,
+    host: str = "127.0.0.1",
+    port: int | None = None,
+    auth: tuple[str, str] | None = None,
+    names: Sequence[str] = (),
 ) -> Serving:
-    """Start the server and return. port: None takes a free one from 7860 on. Raises OSError for a port in use."""
-    # Gradio reads these when it is imported and when its components are made.
+    """Start the server and return. Raises OSError for a port in use.
+
+    host: what it listens on, and the name that browsers may call it by.
+    port: None takes a free one from 7860 on.
+    auth: a user's name and password.
+    names: further ones that browsers may call it by, such as a proxy's.
+    """
+    # Gradio and its server read these when they are imported and when its components are made.
     os.environ["GRADIO_ANALYTICS_ENABLED"] = "False"
     os.environ["HF_HUB_DISABLE_TELEMETRY"] = "1"
+    # Who asks is who connects: a header could name anybody, so behind a proxy everybody waits in one line to log in.
+    os.environ["FORWARDED_ALLOW_IPS"] = "none"
     os.environ["GRADIO_TEMP_DIR"] = str(service.sessions.root)
     import gradio as gr
 
     from .build import build_app
 
     blocks = build_app(service)
+    guard = Middleware(Guard, sessions=service.sessions, addresses=Addresses(host, frozenset(names)))
     system = ["system-ui", "-apple-system", "Segoe UI", "Roboto", "sans-serif"]
     _, url, _ = blocks.queue(default_concurrency_limit=None).launch(
         server_name=host,
@@ -114,7 +130,7 @@ def serve(
         mcp_server=False,
         num_workers=0,  # further servers would not ask the guard
         enable_monitoring=False,
-        app_kwargs={"middleware": [Middleware(Guard, sessions=service.sessions)], "docs_url": None, "redoc_url": None},
+        app_kwargs={"middleware": [guard], "docs_url": None, "redoc_url": None},
     )
     return Serving(url, blocks, service)
 
@@ -125,7 +141,7 @@ def warning(host: str, auth: tuple[str, str] | None) -> str:
         return ""
     return (
         f"warning: with --host {host} everybody who reaches this computer can use the page, and photos travel "
-        "unencrypted: add --auth USER:PASSWORD, and a proxy with HTTPS"
+        "unencrypted: add --auth USER:PASSWORD, and a proxy with HTTPS, whose name --name says"
     )
 
 

@@ -1,6 +1,6 @@
 """A folder for every session, that nobody else is served from, deleted at its end and at exit.
 
-A server that is killed cannot delete its own: the next one to start does.
+A server that is killed cannot delete its own: the next one to start does (`left_behind`).
 
 A browser is known by a random cookie, a tab by Gradio's own random session hash. Gradio serves any file under its
 folder to whoever knows the name, so the server (`deid.app.guard`) asks here whose a file is.
@@ -18,15 +18,16 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from .left_behind import UNNAMED, delete_left_behind
+
 if sys.platform != "win32":  # there a killed server's files stay
     import fcntl
 
-PREFIX = "deid-ui-"
 COOKIE = "deid_browser"
 NO_COOKIE = "This page needs cookies from its own address: allow them and load it again."
 PREVIEW = "preview "  # before the name of such a job
 UNCLAIMED = 3600  # seconds that an upload waits to be used
-SETTLED = 60  # seconds after which a server has surely locked its folder
+SETTLED = 60  # seconds after which a server has surely named its folder
 
 
 class Refused(Exception):  # noqa: N818
@@ -86,9 +87,11 @@ class Sessions:
     """All open pages. root: everything lives under it, uploads on their way included."""
 
     def __init__(self) -> None:
-        _delete_abandoned()
-        self.root = Path(tempfile.mkdtemp(prefix=PREFIX)).resolve()
-        _lock_folder(self.root)
+        delete_left_behind(_lock_folder, SETTLED)
+        # Locked before it has its name: whoever finds it under that name, and unlocked, may delete it at once.
+        unnamed = Path(tempfile.mkdtemp(prefix=UNNAMED)).resolve()
+        _lock_folder(unnamed)
+        self.root = unnamed.rename(unnamed.with_name(unnamed.name.removeprefix(".")))
         self._open: dict[tuple[str, str], Session] = {}
         self._lock = threading.Lock()
         atexit.register(self.close)
@@ -126,7 +129,7 @@ class Sessions:
 
     def may_read(self, browser: str, path: Path) -> bool:
         """Is this file in a folder of this browser?"""
-        return is_token(browser) and path.resolve().is_relative_to(self.root / browser)
+        return is_token(browser) and "\0" not in str(path) and path.resolve().is_relative_to(self.root / browser)
 
     def claim(self, upload: Path, session: Session) -> Path:
         """The session's own name for an upload. Raises Refused for anything but an upload that is still there.
@@ -136,6 +139,8 @@ class Sessions:
         A request can name any file it likes: only what Gradio has just received, which lies in a folder that is
         directly under the root and is named by a hash, is taken.
         """
+        if "\0" in str(upload):
+            raise Refused("The upload did not arrive whole: choose the file again.")
         path = upload.resolve()
         received = path.parent.parent == self.root and not is_token(path.parent.name)
         if not received or not path.is_file():
@@ -166,14 +171,6 @@ def _lock_folder(folder: Path) -> None:
         except OSError:
             os.close(handle)
             raise
-
-
-def _delete_abandoned() -> None:
-    for folder in Path(tempfile.gettempdir()).glob(f"{PREFIX}*"):
-        with suppress(OSError):  # in use, another user's, or gone meanwhile
-            if sys.platform != "win32" and time.time() - folder.stat().st_mtime > SETTLED:
-                _lock_folder(folder)
-                shutil.rmtree(folder)
 
 
 def new_token() -> str:

@@ -1,19 +1,35 @@
 """Many photos or zips from a browser, unpacked into one folder: within limits, and never outside it."""
 
+import errno
+import lzma
 import shutil
 import stat
+import struct
 import zipfile
-from collections.abc import Iterator, Sequence
+import zlib
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
+from deid.errors import reason_of
+
 from .sessions import Refused
+from .zip_entries import count_entries
 
 MAX_FILES = 2_000
 MAX_BYTES = 8 << 30  # of one upload, and of all that it unpacks to
 MAX_FILE_BYTES = 300 << 20  # of one photo
 KEPT_FREE = 1 << 30  # bytes of the disk that are for others
 CHUNK = 1 << 20
+MAX_ENTRIES = 10_000  # of all zips: folders, and files that are no photos, are some of them
+TOO_MANY = "At most {:,} photos at once."
+NO_ROOM = "The disk of the computer that runs this page has no room for what is in the zip."
+# What the standard library's readers of zips raise for bytes that no program wrote, each in its own way.
+DAMAGED = (
+    zipfile.BadZipFile, zlib.error, lzma.LZMAError, struct.error, NotImplementedError, RuntimeError, EOFError, OSError,
+    ValueError, LookupError, OverflowError, MemoryError,
+)  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -35,20 +51,37 @@ def unpack(uploads: Sequence[Path], folder: Path) -> Unpacked:
 
 
 def _unpack(uploads: Sequence[Path], folder: Path) -> Unpacked:
-    quota = _Quota(MAX_BYTES, 10 * MAX_FILES)
+    zips = [upload for upload in uploads if _is_zip(upload)]
+    _count(uploads, zips)
+    quota = _Quota(MAX_BYTES)
     left_out: list[tuple[str, str]] = []
     count = 0
     for upload in uploads:
         alone = iter([(upload.name, upload, too_large(upload))])
-        for name, source, problem in _members(upload, quota) if zipfile.is_zipfile(upload) else alone:
+        for name, source, problem in _members(upload, quota) if upload in zips else alone:
             if problem := problem or _store(name, source, folder):
                 left_out.append((name, problem))
                 continue
             count += 1
             if count > MAX_FILES:
-                raise Refused(f"At most {MAX_FILES:,} photos at once.")
+                raise Refused(TOO_MANY.format(MAX_FILES))
         upload.unlink(missing_ok=True)
     return Unpacked(folder, count, tuple(left_out))
+
+
+def _count(uploads: Sequence[Path], zips: Sequence[Path]) -> None:
+    """Raises Refused if there are more files than are taken, before any is unpacked, or a zip is damaged."""
+    from deid.images.formats import picture_suffixes
+
+    entries, photos = sum(map(count_entries, zips)), len(uploads) - len(zips)
+    if entries > MAX_ENTRIES:
+        raise Refused(f"The zip holds too many files: at most {MAX_ENTRIES:,} are looked through.")
+    for upload in zips:
+        with _readable(upload) as archive:
+            names = [PurePosixPath(entry.filename) for entry in archive.infolist() if _is_asked_for(entry)]
+        photos += sum(name.suffix.lower() in picture_suffixes() for name in names)
+    if photos > MAX_FILES:
+        raise Refused(TOO_MANY.format(MAX_FILES))
 
 
 def too_large(photo: Path) -> str:
@@ -56,9 +89,35 @@ def too_large(photo: Path) -> str:
     return f"larger than {size_text(MAX_FILE_BYTES)}" if photo.stat().st_size > MAX_FILE_BYTES else ""
 
 
+class _Coming:
+    """Bytes that uploads under way have announced and not yet brought: they share the disk, in one thread."""
+
+    def __init__(self) -> None:
+        self.bytes = 0
+
+    @contextmanager
+    def announced(self, size: int) -> Iterator[Callable[[int], None]]:
+        """Room for so many bytes, until the end; takes how many of them have arrived."""
+        left = size
+
+        def arrived(n: int) -> None:
+            nonlocal left
+            left -= n
+            self.bytes -= n
+
+        self.bytes += size
+        try:
+            yield arrived
+        finally:
+            self.bytes -= left
+
+
+COMING = _Coming()
+
+
 def room_on_disk(folder: Path) -> int:
-    """Bytes that may still be stored where this folder lies."""
-    return shutil.disk_usage(folder).free - KEPT_FREE
+    """Bytes that may still be stored where this folder lies, less what uploads under way will need."""
+    return shutil.disk_usage(folder).free - KEPT_FREE - COMING.bytes
 
 
 def size_text(size: int) -> str:
@@ -68,10 +127,9 @@ def size_text(size: int) -> str:
 
 @dataclass
 class _Quota:
-    """What may still be unpacked: bytes, and entries of zips, most of which may be no photos."""
+    """left: bytes that may still be unpacked."""
 
     left: int
-    entries: int
 
     def take(self, size: int, folder: Path) -> None:
         """Raises Refused if there is no room for so many bytes."""
@@ -79,7 +137,7 @@ class _Quota:
         if self.left < 0:
             raise Refused(f"The zip unpacks to more than {size_text(MAX_BYTES)}: split it.")
         if room_on_disk(folder) < size:
-            raise Refused("The disk of the computer that runs this page has no room for what is in the zip.")
+            raise Refused(NO_ROOM)
 
 
 def _members(upload: Path, quota: _Quota) -> Iterator[tuple[str, Path, str]]:
@@ -89,16 +147,13 @@ def _members(upload: Path, quota: _Quota) -> Iterator[tuple[str, Path, str]]:
     """
     part = upload.with_name("unpacking.part")
     try:
-        with zipfile.ZipFile(upload) as archive:
+        with _readable(upload) as archive:
             for entry in archive.infolist():
-                quota.entries -= 1
-                if quota.entries < 0:
-                    raise Refused("The zip holds too many files.")
                 name = entry.filename.replace("\\", "/")  # as some Windows programs write it
                 if problem := _problem(entry, name):
                     yield name, part, problem
                     continue
-                if entry.is_dir() or "__MACOSX" in name or PurePosixPath(name).name.startswith("."):
+                if not _is_asked_for(entry):
                     continue
                 size = 0
                 with archive.open(entry) as packed, part.open("wb") as file:
@@ -109,10 +164,33 @@ def _members(upload: Path, quota: _Quota) -> Iterator[tuple[str, Path, str]]:
                         quota.take(len(chunk), part.parent)
                         file.write(chunk)
                 yield name, part, ""
-    except (zipfile.BadZipFile, NotImplementedError, RuntimeError, EOFError, OSError, ValueError) as error:
-        raise Refused(f"The zip is damaged: {error}") from error
     finally:
         part.unlink(missing_ok=True)
+
+
+def _is_zip(upload: Path) -> bool:
+    """Also where its end, which makes it one, was cut off."""
+    with upload.open("rb") as file:
+        begins = file.read(4) == b"PK\x03\x04"
+    return begins or zipfile.is_zipfile(upload)
+
+
+@contextmanager
+def _readable(upload: Path) -> Iterator[zipfile.ZipFile]:
+    """Raises Refused for a zip that cannot be read, or whose content has no room."""
+    try:
+        with zipfile.ZipFile(upload) as archive:
+            yield archive
+    except DAMAGED as error:
+        if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT):
+            raise Refused(NO_ROOM) from error
+        raise Refused(f"The zip is damaged: {reason_of(error)}") from error
+
+
+def _is_asked_for(entry: zipfile.ZipInfo) -> bool:
+    """Neither a folder nor what some systems hide in a zip."""
+    name = entry.filename.replace("\\", "/")
+    return not (entry.is_dir() or "__MACOSX" in name or PurePosixPath(name).name.startswith("."))
 
 
 def _problem(entry: zipfile.ZipInfo, name: str) -> str:

@@ -22,7 +22,7 @@ def even_spread_p_value(counts: Sequence[int]) -> float:
     if not counts or min(counts) < 0:
         raise ValueError(f"counts must be whole numbers of at least 0, one a rank, not {list(counts)}")
     n, ranks = sum(counts), len(counts)
-    if _partitions_of(n, ranks) > MOST_PARTITIONS:
+    if _partitions_of(n, ranks, MOST_PARTITIONS) > MOST_PARTITIONS:
         return _drawn_p_value(counts)
     observed = _log_ways(tuple(sorted(counts, reverse=True)))
     # Outcomes that differ only in which rank has how many are equally probable: partitions of n stand for them.
@@ -48,18 +48,37 @@ def _drawn_p_value(counts: Sequence[int]) -> float:
     n, ranks = sum(counts), len(counts)
     # This generator's numbers never change, so that whoever checks a report draws the same ones.
     drawn = np.random.RandomState(0).multinomial(n, [1 / ranks] * ranks, DRAWS)
-    log_factorials = np.array([math.lgamma(count + 1) for count in range(n + 1)])
     # The fewer ways there are to get counts, the larger the factorials in the denominator.
-    at_most_as_probable = log_factorials[drawn].sum(1) >= log_factorials[list(counts)].sum() - 1e-9
-    return (int(at_most_as_probable.sum()) + 1) / (DRAWS + 1)
+    least = _log_factorials(np.array([counts]))[0] - 1e-9
+    parts = np.array_split(drawn, 20)  # of so many counts at once factorials are looked up
+    at_most_as_probable = sum(int((_log_factorials(part) >= least).sum()) for part in parts)
+    return (at_most_as_probable + 1) / (DRAWS + 1)
 
 
-def _partitions_of(n: int, parts: int) -> int:
-    """How many there are: as many as partitions of n into numbers of at most `parts`."""
+def _log_factorials(counts: np.ndarray) -> np.ndarray:
+    """Sums of the logarithms of the factorials of each row, (rows, ranks) → (rows,): whatever the counts, only those
+    that are there are computed.
+    """
+    found, places = np.unique(counts, return_inverse=True)
+    logarithms = np.array([math.lgamma(count + 1) for count in found.tolist()])
+    sums: np.ndarray = logarithms[places].reshape(counts.shape).sum(1)
+    return sums
+
+
+def _partitions_of(n: int, parts: int, most: float = math.inf) -> int:
+    """How many there are: as many as partitions of n into numbers of at most `parts`. Beyond `most` any larger number
+    than that, at once.
+    """
+    if parts == 1:
+        return 1
+    if n // 2 + 1 > most:  # those into two numbers
+        return n // 2 + 1
     ways = [1] + [0] * n
     for part in range(1, parts + 1):
         for total in range(part, n + 1):
             ways[total] += ways[total - part]
+        if ways[n] > most:
+            break
     return ways[n]
 
 

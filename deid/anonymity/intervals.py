@@ -1,9 +1,11 @@
 """Measured values with their intervals: exact for proportions, free of a distribution for medians."""
 
 import math
-import statistics
-from collections.abc import Sequence
+from bisect import bisect_left
+from collections import Counter
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from itertools import accumulate
 
 from scipy.stats import beta, binom
 
@@ -73,20 +75,37 @@ def median_interval(values: Sequence[float], confidence: float = 0.95) -> Estima
     median is NaN. Raises ValueError for a NaN among the values or unless 0 < confidence < 1. (David,
     Nagaraja, Order Statistics, 7.1.)
     """
+    return counted_median(Counter(float(value) for value in values).items(), confidence)
+
+
+def counted_median(counts: Iterable[tuple[float, int]], confidence: float = 0.95) -> Estimate:
+    """The same of values that are counted already: (value, how often), in any order.
+
+    Raises ValueError also for a number of values that is not whole or below 0.
+    """
     _check(0, 0, confidence)
-    ordered = sorted(float(value) for value in values)
-    if any(math.isnan(value) for value in ordered):
+    ordered = sorted(counts)
+    if any(math.isnan(value) for value, _ in ordered):
         raise ValueError("the median of values with a NaN among them is not defined")
-    n = len(ordered)
+    if any(not isinstance(times, int) or times < 0 for _, times in ordered):
+        raise ValueError("values are counted in whole numbers of at least 0")
+    up_to = list(accumulate(times for _, times in ordered))
+    n = up_to[-1] if up_to else 0
     if not n:
         return Estimate(math.nan, -math.inf, math.inf, 0, confidence)
+
+    def smallest(place: int) -> float:
+        """The value at a place from 1 to n."""
+        return float(ordered[bisect_left(up_to, place)][0])
+
     tail = (1 - confidence) / 2
     j = int(binom.ppf(tail, n, 0.5))
     # ppf is the first count whose cdf reaches the tail: one too far, unless it meets the tail exactly.
     if binom.cdf(j, n, 0.5) <= tail:
         j += 1
-    low, high = (ordered[j - 1], ordered[n - j]) if j else (-math.inf, math.inf)
-    return Estimate(statistics.median(ordered), low, high, n, confidence)
+    low, high = (smallest(j), smallest(n + 1 - j)) if j else (-math.inf, math.inf)
+    middle = smallest(n // 2 + 1) if n % 2 else (smallest(n // 2) + smallest(n // 2 + 1)) / 2
+    return Estimate(middle, low, high, n, confidence)
 
 
 def _check(successes: int, n: int, confidence: float) -> None:

@@ -41,7 +41,19 @@ def rank_pmf(ranks: Iterable[int]) -> RankPmf:
 
     Raises ValueError for a rank below 1.
     """
-    counts = Counter(int(rank) for rank in ranks)
-    if counts and min(counts) < 1:
-        raise ValueError(f"a rank is at least 1, not {min(counts)}")
-    return RankPmf(dict(sorted(counts.items())), counts.total())
+    return counted_pmf(Counter(int(rank) for rank in ranks).items())
+
+
+def counted_pmf(counts: Iterable[tuple[int, int]]) -> RankPmf:
+    """The same of ranks that are counted already: (rank, faces), in any order.
+
+    Raises ValueError for a rank below 1, and for faces that are no whole number of at least 0.
+    """
+    total: Counter[int] = Counter()
+    for rank, n in counts:
+        if rank < 1:
+            raise ValueError(f"a rank is at least 1, not {rank}")
+        if not isinstance(n, int) or n < 0:
+            raise ValueError(f"faces at a rank are a whole number of at least 0, not {n!r}")
+        total[rank] += n
+    return RankPmf({rank: n for rank, n in sorted(total.items()) if n}, total.total())

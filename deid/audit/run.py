@@ -44,7 +44,8 @@ class AuditOptions:
     seed: of the random choice of one photo a person, of the fresh decoys, and of what defenses draw.
     device: of the detector and the recognizers, as PyTorch names it.
     journals: of the runs that made the published sets, in their order; what is missing is looked for on this machine.
-    resumable: whether an audit that is interrupted leaves what it has measured, templates of faces among it.
+    state: a folder for what is measured, templates of faces among it, if the audit is not to go on once it is
+        interrupted; None: the user's private state, where it is left to go on with.
     """
 
     k_level: int | None = None
@@ -55,7 +56,7 @@ class AuditOptions:
     seed: int = 0
     device: str = "cpu"
     journals: tuple[Path, ...] = ()
-    resumable: bool = True
+    state: Path | None = None
 
 
 @dataclass(frozen=True)
@@ -96,7 +97,7 @@ def audit(
         "versions": _versions(),
         "defenses": None,  # whichever are asked: an answer is kept under its question
     }
-    store = Store(store_path({**configuration, **same}))
+    store = Store(options.state / "measured.sqlite" if options.state else store_path({**configuration, **same}))
     stopwatch = Stopwatch()
     try:
         sets = measure_folders(
@@ -131,7 +132,7 @@ def audit(
         )
         keep(audited)
     except BaseException:
-        (store.close if options.resumable else store.delete)()
+        (store.delete if options.state else store.close)()
         raise
     store.delete()  # it holds templates of real people
     return audited

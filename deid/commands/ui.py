@@ -18,6 +18,9 @@ def ui(
     ),
     port: Annotated[int | None, typer.Option(min=1, max=65535, metavar="N", help="The first free from 7860.")] = None,
     auth: Annotated[str | None, typer.Option(metavar="USER:PASSWORD", help="Ask for these first.")] = None,
+    name: Annotated[
+        list[str] | None, typer.Option(metavar="NAME", help="A proxy's name for the page; may be repeated.")
+    ] = None,
 ) -> None:
     """The web page: upload a photo, choose faces, see the proof.
 
@@ -35,7 +38,7 @@ def ui(
     if warned := server.warning(host, credentials):
         output.complain(warned)
     try:
-        serving = server.serve(Service(), host=host, port=port, auth=credentials)
+        serving = server.serve(Service(), host=host, port=port, auth=credentials, names=name or ())
     except OSError as error:
         raise UsageError(f"the page cannot be served at {host}: {error}") from None
     output.say(server.say_where(serving.url, time.perf_counter() - started))

@@ -1,11 +1,15 @@
 """Whose files are whose, and that they go."""
 
+import json
 import os
+import sqlite3
 import subprocess
 import sys
 import tempfile
 from collections.abc import Iterator
+from contextlib import closing
 from pathlib import Path
+from urllib.parse import quote
 
 import pytest
 
@@ -131,7 +135,6 @@ def test_the_next_server_deletes_what_a_killed_one_left(tmp_path: Path, monkeypa
         root = Path(server.stdout.readline().strip())
         (root / "photo.png").write_bytes(b"photo")
         monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
-        monkeypatch.setattr("deid.app.sessions.SETTLED", -1)
         Sessions().close()
         assert (root / "photo.png").exists(), "its server is alive"
         server.kill()
@@ -141,3 +144,77 @@ def test_the_next_server_deletes_what_a_killed_one_left(tmp_path: Path, monkeypa
     Sessions().close()
     assert not root.exists()
     assert elsewhere.exists()
+
+
+KILLED = """
+import os, signal
+from pathlib import Path
+from fakes import FakeProtector, FakeWork, save_photo
+from deid.app import folder_run
+from deid.app.sessions import Sessions, new_token
+from deid.app.uploads import Unpacked
+from deid.batch import folder
+from deid.types import Options
+import threading
+session = Sessions().of(new_token(), "page")
+photos = session.new_folder()
+save_photo(photos / "a.png", 1)
+folder_run.protector_for, folder.work = FakeProtector, FakeWork()
+run = folder_run.begin_run(Unpacked(photos, 1, ()), session)
+folder_run.run_folder(run, Options(), lambda progress: os.kill(os.getpid(), signal.SIGKILL), threading.Event())
+"""
+
+
+def test_after_a_kill_the_next_server_deletes_photos_and_journals_at_once(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    journals = Path(os.environ["XDG_STATE_HOME"]) / "face-deid" / "journals"
+    tests = Path(__file__).parents[1]
+    environment = {**os.environ, "TMPDIR": str(tmp_path), "PYTHONPATH": f"{tests}:{os.environ.get('PYTHONPATH', '')}"}
+    ran = subprocess.run([sys.executable, "-c", KILLED], env=environment, capture_output=True, timeout=120, check=False)
+    assert ran.returncode == -9, ran.stderr
+    assert len(list(journals.glob("*.sqlite"))) == 1
+    assert list(tmp_path.rglob("a.png"))
+    other = journals / "of-a-folder.sqlite"  # of a run that is to go on
+    with closing(sqlite3.connect(other)) as database, database:
+        database.execute("CREATE TABLE configuration (value TEXT)")
+        database.execute("INSERT INTO configuration VALUES (?)", (json.dumps({"input": "/home/ann/deid-ui-photos"}),))
+    (journals / "text.sqlite").write_text("no database")
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    Sessions().close()
+    assert sorted(path.name for path in journals.iterdir()) == ["of-a-folder.sqlite", "text.sqlite"]
+    assert not list(tmp_path.rglob("a.png"))
+    assert not list(tmp_path.glob("*deid-ui-*"))
+
+
+def test_the_journal_of_a_page_that_is_open_stays(tmp_path: Path, sessions: Sessions) -> None:
+    photos = sessions.of(new_token(), "page").new_folder()
+    journals = Path(os.environ["XDG_STATE_HOME"]) / "face-deid" / "journals"
+    journals.mkdir(parents=True)
+    with closing(sqlite3.connect(journals / "open.sqlite")) as database, database:
+        database.execute("CREATE TABLE configuration (value TEXT)")
+        database.execute("INSERT INTO configuration VALUES (?)", (json.dumps({"input": quote(os.fsencode(photos))}),))
+    Sessions().close()
+    assert (journals / "open.sqlite").is_file()
+    sessions.close()
+    Sessions().close()
+    assert not (journals / "open.sqlite").exists()
+
+
+def test_a_folder_without_its_name_is_not_deleted_while_its_server_starts(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    for name in (".deid-ui-new", ".deid-ui-old"):
+        (tmp_path / name).mkdir()
+    os.utime(tmp_path / ".deid-ui-old", (0, 0))
+    Sessions().close()
+    assert [path.name for path in tmp_path.iterdir()] == [".deid-ui-new"]
+
+
+@pytest.mark.parametrize("name", ["a\0b", "\0"])
+def test_a_name_with_a_nul_is_no_file(sessions: Sessions, name: str) -> None:
+    browser = new_token()
+    with pytest.raises(Refused):
+        sessions.claim(sessions.root / name, sessions.of(browser, "page"))
+    assert not sessions.may_read(browser, sessions.root / browser / name)

@@ -1,6 +1,7 @@
 """What is taken from many files and zips, and what never is."""
 
 import io
+import random
 import stat
 import zipfile
 from pathlib import Path
@@ -11,6 +12,7 @@ from PIL import Image
 from deid.app import uploads
 from deid.app.sessions import Refused
 from deid.app.uploads import unpack
+from deid.app.zip_entries import count_entries
 
 
 def png() -> bytes:
@@ -123,3 +125,75 @@ def test_a_damaged_zip_is_refused(tmp_path: Path) -> None:
     archive.write_bytes(data)
     with pytest.raises(Refused, match="damaged"):
         unpack([archive], tmp_path / "to")
+
+
+@pytest.mark.parametrize("method", [zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED, zipfile.ZIP_BZIP2, zipfile.ZIP_LZMA])
+def test_whatever_is_damaged_in_a_zip_it_is_said(tmp_path: Path, method: int) -> None:
+    chance = random.Random(method)
+    whole = tmp_path / "whole.zip"
+    with zipfile.ZipFile(whole, "w", method) as archive:
+        archive.writestr("one.png", png() * 20)
+        archive.writestr("two/two.png", png())
+    data = whole.read_bytes()
+    told = set()
+    for number in range(120):
+        folder = tmp_path / str(number)
+        folder.mkdir()
+        broken = bytearray(data)
+        for _ in range(chance.choice([1, 4, 30])):
+            broken[chance.randrange(len(broken))] = chance.randrange(256)
+        (folder / "a.zip").write_bytes(broken[: chance.choice([len(data), len(data), chance.randrange(len(data))])])
+        try:
+            unpack([folder / "a.zip"], folder / "to")
+        except Refused as refused:
+            assert not (folder / "to").exists()
+            told.add(str(refused).split(":")[0])
+    assert told == {"The zip is damaged"}
+
+
+@pytest.mark.parametrize("method", [zipfile.ZIP_DEFLATED, zipfile.ZIP_LZMA])
+def test_what_does_not_decompress_is_damaged(tmp_path: Path, method: int) -> None:
+    path = tmp_path / "a.zip"
+    with zipfile.ZipFile(path, "w", method) as archive:
+        archive.writestr("one.png", bytes(range(256)) * 400)
+    data = bytearray(path.read_bytes())
+    data[30 + 7 + 12 : 30 + 7 + 40] = b"\xff" * 28
+    path.write_bytes(data)
+    with pytest.raises(Refused, match="damaged"):
+        unpack([path], tmp_path / "to")
+
+
+def test_entries_are_counted_before_any_is_unpacked(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(uploads, "MAX_ENTRIES", 20)
+    monkeypatch.setattr(uploads, "_members", lambda *_: pytest.fail("unpacked"))
+    one, two = (zipped(tmp_path / name, {f"{number}.txt": b"" for number in range(11)}) for name in ("a.zip", "b.zip"))
+    with pytest.raises(Refused, match="too many files"):
+        unpack([one, two], tmp_path / "to")
+    monkeypatch.setattr(uploads, "MAX_FILES", 5)
+    photos = zipped(tmp_path / "c.zip", {f"{number}.JPG": b"" for number in range(6)})
+    with pytest.raises(Refused, match="At most 5 photos"):
+        unpack([photos], tmp_path / "to")
+
+
+@pytest.mark.parametrize("said", [0, 1, 0xFFFF])
+@pytest.mark.parametrize("comment", [b"", b"a comment"])
+@pytest.mark.parametrize("before", [b"", b"#!/bin/sh\n"])
+def test_the_number_that_a_zip_says_is_not_believed(tmp_path: Path, said: int, comment: bytes, before: bytes) -> None:
+    path = zipped(tmp_path / "a.zip", {f"folder/{number}.txt": b"text" for number in range(30)})
+    with zipfile.ZipFile(path, "a") as archive:
+        archive.comment = comment
+    data = bytearray(path.read_bytes())
+    end = data.rfind(b"PK\x05\x06")
+    data[end + 8 : end + 12] = said.to_bytes(2, "little") * 2
+    path.write_bytes(before + data)
+    assert count_entries(path) == len(zipfile.ZipFile(path).infolist()) == 30
+
+
+def test_a_large_zip_s_entries_are_counted_too(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(zipfile, "ZIP_FILECOUNT_LIMIT", 3)  # from here on the end is written as for huge ones
+    path = zipped(tmp_path / "a.zip", {f"{number}.txt": b"text" for number in range(9)})
+    assert b"PK\x06\x06" in path.read_bytes()
+    assert count_entries(path) == 9
+    assert count_entries(zipped(tmp_path / "empty.zip", {})) == 0
+    (tmp_path / "text").write_text("none")
+    assert count_entries(tmp_path / "text") == 0

@@ -28,8 +28,11 @@ def y_scale(top: float) -> Scale:
 
 
 def round_step(span: float) -> float:
-    """A round distance that cuts a span into at most six parts."""
-    return next(step for step in (0.01, 0.02, 0.05, 0.1, 0.2, 0.25, 0.5, 1.0, 2.0) if span / step <= 6)
+    """A round distance that cuts a span into at most six parts. Raises ValueError for a span that none does."""
+    for step in (0.01, 0.02, 0.05, 0.1, 0.2, 0.25, 0.5, 1.0, 2.0):
+        if span / step <= 6:
+            return step
+    raise ValueError(f"shares and cosines span no {span:g}")
 
 
 def y_axis(top: float, title: str) -> list[str]:

@@ -178,7 +178,8 @@ def _linked(counts: Json) -> Json:
 
 def _within_person(patterns: list[list[int]]) -> Json:
     """patterns: each person's photos at the ranks 2..K+1, largest count first, persons with two photos or more."""
-    corrected = holm([even_spread_p_value(pattern) for pattern in patterns])
+    p_values = {pattern: even_spread_p_value(pattern) for pattern in {tuple(pattern) for pattern in patterns}}
+    corrected = holm([p_values[tuple(pattern)] for pattern in patterns])
     uneven = sum(p < WITHIN_LEVEL for p in corrected)
     verdict = None if not patterns else "violated" if uneven else "not refuted"
     return {"persons": len(patterns), "uneven": uneven, "smallest_p": min(corrected, default=None), "verdict": verdict}

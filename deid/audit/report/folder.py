@@ -11,6 +11,7 @@ from typing import Any
 
 from deid.audit.report import html, sheets, tables
 from deid.audit.report.document import FORMAT, PROGRAM, differences, shared_part, signed, weights_elsewhere
+from deid.audit.report.reading import read_document
 from deid.audit.run import Audited
 from deid.batch.photo_tree import kept_photos, photos_in
 from deid.errors import CannotWrite, UsageError, reason_of
@@ -173,11 +174,8 @@ def _read(path: Path) -> Json:
 
 
 def _any_version(path: Path) -> Json:
-    try:
-        document = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
-        raise UsageError(f"{path} is not a report: {error}") from None
-    if not isinstance(document, dict) or not str(document.get("format")).startswith(PROGRAM):
+    document = read_document(path)
+    if not str(document.get("format")).startswith(PROGRAM):
         raise UsageError(f"{path} is not a report of this program")
     return document
 

@@ -135,6 +135,8 @@ def score_histograms(histograms: Mapping[str, Mapping[str, int]], thresholds: Ma
         for name, tally in drawn.items()
     }
     bins = [number for histogram in shares.values() for number in histogram]
+    if max(map(abs, bins)) * BIN > 1.1:
+        raise ValueError("a cosine lies between -1 and 1")
     marks = list(thresholds.values())
     low, high = min([min(bins) * BIN, *marks]), max([(max(bins) + 1) * BIN, *marks])
     top = 1.1 * max(value for histogram in shares.values() for value in histogram.values())

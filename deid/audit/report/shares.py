@@ -4,8 +4,8 @@ from collections.abc import Mapping
 from functools import lru_cache
 from typing import Any
 
-from deid.anonymity.intervals import Estimate, median_interval, proportion
-from deid.anonymity.rank_pmf import RankPmf, rank_pmf
+from deid.anonymity.intervals import Estimate, counted_median, proportion
+from deid.anonymity.rank_pmf import RankPmf, counted_pmf
 
 Json = dict[str, Any]
 _proportion = lru_cache(maxsize=4096)(proportion)  # over a long list most ranks hold as many faces as others
@@ -13,7 +13,7 @@ _proportion = lru_cache(maxsize=4096)(proportion)  # over a long list most ranks
 
 def ranks_of(counts: Mapping[str, int]) -> RankPmf:
     """counts: rank as text → faces."""
-    return rank_pmf(rank for text, n in counts.items() for rank in [int(text)] * n)
+    return counted_pmf((int(text), n) for text, n in counts.items())
 
 
 def standing(ranks: RankPmf, last: int, first: int = 1) -> int:
@@ -28,8 +28,8 @@ def share(successes: int, n: int) -> Json:
 
 def median(histogram: Mapping[str, int]) -> Json:
     """histogram: value as text → number of faces."""
-    values = [value for text, n in histogram.items() for value in [float(text)] * n]
-    return _estimate(median_interval(values)) | {"worst": min(values, default=None)}
+    values = [(float(text), n) for text, n in histogram.items()]
+    return _estimate(counted_median(values)) | {"worst": min((value for value, n in values if n), default=None)}
 
 
 def _estimate(estimate: Estimate) -> Json:
