@@ -138,6 +138,7 @@ def _check(folder: Path, published: list[Path], json: bool) -> int:
                 "differences": checked.differences,
                 "files_checked": checked.files,
                 "weights_not_checked": checked.elsewhere,
+                "pages_not_compared": checked.not_compared,
                 "signed_by": checked.signed_by,
             }
         )
@@ -150,8 +151,9 @@ def _check(folder: Path, published: list[Path], json: bool) -> int:
 def _not_checked(checked: "Checked") -> list[str]:
     """What a check says of its own reach."""
     lines = [f"weights of {name}: not on this machine, so not checked" for name in checked.elsewhere]
+    lines += [f"{page}: drawn by another version: not compared" for page in checked.not_compared]
     lines.append(
-        "the published files were compared by their SHA-256"
+        "the published files were compared by their SHA-256, together with their names"
         if checked.files
         else "the published files were not checked: name their folders after the report's"
     )

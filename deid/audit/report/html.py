@@ -3,9 +3,11 @@
 Every number of a table carries its path in report.json (`data-path`) and its raw value (`data-value`).
 """
 
+import hashlib
 import json
 from collections.abc import Sequence
 from functools import cache
+from importlib.metadata import version
 from importlib.resources import files
 from typing import Any
 
@@ -84,6 +86,17 @@ def render(document: Json) -> str:
         )
     except (TemplateError, KeyError, TypeError, ValueError, AttributeError, IndexError, ArithmeticError) as error:
         raise ValueError(f"not a report that can be drawn ({type(error).__name__}: {error})") from error
+
+
+@cache
+def drawn_by() -> str:
+    """Tells apart what draws pages: a SHA-256, cut to 16 digits, of this folder's templates, styles and code."""
+    digest = hashlib.sha256(version("jinja2").encode())
+    for source in sorted(files("deid.audit.report").iterdir(), key=lambda source: source.name):
+        if source.name.endswith((".jinja", ".css", ".py")):
+            # As text: a checkout may end its lines otherwise.
+            digest.update(f"\0{source.name}\0{source.read_text(encoding='utf-8')}".encode())
+    return digest.hexdigest()[:16]
 
 
 @cache

@@ -16,6 +16,7 @@ import pytest
 from audit.journals import write_journal
 from fakes import Looking, at_rank, people, save_faces
 
+from deid.audit.report.document import sealed
 from deid.audit.report.folder import check_report
 from deid.commands import main as cli
 from deid.errors import UsageError
@@ -97,7 +98,7 @@ class TestFolder:
         assert not looking.originals
         assert (tmp_path / "mine" / "letter.txt").read_text() == "dear"
 
-    @pytest.mark.parametrize("earlier", [1, 2, 3])
+    @pytest.mark.parametrize("earlier", [1, 2, 3, 4])
     def test_one_of_an_earlier_version_is_named_and_replaced(
         self, report: Path, folders: tuple[Path, Path], earlier: int
     ):
@@ -272,10 +273,19 @@ def edit_page(report: Path) -> None:
 
 
 def swap(report: Path) -> None:
-    a, b = (report.parent / "out" / f"secret{i}.png" for i in (0, 1))
+    exchange(*(report.parent / "out" / f"secret{i}.png" for i in (0, 1)))
+
+
+def exchange(a: Path, b: Path) -> None:
     first, second = a.read_bytes(), b.read_bytes()
     a.write_bytes(second)
     b.write_bytes(first)
+
+
+def forge_page(report: Path) -> None:
+    """With the digest that it should have."""
+    page = report / "private" / "report.html"
+    page.write_text(page.read_text().replace("first", "last"))
 
 
 class TestCheck:
@@ -296,8 +306,42 @@ class TestCheck:
             (lambda report: (report.parent / "out" / "secret3.png").write_bytes(b"x"), "not the file that was audited"),
             (lambda report: (report.parent / "out" / "secret3.png").unlink(), "no file has the SHA-256 it had"),
             (lambda report: (report / "shared" / "report.html").unlink(), "report.html: missing"),
+            (lambda report: (report / "shared" / "more.html").write_text("x"), "more.html: the report does not know"),
+            (forge_page, "private report.html: edited after it was made"),
+            (
+                lambda report: (report / "private" / "faces.csv").write_text("id\n"),
+                "private faces.csv: not the file that was written",
+            ),
+            (
+                lambda report: shutil.copy(
+                    *(report / "private" / f"{name}.png" for name in ("riskiest", "worst-looking"))
+                ),
+                "private worst-looking.png: not the file that was written",
+            ),
+            (
+                lambda report: (report / "private" / "files.csv").write_text("x"),
+                "private files.csv: not the file that was",
+            ),
+            (lambda report: (report / "private" / "persons.csv").unlink(), "private persons.csv: missing"),
+            (lambda report: (report / "private" / "report.json").unlink(), "private report.json: missing"),
+            (lambda report: (report / "private" / "x.csv").write_text("x"), "private x.csv: the report does not know"),
         ],
-        ids=["figure", "page", "swapped", "file", "file gone", "page gone"],
+        ids=[
+            "figure",
+            "page",
+            "swapped",
+            "file",
+            "file gone",
+            "page gone",
+            "page more",
+            "private page",
+            "table",
+            "sheet",
+            "listing",
+            "table gone",
+            "private report gone",
+            "table more",
+        ],
     )
     def test_what_was_done_to_it_is_named(
         self, report: Path, capsys: Any, interfere: Callable[[Path], Any], told: str | None, named: bool
@@ -313,6 +357,67 @@ class TestCheck:
         assert audit("--check", report) == 0
         assert "the published files were not checked" in capsys.readouterr().out
         assert audit("--check", report, report.parent / "out") == 8
+
+    def test_two_photos_swapped_in_a_moved_copy_are_told_whoever_has_which_part(
+        self, report: Path, folders: tuple[Path, Path], tmp_path: Path
+    ):
+        moved = tmp_path / "moved"
+        folders[1].rename(moved)
+        shutil.copytree(report / "shared", tmp_path / "alone")
+        for part in (report, tmp_path / "alone"):
+            assert check_report(part, [moved]).differences == ()
+        exchange(moved / "secret0.png", moved / "secret1.png")
+        for part in (report, tmp_path / "alone"):
+            lines = check_report(part, [moved]).differences
+            assert sum(line.endswith("the file with its SHA-256 has another name") for line in lines) == 2
+            assert {line.split(":")[0] for line in lines if "and not its name" in line} == {
+                str(moved / f"secret{i}.png") for i in (0, 1)
+            }
+
+    def test_photos_of_one_name_exchanged_between_two_sets_are_told(
+        self, report: Path, folders: tuple[Path, Path], tmp_path: Path
+    ):
+        other = tmp_path / "other"
+        for i, (clean,) in enumerate(people(25)):
+            save_faces(other / f"secret{i}.png", at_rank(clean, 3))
+        audit(*folders, other, "--report", report)
+        moved = [folder.rename(tmp_path / name) for folder, name in ((folders[1], "x"), (other, "y"))]
+        for places in (moved, moved[::-1]):  # in whatever order
+            assert check_report(report, places).differences == ()
+        exchange(moved[0] / "secret0.png", moved[1] / "secret0.png")
+        lines = check_report(report, moved).differences
+        assert {line.split(":")[0][0] for line in lines if "no file has" in line} == {"A", "B"}
+
+    def test_the_shared_part_is_checked_alone_and_names_nobody(self, report: Path, tmp_path: Path, capsys: Any):
+        alone = tmp_path / "for others"
+        shutil.copytree(report / "shared", alone)
+        assert audit("--check", alone) == 0
+        assert audit("--check", report / "private") == 0
+        edit_page(report)
+        shutil.copy(report / "shared" / "report.html", alone)
+        assert audit("--check", alone) == 8
+        assert "report.html: edited after it was made" in capsys.readouterr().out
+
+    def test_a_page_that_another_version_drew_is_not_compared_and_that_is_said(self, report: Path, capsys: Any):
+        document = read(report / "shared" / "report.json")
+        document["made"]["drawn_by"] = "0" * 16
+        document = sealed(document)
+        (report / "shared" / "report.json").write_text(json.dumps(document))
+        page = f'<meta content="{document["digest"]}">'
+        (report / "shared" / "report.html").write_text(page)
+        shutil.rmtree(report / "private")
+        assert audit("--check", report) == 0
+        assert "report.html: drawn by another version: not compared" in capsys.readouterr().out
+
+    def test_a_sheet_of_an_earlier_report_does_not_stay_beside_a_later_one(
+        self, report: Path, folders: tuple[Path, Path]
+    ):
+        assert (report / "private" / "riskiest.png").is_file()
+        for path in folders[1].iterdir():
+            path.unlink()
+        audit(*folders, "--report", report)
+        assert not (report / "private" / "riskiest.png").exists()
+        assert check_report(report, []).differences == ()
 
     def test_a_private_part_of_another_report_is_told(self, report: Path, folders: tuple[Path, Path], tmp_path: Path):
         (folders[1] / "secret0.png").unlink()
@@ -352,7 +457,7 @@ class TestCheck:
 class TestCommand:
     def test_json_is_the_shared_report_and_nothing_else(self, folders: tuple[Path, Path], capsys: Any):
         audit(*folders, "--json")
-        assert json.loads(capsys.readouterr().out)["format"] == "face-deid audit 4"
+        assert json.loads(capsys.readouterr().out)["format"] == "face-deid audit 5"
 
     def test_an_interrupted_one_says_so_in_a_line_and_goes_on(
         self, folders: tuple[Path, Path], looking: Looking, capsys: Any
