@@ -46,7 +46,8 @@ K_LEVEL = (
 AUDITS = {
     "met": "The promised conditions are met",
     "violated": "The promised conditions are VIOLATED",
-    "inconclusive": "Too few photos to decide",
+    "too few": "Too few photos to judge",
+    "inconclusive": "It cannot be said whether the promised conditions are met",
 }
 NO_VERDICT = "The report gives no verdict that this program knows"
 HIDING = ("blur", "pixelate")  # from people as well

@@ -15,7 +15,7 @@ from deid.errors import UsageError
 if TYPE_CHECKING:
     from deid.audit.report.folder import Checked
 
-EXIT = {"met": 0, "violated": 6, "inconclusive": 7}
+EXIT = {"met": 0, "violated": 6, "too few": 7, "inconclusive": 7}
 CHANGED = 8
 
 
@@ -45,7 +45,7 @@ def audit(
 ) -> int:
     """What recognizers make of a published set of photos, whoever protected it.
 
-    Exit: 0 conditions met, 2 usage, 6 violated, 7 inconclusive, 8 files or report changed since.
+    Exit: 0 conditions met, 2 usage, 6 violated, 7 inconclusive or too few photos, 8 files or report changed since.
     """
     if check is not None:
         return _check(check, folders or [], json)
@@ -121,6 +121,7 @@ def _lines(document: dict[str, Any], published: list[Path], report: Path | None)
         document["ranks_are_spread"],
         f"{made['seconds']:.1f} s, of which {made['seconds_in_recognizers']:.1f} s inside the recognizers",
         f"conditions: {document['verdict']}",
+        *(f"  {reason}" for reason in document["because"]),
     ]
     if report:
         lines.append(f"for others: {report / 'shared' / 'report.html'}; for you alone: {report / 'private'}")

@@ -8,10 +8,11 @@ from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from deid.audit.report.figures import figures_of
+from deid.audit.report.figures import FACES_PER_RANK, figures_of
 from deid.audit.report.first_screen import first_screen
 from deid.audit.report.published_files import Place, changed_files
-from deid.audit.report.summary import LOOKS, NOT_COVERED, PRIVATE_KINDS, RANKS_ARE_SPREAD, THREAT_MODEL, verdict_of
+from deid.audit.report.reasons import judged
+from deid.audit.report.summary import LOOKS, NOT_COVERED, PRIVATE_KINDS, RANKS_ARE_SPREAD, THREAT_MODEL
 from deid.errors import CheckpointError
 from deid.recognizers.checkpoints import manifest, verify
 from deid.types import finite
@@ -20,18 +21,25 @@ Json = dict[str, Any]
 PROGRAM = "face-deid audit "
 # 1 knew no looks but its own, 2 read lists from their start alone, 3 asked no defenses, 4 bound no photo to its name
 FORMAT = f"{PROGRAM}5"
-FACES_PER_RANK = 5  # under this many times K no pmf is shared
 FILES_BESIDE = "files_beside"  # of the private part
 _SEALED = ("digest", "signature")  # what is computed last, from all the rest
 
 
 def assemble(configuration: Json, recognizers: Json, sets: list[Json], made: Json) -> Json:
-    """The document from counts: figures, verdicts, sentences and digest are derived. sets: {label, counts, files}."""
+    """The document from counts: figures, verdicts, sentences and digest are derived. sets: {label, counts, files}.
+
+    First screen and verdict are made from what the shared part tells: both parts answer a question alike.
+    """
     K = configuration["k_level"]
-    derived = []
+    derived, everybody = [], []
     for published_set in sets:
-        with_figures = {**published_set, "figures": figures_of(published_set["counts"], K)}
-        derived.append({**with_figures, "first_screen": first_screen(with_figures, recognizers, K)})
+        figures = figures_of(published_set["counts"], K)
+        counts = _withheld(published_set["counts"], K)
+        told = {**published_set, "counts": counts}
+        told["figures"] = figures if counts is published_set["counts"] else figures_of(counts, K)
+        everybody.append(told)
+        derived.append({**published_set, "figures": figures, "first_screen": first_screen(told, recognizers, K)})
+    verdict, because = judged(everybody, K)
     document = {
         "format": FORMAT,
         "threat_model": THREAT_MODEL,
@@ -43,8 +51,9 @@ def assemble(configuration: Json, recognizers: Json, sets: list[Json], made: Jso
         "recognizers": recognizers,
         "sets": derived,
         "made": made,
+        "verdict": verdict,
+        "because": because,
     }
-    document["verdict"] = verdict_of(document)
     return sealed(document)
 
 
@@ -54,10 +63,7 @@ def shared_part(document: Json) -> Json:
     sets = _counted(document)
     for published_set in sets:
         findings = [line for line in published_set["counts"]["findings"] if line["kind"] not in PRIVATE_KINDS]
-        published_set["counts"] = counts = {**published_set["counts"], "findings": findings}
-        if counts["faces"] < FACES_PER_RANK * K:
-            coarse = {name: _coarse(of_recognizer) for name, of_recognizer in counts["recognizers"].items()}
-            published_set["counts"] = {**counts, "recognizers": coarse}
+        published_set["counts"] = _withheld({**published_set["counts"], "findings": findings}, K)
     return assemble(document["configuration"], document["recognizers"], sets, document["made"])
 
 
@@ -66,10 +72,19 @@ def _counted(document: Json) -> list[Json]:
     return [{key: published_set[key] for key in ("label", "counts", "files")} for published_set in document["sets"]]
 
 
+def _withheld(counts: Json, K: int) -> Json:
+    """Counts of a set as everybody is told them: under so many faces no rank but the first."""
+    if counts["faces"] >= FACES_PER_RANK * K:
+        return counts
+    return {**counts, "recognizers": {name: _coarse(of) for name, of in counts["recognizers"].items()}}
+
+
 def _coarse(counts: Json) -> Json:
     """Counts of one recognizer that tell of no rank but the first."""
     galleries = {
-        name: {
+        name: gallery
+        if "withheld" in gallery
+        else {
             "size": gallery["size"],
             "withheld": "too few faces for a distribution over ranks",
             "handlings": {

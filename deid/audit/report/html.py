@@ -28,7 +28,7 @@ Path = tuple[str | int, ...]
 # Verdict → the answer to the page's title, and what it means, for a lay person.
 VERDICTS = {
     "met": (
-        "Yes, in lookups by the recognizers that were asked: the conditions are met",
+        "Yes, in lookups by the recognizers that were asked",
         "Not one of them puts a person first, neither where this audit finds the faces nor where it imitates how other "
         "programs find them, and no place of their lists holds more people than was asked for. That "
         "is said of the photos as they were published. Whether it holds once they are saved again or resized, whether "
@@ -36,14 +36,16 @@ VERDICTS = {
         "questions: their answers are below.",
     ),
     "violated": (
-        "No, not against everything that was asked: the conditions are violated",
-        "At least one recognizer that was asked still puts people first, or has them too often at one place of its "
-        "list, or a photo is not what it should be. The answers below say which, and what holds all the same.",
+        "No, not against everything that was asked",
+        "The answers below say what holds all the same.",
+    ),
+    "too few": (
+        "Too few to judge",
+        "Nobody is put first. Whether people are spread over the lists, as was asked for, takes more photos to say.",
     ),
     "inconclusive": (
-        "It cannot be said: the evidence is not enough",
-        "Nothing that was measured says that people are still put first, but there are too few people, faces or "
-        "recognizers that know these people, or photos that nobody could audit, to say that they are not.",
+        "It cannot be said",
+        "Nobody is put first, but that is not enough to say that they are protected.",
     ),
 }
 CLASS_MEANINGS = {
