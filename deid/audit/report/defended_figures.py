@@ -43,7 +43,8 @@ def defended(figures: Json, titles: Json) -> list[Json]:
     elif recovering:
         answer = f"No: an adversary who runs them would learn {_learned(*recovering[0][1:])}."
     else:
-        answer = f"Yes, they name nobody more often than a guess would: an adversary who runs them would learn {_learned(*rows[0][1:])}."
+        answer = "Yes, they name nobody more often than a guess would: an adversary who runs them would learn "
+        answer += f"{_learned(*rows[0][1:])}."
     worst = {recognizer: _evidence(title, of) for recognizer, title, of in reversed(rows)}
     return [answered(QUESTION, answer, [*reversed(worst.values())])]
 

@@ -66,7 +66,8 @@ def _not_met(gallery: Json, K: int) -> Iterator[str]:
     if (gallery["any_look"]["value"] or 0) > (first["value"] or 0):
         yield f"{formatted(gallery['any_look']['value'], 'percent')} are at rank 1 as other programs may find them"
     if "withheld" in gallery:
-        yield f"the ranks are withheld, {gallery['withheld']}: at least {gallery['deciding_persons']} persons would decide"
+        needed = gallery["deciding_persons"]
+        yield f"the ranks are withheld, {gallery['withheld']}: at least {needed} persons would decide"
         return
     if gallery["this_set"] is None:
         yield "no face"

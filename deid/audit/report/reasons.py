@@ -1,4 +1,4 @@
-"""A report's verdict, and why: each reason is a verdict and the sentence that holds, and the worst of them is the set's."""
+"""A report's verdict, and why: a reason is a verdict and the sentence that holds; the worst verdict is the report's."""
 
 from collections.abc import Iterator, Sequence
 from typing import Any

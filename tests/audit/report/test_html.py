@@ -134,7 +134,7 @@ def test_where_people_stand_is_told_from_both_ends() -> None:
         words = Page(html.render(document)).words
         for told in (
             "Last of the list", "Among the last 10", "at the last 6 places of the list", "Found among the last so many",
-            "Does a look at the first 6 candidates, or at the last 6, still find the person?",
+            "How many stand among the first 6 candidates of a list, or among its last 6?",
         ):  # fmt: skip
             assert told in words
 
