@@ -221,7 +221,7 @@ def limits(result: PhotoResult) -> str:
     )
     if result.method in HIDING:
         return text
-    if result.profile not in EXACT:
+    if result.profile not in EXACT and any(face.k is not None for face in result.faces):
         text += f" Where {next(iter(result.weights), 'the first')} is to put you is drawn over its whole list."
     return (
         f"{text} Places are among made-up strangers: among others the right person may come first again. It does not "

@@ -115,7 +115,7 @@ def test_below_the_first_screen_everything_is_folded_but_on_paper(report: Json, 
     tables, long = page.locator("table").count(), page.evaluate(HEIGHT)
     page.evaluate(FOLD)
     assert page.evaluate(TABLES_SEEN) == 0
-    assert page.evaluate(HEIGHT) < 900 + 900 * len(report["sets"])
+    assert page.evaluate(HEIGHT) < 1000 + 1000 * len(report["sets"])
     assert page.evaluate(HEIGHT) < long / 3
     page.emulate_media(media="print")
     assert page.evaluate(TABLES_SEEN) == tables
