@@ -70,9 +70,9 @@ def _changed_in(audited: Sequence[Json], now: Place) -> list[str]:
             lines.append(f"{photo}: the file with its SHA-256 has another name")
     ids = {file["sha256"]: file["id"] for file in audited}
     known = {file["pair_sha256"] for file in audited} | {file["id"] for file in audited}
-    for name, file in now.items():
-        if file.sha256 not in ids and name not in known:
+    for name, there in now.items():
+        if there.sha256 not in ids and name not in known:
             lines.append(f"{name}: the report does not know this file")
-        elif file.sha256 in ids and file.pair_sha256 not in known:
-            lines.append(f"{name}: has the SHA-256 of {ids[file.sha256]}, and not its name")
+        elif there.sha256 in ids and there.pair_sha256 not in known:
+            lines.append(f"{name}: has the SHA-256 of {ids[there.sha256]}, and not its name")
     return lines
