@@ -46,7 +46,8 @@ K_LEVEL = (
 AUDITS = {
     "met": "The promised conditions are met",
     "violated": "The promised conditions are VIOLATED",
-    "inconclusive": "Too few photos to decide",
+    "too few": "Too few photos to judge",
+    "inconclusive": "It cannot be said whether the promised conditions are met",
 }
 NO_VERDICT = "The report gives no verdict that this program knows"
 HIDING = ("blur", "pixelate")  # from people as well
@@ -221,7 +222,7 @@ def limits(result: PhotoResult) -> str:
     )
     if result.method in HIDING:
         return text
-    if result.profile not in EXACT:
+    if result.profile not in EXACT and any(face.k is not None for face in result.faces):
         text += f" Where {next(iter(result.weights), 'the first')} is to put you is drawn over its whole list."
     return (
         f"{text} Places are among made-up strangers: among others the right person may come first again. It does not "

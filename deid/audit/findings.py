@@ -18,6 +18,7 @@ Json = dict[str, Any]
 RECOMPRESSED_BELOW = 85
 # Kinds of which the first screen tells in answers of their own.
 FIRST_ELSEWHERE, SECOND_LOOK, POSSIBLE = "first elsewhere", "second look", "possible face"
+UNREADABLE_ORIGINAL = "unreadable original"
 
 
 def quality_of_file(path: Path) -> int | None:
@@ -59,18 +60,22 @@ def findings_of(
         add(path, *_extra_finding(record, originals, ids))
     for path, original in originals.items():
         if original["problem"] == "unreadable":
-            add(path, "unreadable", "the original cannot be read")
+            add(path, UNREADABLE_ORIGINAL, "the original cannot be read")
         elif original["problem"] == "faceless":
             add(path, "faceless original", "no face found in the original")
         if original["possible"]:
             add(path, POSSIBLE, f"{original['possible']} seen in the original that may be a face: not audited")
         if path not in published:
-            if recorded is not None and path not in recorded:
+            written = recorded is not None and path in recorded
+            if recorded is not None and not written and not original["problem"]:
                 add(path, "not written", "the run wrote no version of this original, and there is none")
-            else:
+            # Of an original in which there is nobody to protect, or that nobody can read, nothing has to be published.
+            elif written or not original["problem"]:
                 add(path, "missing", "the original has no published version")
             continue
         record = published[path]
+        if original["problem"] == "unreadable" and record["problem"] != "unreadable":
+            add(path, "not compared", "published, but its original cannot be read: not audited")
         as_written = recorded is not None and recorded.get(path) == record["sha256"]
         if recorded is not None and not as_written:
             add(path, "changed since", "not the file that the run wrote")

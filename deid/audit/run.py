@@ -18,6 +18,7 @@ from deid.audit.provenance import RecordedRun, made_by, surrogates_of
 from deid.audit.questions import Question, check_defenses, questions_to
 from deid.audit.references import Persons, References, judge_persons, references_for
 from deid.audit.report.document import assemble
+from deid.audit.report.html import drawn_by
 from deid.audit.second_looks import LOOKS
 from deid.audit.sets import LABELS, FaceLine, PublishedSet, count_published
 from deid.audit.store import Store, store_path
@@ -61,11 +62,14 @@ class AuditOptions:
 
 @dataclass(frozen=True)
 class Audited:
-    """document: the whole one, private; faces: a line each, private as well; paths: id → published file."""
+    """document: the whole one, private; faces: a line each, private as well; paths: id → published file; names: id →
+    its path below the published folder.
+    """
 
     document: Json
     faces: tuple[FaceLine, ...]
     paths: dict[str, Path]
+    names: dict[str, Path]
 
 
 def audit(
@@ -129,6 +133,7 @@ def audit(
             document,
             tuple(face for counted in counted_sets for face in counted.faces),
             {photo: path for counted in counted_sets for photo, path in counted.paths.items()},
+            {photo: name for counted in counted_sets for photo, name in counted.names.items()},
         )
         keep(audited)
     except BaseException:
@@ -176,6 +181,7 @@ def _made(started: float, stopwatch: Stopwatch) -> Json:
     return {
         "date": datetime.now(UTC).date().isoformat(),
         "versions": _versions(),
+        "drawn_by": drawn_by(),
         "seconds": round(time.perf_counter() - started, 2),
         "seconds_in_recognizers": round(stopwatch.seconds, 2),
     }

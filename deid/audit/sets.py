@@ -16,6 +16,7 @@ from deid.audit.references import References
 from deid.audit.store import ORIGINALS, Store, extra_of
 from deid.batch.photo_tree import journal_name, path_of
 from deid.images.handlings import HANDLINGS
+from deid.storage.hashes import pair_sha256
 
 Json = dict[str, Any]
 LABELS = "ABCDEFGHIJKLMNOPQRSTUVWXYZ"  # of published sets, in the order given
@@ -61,13 +62,16 @@ class FaceLine:
 
 @dataclass(frozen=True)
 class CountedSet:
-    """counts and files go into the document; faces and paths (id → published file) into the private part."""
+    """counts and files go into the document; faces, paths (id → published file) and names (id → its path below the
+    published folder) into the private part.
+    """
 
     label: str
     counts: Json
     files: list[Json]
     faces: tuple[FaceLine, ...]
     paths: dict[str, Path]
+    names: dict[str, Path]
 
 
 def count_published(
@@ -132,10 +136,14 @@ def count_published(
         "findings": findings_of(originals, published, extra, ids, recorded, by_looks, by_second_look),
     }
     # A published photo stands in the store by its original's path, an extra file by its own.
-    paths = {ids[path]: published_set.published / published_set.pairs[path_of(path)] for path in published}
-    paths |= {ids[path]: published_set.published / path_of(path) for path in extra}
+    names = {ids[path]: published_set.pairs[path_of(path)] for path in published}
+    names |= {ids[path]: path_of(path) for path in extra}
+    paths = {photo: published_set.published / name for photo, name in names.items()}
     hashes = {ids[path]: record["sha256"] for path, record in (*published.items(), *extra.items())}
-    files = [{"id": photo, "sha256": hashes[photo]} for photo in sorted(hashes, key=lambda photo: (len(photo), photo))]
+    files = [
+        {"id": photo, "sha256": hashes[photo], "pair_sha256": _pair(names[photo], paths[photo])}
+        for photo in sorted(hashes, key=lambda photo: (len(photo), photo))
+    ]
     faces = tuple(
         FaceLine(
             id=ids[path],
@@ -148,7 +156,15 @@ def count_published(
         )
         for path, number in lines
     )
-    return CountedSet(label, counts, files, faces, paths)
+    return CountedSet(label, counts, files, faces, paths, names)
+
+
+def _pair(name: Path, path: Path) -> str:
+    """Binds a published file to its name; empty for one that cannot be opened."""
+    try:
+        return pair_sha256(name, path)
+    except OSError:
+        return ""
 
 
 def _faces_and_photos(faces: Iterable[tuple[str, int]]) -> Json:

@@ -15,7 +15,7 @@ from deid.errors import UsageError
 if TYPE_CHECKING:
     from deid.audit.report.folder import Checked
 
-EXIT = {"met": 0, "violated": 6, "inconclusive": 7}
+EXIT = {"met": 0, "violated": 6, "too few": 7, "inconclusive": 7}
 CHANGED = 8
 
 
@@ -45,7 +45,7 @@ def audit(
 ) -> int:
     """What recognizers make of a published set of photos, whoever protected it.
 
-    Exit: 0 conditions met, 2 usage, 6 violated, 7 inconclusive, 8 files or report changed since.
+    Exit: 0 conditions met, 2 usage, 6 violated, 7 inconclusive or too few photos, 8 files or report changed since.
     """
     if check is not None:
         return _check(check, folders or [], json)
@@ -121,6 +121,7 @@ def _lines(document: dict[str, Any], published: list[Path], report: Path | None)
         document["ranks_are_spread"],
         f"{made['seconds']:.1f} s, of which {made['seconds_in_recognizers']:.1f} s inside the recognizers",
         f"conditions: {document['verdict']}",
+        *(f"  {reason}" for reason in document["because"]),
     ]
     if report:
         lines.append(f"for others: {report / 'shared' / 'report.html'}; for you alone: {report / 'private'}")
@@ -138,6 +139,7 @@ def _check(folder: Path, published: list[Path], json: bool) -> int:
                 "differences": checked.differences,
                 "files_checked": checked.files,
                 "weights_not_checked": checked.elsewhere,
+                "pages_not_compared": checked.not_compared,
                 "signed_by": checked.signed_by,
             }
         )
@@ -150,8 +152,9 @@ def _check(folder: Path, published: list[Path], json: bool) -> int:
 def _not_checked(checked: "Checked") -> list[str]:
     """What a check says of its own reach."""
     lines = [f"weights of {name}: not on this machine, so not checked" for name in checked.elsewhere]
+    lines += [f"{page}: drawn by another version: not compared" for page in checked.not_compared]
     lines.append(
-        "the published files were compared by their SHA-256"
+        "the published files were compared by their SHA-256, together with their names"
         if checked.files
         else "the published files were not checked: name their folders after the report's"
     )

@@ -3,7 +3,7 @@
 import shlex
 import statistics
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from deid.commands.words import counted, faces_line, listed, recognizer_line
 from deid.methods import EXACT, STRONGEST
@@ -12,6 +12,7 @@ from deid.types import DONE_BEFORE, EXCLUDED, FaceResult, FolderResult, LeftOut,
 HIDDEN = {"blur": "blurred", "pixelate": "pixelated"}
 NOT_LISTED = "a face that is not listed here was not found: it is as it was"
 MOST_NAMES = 5  # of photos in one line
+UNPROTECTED = "it is not protected"  # of a face, in a summary
 _ORDER = ("protected", DONE_BEFORE, "failed", "no-face", "unreadable", EXCLUDED, "skipped")
 
 
@@ -169,31 +170,49 @@ def _ranks_of(result: FolderResult) -> str:
 
 
 def limits(results: Sequence[PhotoResult]) -> list[str]:
-    """What no summary may leave out, in one line; no line where no face was worked on."""
-    # Of a photo that failed nothing is out in the world.
-    results = [result for result in results if result.outcome != "failed" or result.output is not None]
-    weights = [result.weights for result in results if any(face.rank_after is not None for face in result.faces)]
-    if not weights:
+    """What no summary may leave out, in one line; no line where nothing that was worked on is out in the world."""
+    published = [result for result in results if result.outcome != "failed" or result.output is not None]
+    worked = [(face, result) for result in published for face in result.faces if face.rank_after is not None]
+    if not worked:
         return []
-    if _uncontrolled(results):
-        methods = {face.fallback or result.method for result in results for face in result.faces if face.rank_after}
-        ranks = f"Ranks are not controlled by {listed(sorted(methods))}"
-    elif results[0].profile in EXACT:
-        ranks = _among_the_first(results)
+    weights = list(worked[0][1].weights)
+    groups = Counter(_where_it_stands(face, result) for face, result in worked)
+    failed, protected = groups[UNPROTECTED], len(worked) - groups[UNPROTECTED]
+    if not protected:
+        text = "No face is protected: recognizers may still match."
     else:
-        ranks = f"Where {next(iter(weights[0]))} is to put the true identity is drawn over its whole list"
-    text = f"{ranks}; protection is against {listed(list(weights[0]))}, other recognizers may still match."
-    if any(face.recognizers for result in results for face in result.faces):
+        of = "protection of the others" if failed else "protection"
+        text = f"{_told(groups)}; {of} is against {listed(weights)}, other recognizers may still match."
+    if any(face.recognizers for face, _ in worked):
         text += " To match: compared one to one with the clean photo, at FAR 1e-2."
     return [text]
 
 
-def _among_the_first(results: Sequence[PhotoResult]) -> str:
-    last = results[0].k_level + 1
-    standing = [face.rank_after for result in results for face in result.faces if face.rank_after is not None]
-    if beyond := sum(rank > last for rank in standing):
-        return f"The true identity of {beyond} of {len(standing)} faces is beyond the first {last} candidates"
-    return f"The true identity is still among the first {last} candidates, by design"
+def _where_it_stands(face: FaceResult, result: PhotoResult) -> str:
+    """What is true of one face that was worked on."""
+    if face.outcome == "failed":
+        return UNPROTECTED
+    if face.k is None:
+        return f"ranks are not controlled by {face.fallback or result.method}"
+    if result.profile not in EXACT:
+        return f"where {next(iter(result.weights))} is to put the true identity is drawn over its whole list"
+    last = result.k_level + 1
+    if (face.rank_after or 0) > last:
+        return f"the true identity is beyond the first {last} candidates"
+    return f"the true identity is still among the first {last} candidates, by design"
+
+
+def _told(groups: Mapping[str, int]) -> str:
+    """What is true of all faces once, else of how many each."""
+    if len(groups) == 1:
+        return next(text[:1].upper() + text[1:] for text in groups)
+    count = sum(groups.values())
+    # What is not protected comes first.
+    order = sorted((text for text, n in groups.items() if n), key=lambda text: text != UNPROTECTED)
+    return "; ".join(
+        f"{'Of' if not at else 'of'} {groups[text]}{f' of {count} faces' if not at else ''} {text}"
+        for at, text in enumerate(order)
+    )
 
 
 def photo_problem(result: PhotoResult) -> str:

@@ -102,8 +102,19 @@ class TestFindings:
 
     def test_troubles_of_an_original(self):
         unreadable = original(1, problem="unreadable", faces=[], thumbnail="")
-        assert kinds({"a": unreadable}, {}) == [("A", "missing"), ("A", "unreadable")]
+        assert kinds({"a": unreadable}, {}) == [("A", "unreadable original")]
+        assert kinds({"a": unreadable}, {}, recorded={}) == [("A", "unreadable original")]
+        # What stands in its place nobody could compare, and what the run wrote should be there.
+        assert kinds({"a": unreadable}, {"a": version(1, found=[])}) == [
+            ("A", "not compared"),
+            ("A", "unreadable original"),
+        ]
+        assert kinds({"a": unreadable}, {}, recorded={"a": "out 1"}) == [
+            ("A", "missing"),
+            ("A", "unreadable original"),
+        ]
         faceless = original(1, problem="faceless", faces=[])
+        assert kinds({"a": faceless}, {}) == [("A", "faceless original")]
         # With nobody on it, it may be published as it is.
         assert kinds({"a": faceless}, {"a": version(1, found=[], unchanged=True)}) == [("A", "faceless original")]
 

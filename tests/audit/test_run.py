@@ -170,12 +170,10 @@ class TestFurtherLooks:
         assert counts["further_looks"] == 400
         assert found.document["verdict"] == "violated"
 
-    def test_the_first_screen_does_not_say_no(self, found: Audited):
+    def test_the_first_screen_does_not_say_yes(self, found: Audited):
         first, second, *_ = found.document["sets"][0]["first_screen"]
-        assert first["answer"].startswith("Not where this audit's own search finds the faces, but elsewhere: net")
-        assert second["answer"].startswith(
-            "Yes: net (1 of 1 asked), up to 1.5\u00a0% of the faces. 3 faces in 3 photos"
-        )
+        assert first["answer"].startswith("Only where this audit's own search finds the faces. Elsewhere net")
+        assert second["answer"].startswith("No: net (1 of 1 asked), up to 1.5\u00a0% of the faces. 3 faces in 3 photos")
         assert "N\u00a0=\u00a0200" in second["evidence"][0]
 
     def test_the_private_part_names_the_photos_and_the_shared_one_counts_them(self, found: Audited):
@@ -212,7 +210,7 @@ class TestRecognizers:
         assert conditions == {"net": "met", "pupil": "violated", "other": "violated"}
         assert found.document["verdict"] == "violated"
         screen = found.document["sets"][0]["first_screen"][0]
-        assert screen["answer"].startswith("Yes: pupil, other (2 of 3 asked), up to 100.0\u00a0%")
+        assert screen["answer"].startswith("No: pupil, other (2 of 3 asked), up to 100.0\u00a0%")
         assert [line.split(" of ")[0].split(" (8")[0] for line in screen["evidence"]] == [
             "pupil (related) puts 100.0\u00a0% (91.2–100.0, N\u00a0=\u00a040)",
             "other (independent) puts 100.0\u00a0% (91.2–100.0, N\u00a0=\u00a040)",

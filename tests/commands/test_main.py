@@ -241,7 +241,10 @@ def test_the_summary_counts_the_identities_that_are_no_candidates_any_more(prote
     assert cli.run(["photo", "in.png", "--profile", "paper"]) == 0
     out = capsys.readouterr().out
     assert "rank 1 → 431 of 1,001 (asked for 4)" in out
-    assert "The true identity of 1 of 2 faces is beyond the first 6 candidates; protection" in out
+    assert (
+        "Of 1 of 2 faces the true identity is beyond the first 6 candidates; of 1 the true identity is still among the "
+        "first 6 candidates, by design; protection is against"
+    ) in out
 
 
 def test_a_face_that_a_blur_does_not_hide_needs_a_stronger_one(protect, capsys) -> None:

@@ -53,6 +53,13 @@ EMPTY_PLOTS = """() => [...document.querySelectorAll("svg")].filter(svg => {
   return !size(svg) || !marks.some(element => element.tagName === "line" ? long(element) : size(element));
 }).map(svg => svg.textContent)"""
 
+UNFOLD = "() => document.querySelectorAll('details').forEach(fold => fold.open = true)"
+FOLD = "() => document.querySelectorAll('details').forEach(fold => fold.open = false)"
+# How many tables can be seen.
+TABLES_SEEN = """() => [...document.querySelectorAll("table")].filter(
+  table => table.checkVisibility() && table.getClientRects().length).length"""
+HEIGHT = "document.documentElement.scrollHeight"
+
 # What a table says: each number with its path and raw value, and what of a cell is a number without one.
 TABLES = """() => ({
   cells: [...document.querySelectorAll("[data-path]")].map(element => [
@@ -72,6 +79,7 @@ def report(request: pytest.FixtureRequest, tmp_path: Path, watched: Watched) -> 
     (tmp_path / "report.json").write_text(json.dumps(document))
     (tmp_path / "report.html").write_text(html.render(document), encoding="utf-8")
     watched.page.goto((tmp_path / "report.html").as_uri())
+    watched.page.evaluate(UNFOLD)
     read: Json = json.loads((tmp_path / "report.json").read_text())
     return read
 
@@ -99,6 +107,19 @@ def test_every_number_of_a_table_is_that_of_report_json(report: Json, watched: W
         assert value == _value_at(report, path), path
         assert _says(text, value), f"{path}: {text!r} for {value!r}"
     assert [cell for cell in tables["others"] if not cell[0].startswith("Findings")] == []
+
+
+def test_below_the_first_screen_everything_is_folded_but_on_paper(report: Json, watched: Watched) -> None:
+    page = watched.page
+    page.set_viewport_size({"width": 1280, "height": 900})
+    tables, long = page.locator("table").count(), page.evaluate(HEIGHT)
+    page.evaluate(FOLD)
+    assert page.evaluate(TABLES_SEEN) == 0
+    assert page.evaluate(HEIGHT) < 1000 + 1000 * len(report["sets"])
+    assert page.evaluate(HEIGHT) < long / 3
+    page.emulate_media(media="print")
+    assert page.evaluate(TABLES_SEEN) == tables
+    page.emulate_media(media="screen")
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])

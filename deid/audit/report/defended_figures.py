@@ -8,7 +8,7 @@ from deid.audit.report.shares import share
 
 Json = dict[str, Any]
 TALLIES = ("published", "clean", "undefended", "undefended_clean")
-QUESTION = "Does a recognizer that defends itself still name the person?"
+QUESTION = "Does the protection hold against recognizers that defend themselves?"
 KNOWN_AT_LEAST = 0.5  # of clean faces: below it a defense's failure on protected ones proves nothing
 
 
@@ -41,9 +41,10 @@ def defended(figures: Json, titles: Json) -> list[Json]:
     if not rows:
         answer = "It is not known: no face is of a person whom a defense could learn."
     elif recovering:
-        answer = f"Yes: an adversary who runs them would learn {_learned(*recovering[0][1:])}."
+        answer = f"No: an adversary who runs them would learn {_learned(*recovering[0][1:])}."
     else:
-        answer = f"Not more often than a guess would: an adversary who runs them would learn {_learned(*rows[0][1:])}."
+        answer = "Yes, they name nobody more often than a guess would: an adversary who runs them would learn "
+        answer += f"{_learned(*rows[0][1:])}."
     worst = {recognizer: _evidence(title, of) for recognizer, title, of in reversed(rows)}
     return [answered(QUESTION, answer, [*reversed(worst.values())])]
 

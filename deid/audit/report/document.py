@@ -4,31 +4,42 @@ import base64
 import hashlib
 import json
 import math
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from deid.audit.report.figures import figures_of
+from deid.audit.report.figures import FACES_PER_RANK, figures_of
 from deid.audit.report.first_screen import first_screen
-from deid.audit.report.summary import LOOKS, NOT_COVERED, PRIVATE_KINDS, RANKS_ARE_SPREAD, THREAT_MODEL, verdict_of
+from deid.audit.report.published_files import Place, changed_files
+from deid.audit.report.reasons import judged
+from deid.audit.report.summary import LOOKS, NOT_COVERED, PRIVATE_KINDS, RANKS_ARE_SPREAD, THREAT_MODEL
 from deid.errors import CheckpointError
 from deid.recognizers.checkpoints import manifest, verify
 from deid.types import finite
 
 Json = dict[str, Any]
 PROGRAM = "face-deid audit "
-FORMAT = f"{PROGRAM}4"  # 1 knew no looks but its own, 2 read lists from their start alone, 3 asked no defenses
-FACES_PER_RANK = 5  # under this many times K no pmf is shared
+# 1 knew no looks but its own, 2 read lists from their start alone, 3 asked no defenses, 4 bound no photo to its name
+FORMAT = f"{PROGRAM}5"
+FILES_BESIDE = "files_beside"  # of the private part
 _SEALED = ("digest", "signature")  # what is computed last, from all the rest
 
 
 def assemble(configuration: Json, recognizers: Json, sets: list[Json], made: Json) -> Json:
-    """The document from counts: figures, verdicts, sentences and digest are derived. sets: {label, counts, files}."""
+    """The document from counts: figures, verdicts, sentences and digest are derived. sets: {label, counts, files}.
+
+    First screen and verdict are made from what the shared part tells: both parts answer a question alike.
+    """
     K = configuration["k_level"]
-    derived = []
+    derived, everybody = [], []
     for published_set in sets:
-        with_figures = {**published_set, "figures": figures_of(published_set["counts"], K)}
-        derived.append({**with_figures, "first_screen": first_screen(with_figures, recognizers, K)})
+        figures = figures_of(published_set["counts"], K)
+        counts = _withheld(published_set["counts"], K)
+        told = {**published_set, "counts": counts}
+        told["figures"] = figures if counts is published_set["counts"] else figures_of(counts, K)
+        everybody.append(told)
+        derived.append({**published_set, "figures": figures, "first_screen": first_screen(told, recognizers, K)})
+    verdict, because = judged(everybody, K)
     document = {
         "format": FORMAT,
         "threat_model": THREAT_MODEL,
@@ -40,8 +51,9 @@ def assemble(configuration: Json, recognizers: Json, sets: list[Json], made: Jso
         "recognizers": recognizers,
         "sets": derived,
         "made": made,
+        "verdict": verdict,
+        "because": because,
     }
-    document["verdict"] = verdict_of(document)
     return sealed(document)
 
 
@@ -51,10 +63,7 @@ def shared_part(document: Json) -> Json:
     sets = _counted(document)
     for published_set in sets:
         findings = [line for line in published_set["counts"]["findings"] if line["kind"] not in PRIVATE_KINDS]
-        published_set["counts"] = counts = {**published_set["counts"], "findings": findings}
-        if counts["faces"] < FACES_PER_RANK * K:
-            coarse = {name: _coarse(of_recognizer) for name, of_recognizer in counts["recognizers"].items()}
-            published_set["counts"] = {**counts, "recognizers": coarse}
+        published_set["counts"] = _withheld({**published_set["counts"], "findings": findings}, K)
     return assemble(document["configuration"], document["recognizers"], sets, document["made"])
 
 
@@ -63,10 +72,19 @@ def _counted(document: Json) -> list[Json]:
     return [{key: published_set[key] for key in ("label", "counts", "files")} for published_set in document["sets"]]
 
 
+def _withheld(counts: Json, K: int) -> Json:
+    """Counts of a set as everybody is told them: under so many faces no rank but the first."""
+    if counts["faces"] >= FACES_PER_RANK * K:
+        return counts
+    return {**counts, "recognizers": {name: _coarse(of) for name, of in counts["recognizers"].items()}}
+
+
 def _coarse(counts: Json) -> Json:
     """Counts of one recognizer that tell of no rank but the first."""
     galleries = {
-        name: {
+        name: gallery
+        if "withheld" in gallery
+        else {
             "size": gallery["size"],
             "withheld": "too few faces for a distribution over ranks",
             "handlings": {
@@ -105,22 +123,27 @@ def signed(document: Json, key_file: Path) -> Json:
     return {**document, "signature": {**encoded, "value": base64.b64encode(signature).decode()}}
 
 
-def differences(document: Json, published: Mapping[str, str] | None) -> list[str]:
+def with_files(document: Json, hashes: Mapping[str, str]) -> Json:
+    """The whole document with the SHA-256 of the files beside it, by name."""
+    return sealed({**document, FILES_BESIDE: dict(hashes)})
+
+
+def differences(document: Json, published: Iterable[Place] | None) -> list[str]:
     """What of a report differs from what its own counts, the weights here and the files here give; one line each.
 
-    published: name of every file as it is now → its SHA-256; the name is the report's id where that is known. None
-    leaves the files unchecked.
+    published: the folders of published files as they are now; None leaves them unchecked.
     """
     if document.get("format") != FORMAT:
         return [f"format: {document.get('format')!r} is not {FORMAT!r}"]
     try:
         again = assemble(document["configuration"], document["recognizers"], _counted(document), document["made"])
+        files = changed_files(document["sets"], published) if published is not None else []
     except (KeyError, TypeError, ValueError, AttributeError, ArithmeticError) as error:
         return [f"the counts are not those of a report ({type(error).__name__}: {error})"]
     lines = [
         f"{where}: the report says {_short(reported)}, its own counts give {_short(derived)}"
         for where, reported, derived in _unequal(document, again)
-        if where.split(".")[0] not in _SEALED
+        if where.split(".")[0] not in (*_SEALED, FILES_BESIDE)
     ]
     if document.get("digest") != sealed(document)["digest"]:
         lines.append("digest: the report was edited after it was made")
@@ -129,7 +152,7 @@ def differences(document: Json, published: Mapping[str, str] | None) -> list[str
 
         problem = signatures.problem_of(document["signature"], str(document.get("digest")).encode())
         lines += [f"signature: {problem}"] if problem else []
-    return lines + _changed_weights(document) + (_changed_files(document, published) if published is not None else [])
+    return lines + _changed_weights(document) + files
 
 
 def _unequal(a: Any, b: Any, where: str = "") -> Iterator[tuple[str, Any, Any]]:
@@ -168,20 +191,6 @@ def _changed_weights(document: Json) -> list[str]:
             except CheckpointError as error:
                 lines.append(f"weights of {error}")
     return lines
-
-
-def _changed_files(document: Json, published: Mapping[str, str]) -> list[str]:
-    """Files of the report that are not there any more as they were, and files it does not know."""
-    audited = {file["id"]: file["sha256"] for published_set in document["sets"] for file in published_set["files"]}
-    hashes = set(published.values())
-    lines = []
-    for photo, sha256 in audited.items():
-        if published.get(photo, sha256) != sha256:
-            lines.append(f"{photo}: not the file that was audited")
-        elif sha256 and sha256 not in hashes:
-            lines.append(f"{photo}: no file has the SHA-256 it had ({sha256[:16]}…)")
-    unknown = [name for name, sha256 in published.items() if name not in audited and sha256 not in audited.values()]
-    return lines + [f"{name}: the report does not know this file" for name in unknown]
 
 
 def _short(value: Any) -> str:

@@ -20,6 +20,7 @@ from deid.audit.sets import FIRST_CANDIDATES
 from deid.images.handlings import AS_PUBLISHED
 
 DELTA = 0.1  # tolerance δ of the verdict on the process
+FACES_PER_RANK = 5  # under this many times K no pmf is shared, and none is judged
 MIN_PERSONS = 30  # fewer decide nothing about a process
 CMC_RANKS = (1, 5, 50)
 CMC_LAST = (1, 10)  # a list can be read from its end as well
@@ -63,7 +64,13 @@ def _gallery(counts: Json, K: int, over_all: bool) -> Json:
         handlings = {
             name: {"first": share(handled["first"], handled["n"])} for name, handled in counts["handlings"].items()
         }
-        return {"withheld": counts["withheld"], "handlings": handlings, "any_look": any_look}
+        needed = max(FACES_PER_RANK * K, _deciding(K, counts["size"], over_all))
+        return {
+            "withheld": counts["withheld"],
+            "handlings": handlings,
+            "any_look": any_look,
+            "deciding_persons": needed,
+        }
     published, control, end = counts["handlings"][AS_PUBLISHED], counts["control"], counts["from_the_end"]
     size = counts["size"]
     first = [ranks_of(tally) for tally in (published["ranks"], published["ranks_other"], control["ranks"])]
@@ -85,8 +92,13 @@ def _gallery(counts: Json, K: int, over_all: bool) -> Json:
     if ranks.n:
         figures["candidates"] = share(standing(ranks, K + 1), ranks.n)
         figures["last_candidates"] = share(standing(last[0], K + 1), ranks.n)
-    # The draw leaves out the first K of the list.
-    return figures | _anonymity(ranks, independent, counts["any_look"]["first"], K, max(K, size - K) if over_all else K)
+    return figures | _anonymity(ranks, independent, counts["any_look"]["first"], K, _deciding(K, size, over_all))
+
+
+def _deciding(K: int, size: int, over_all: bool) -> int:
+    """Persons, evenly spread, that decide about a process."""
+    # The draw over a whole list leaves out its first K.
+    return max(MIN_PERSONS, deciding_number(K, DELTA, max(K, size - K) if over_all else K))
 
 
 def _matched(placed: Sequence[RankPmf], places: int, size: int) -> Json:
@@ -95,12 +107,12 @@ def _matched(placed: Sequence[RankPmf], places: int, size: int) -> Json:
     return {"main": main, "another_photo": another_photo, "control": control, "baseline": min(1, places / size)}
 
 
-def _anonymity(ranks: RankPmf, independent: RankPmf, first_at_any: int, K: int, places: int) -> Json:
+def _anonymity(ranks: RankPmf, independent: RankPmf, first_at_any: int, K: int, deciding: int) -> Json:
     """pmf and both kinds of verdict on conditions (5) and (6), all of the audit's own look at each face but one: this
     set meets condition (5) only if no face is at rank 1 at any look.
 
-    independent: one random photo a person; first_at_any: faces at rank 1 at any look; places: over so many ranks
-    faces were to be spread.
+    independent: one random photo a person; first_at_any: faces at rank 1 at any look; deciding: so many persons decide
+    about the process.
     """
     if not ranks.n:
         return {"n": 0, "pmf": {}, "this_set": None, "process": None, "effective_k": None, "entropy_bits": None}
@@ -123,7 +135,7 @@ def _anonymity(ranks: RankPmf, independent: RankPmf, first_at_any: int, K: int, 
             "rank_1_at_most": upper_bound(independent.counts.get(1, 0), persons, 0.95),
             "condition_6": verdict,
             "delta": DELTA,
-            "deciding_persons": max(MIN_PERSONS, deciding_number(K, DELTA, places)),
+            "deciding_persons": deciding,
         },
     }
 

@@ -51,18 +51,18 @@ def _put_first(figures: Json, titles: Json) -> Json:
         answer = "It is not known: there is no recognizer here that could be asked."
     elif first:
         most = max(shares[name]["value"] for name in first)
-        answer = f"Yes: {some(first, shares)}, up to {formatted(most, 'percent')} of the faces."
+        answer = f"No: {some(first, shares)}, up to {formatted(most, 'percent')} of the faces."
     elif elsewhere:
         most = max(share["value"] for share in elsewhere.values())
-        answer = f"Not where this audit's own search finds the faces, but elsewhere: {some(list(elsewhere), shares)}, "
+        answer = f"Only where this audit's own search finds the faces. Elsewhere {some(list(elsewhere), shares)}, "
         answer += f"up to {formatted(most, 'percent')} of the faces."
     elif states == {"failed"}:
         answer = "It is not known: no recognizer that was asked knows these people even in clean photos."
     elif "passed" not in states:
-        answer = "No, but whether the recognizers that were asked know these people at all was not measured."
+        answer = "So it seems, but whether the recognizers that were asked know these people at all was not measured."
     else:
-        answer = f"No: {none_of(shares)}."
-    return answered("Do recognizers still put the person first?", answer, evidence)
+        answer = f"Yes: {none_of(shares, 'puts', ' first')}."
+    return answered("Is nobody a recognizer's first guess any more?", answer, evidence)
 
 
 def _found_elsewhere(figures: Json, titles: Json, published_set: Json) -> Json:
@@ -81,13 +81,13 @@ def _found_elsewhere(figures: Json, titles: Json, published_set: Json) -> Json:
         answer = "It is not known: there is no recognizer here that could be asked."
     elif first:
         most = max(shares[name]["value"] for name in first)
-        answer = f"Yes: {some(first, shares)}, up to {formatted(most, 'percent')} of the faces."
+        answer = f"No: {some(first, shares)}, up to {formatted(most, 'percent')} of the faces."
     else:
-        answer = f"No: {none_of(shares)}."
+        answer = f"Yes: {none_of(shares, 'puts', ' first')}."
     if only := counts["first_elsewhere"]["faces"]:
         answer += f" {counted(only, 'face')} in {counted(counts['first_elsewhere']['photos'], 'photo')}, of "
         answer += f"{counts['faces']} faces, so only where another program finds them: the private part names them."
-    question = "And as other programs find the faces: by another detector, at another size, cut out, where they were?"
+    question = "Is that so as other programs find the faces: by another detector, at another size, cut out?"
     return answered(question, answer, evidence)
 
 
@@ -125,10 +125,11 @@ def _handled(figures: Json, titles: Json) -> Json:
         answer = "It is not known: there is no recognizer here that could be asked."
     elif first:
         most = max(worst[name][1]["value"] for name in first)
-        answer = f"Yes: {some(first, worst)} after one of them, up to {formatted(most, 'percent')} of the faces."
+        answer = f"No: {some(first, worst)} after one of them, up to {formatted(most, 'percent')} of the faces."
     else:
-        answer = f"No: {none_of(worst)}."
-    return answered("And after the photos were saved again, resized, blurred or shown on a screen?", answer, evidence)
+        answer = f"Yes: {none_of(worst, 'puts', ' first')}."
+    question = "Is that so after the photos were saved again, resized, blurred or shown on a screen?"
+    return answered(question, answer, evidence)
 
 
 def _match(figures: Json, titles: Json) -> Json:
@@ -147,10 +148,11 @@ def _match(figures: Json, titles: Json) -> Json:
         answer = "It is not known: no face could be compared."
     elif any(matched.values()):
         names = [name for name, value in matched.items() if value]
-        answer = f"Yes: for {some(names, matched)}, up to {formatted(max(matched.values()), 'percent')} of the faces."
+        most = formatted(max(matched.values()), "percent")
+        answer = f"No: {some(names, matched)} still match{'es' if len(names) == 1 else ''} up to {most} of the faces."
     else:
-        answer = f"No: for {none_of(matched)}."
-    question = "Does a one-to-one comparison with the original still match (at one false match in a hundred)?"
+        answer = f"Yes: {none_of(matched, 'matches')}."
+    question = "Does a one-to-one comparison with the original no longer match (at one false match in a hundred)?"
     return answered(question, answer, evidence)
 
 

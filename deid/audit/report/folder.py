@@ -1,16 +1,25 @@
 """A report's folder: `shared` for others, `private` for the operator; writing it, and checking it later."""
 
 import csv
+import hashlib
 import json
 from collections.abc import Sequence
-from contextlib import suppress
 from dataclasses import dataclass
-from importlib.metadata import version
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import Any
 
 from deid.audit.report import html, sheets, tables
-from deid.audit.report.document import FORMAT, PROGRAM, differences, shared_part, signed, weights_elsewhere
+from deid.audit.report.document import (
+    FILES_BESIDE,
+    FORMAT,
+    PROGRAM,
+    differences,
+    shared_part,
+    signed,
+    weights_elsewhere,
+    with_files,
+)
+from deid.audit.report.published_files import Place, place_of
 from deid.audit.report.reading import read_document
 from deid.audit.run import Audited
 from deid.batch.photo_tree import kept_photos, photos_in
@@ -58,14 +67,15 @@ def write_report(audited: Audited, folder: Path, photos: Sequence[Path], key_fil
     key_file: an Ed25519 private key that signs both. Raises UsageError and CannotWrite.
     """
     kept = check_folder(folder, photos)
-    whole, shared = audited.document, shared_part(audited.document)
+    beside = {**tables.private_tables(audited), **sheets.contact_sheets(audited.faces)}
+    hashes = {name: hashlib.sha256(data).hexdigest() for name, data in beside.items()}
+    whole, shared = with_files(audited.document, hashes), shared_part(audited.document)
     if key_file is not None:
         whole, shared = signed(whole, key_file), signed(shared, key_file)
     private = {
         "report.json": _text(whole),
         "report.html": html.render(whole).encode(),
-        **tables.private_tables(audited),
-        **sheets.contact_sheets(audited.faces),
+        **beside,
     }
     # report.json last: a folder with this file holds a whole report.
     public = {"report.html": html.render(shared).encode(), "report.json": _text(shared)}
@@ -76,6 +86,8 @@ def write_report(audited: Audited, folder: Path, photos: Sequence[Path], key_fil
         raise CannotWrite(f"cannot write {folder}: {reason_of(error)}") from error
     for name, data in private.items():
         write_atomically(data, folder / PRIVATE / name, overwrite=True, mode=0o600, kept=kept)
+    for name in sheets.NAMES - private.keys():  # of an earlier report
+        (folder / PRIVATE / name).unlink(missing_ok=True)
     for name, data in public.items():
         write_atomically(data, folder / SHARED / name, overwrite=True, kept=kept)
 
@@ -87,33 +99,66 @@ class Checked:
     differences: one line each.
     files: whether the published files were looked at, or nobody said where they are.
     elsewhere: recognizers whose weights are not on this machine, so not checked.
+    not_compared: pages that another version of this program drew.
     signed_by: the public key whose signature the report bears, as base64; None for none.
     """
 
     differences: tuple[str, ...]
     files: bool
     elsewhere: tuple[str, ...]
+    not_compared: tuple[str, ...]
     signed_by: str | None
 
 
 def check_report(folder: Path, published: Sequence[Path]) -> Checked:
     """What differs between a report and its own counts, the weights and the files as they are now.
 
+    folder: of a report, or one of its parts alone, as others have the shared one.
     published: folders of the published photos; without any the private part says where they were. Raises UsageError for
     a folder without a report.
     """
-    document = _read(folder / SHARED / "report.json")
-    hashes = _hashes(folder, published)
-    lines = differences(document, hashes)
-    lines += _changed_page(folder / SHARED / "report.html", document)
-    if (folder / PRIVATE / "report.json").is_file():
-        whole = _read(folder / PRIVATE / "report.json")
-        lines += [f"private {line}" for line in differences(whole, None)]
-        if shared_part(whole)["digest"] != document.get("digest"):
-            lines.append("private report.json: the shared part is not made from it")
+    shared, private = folder / SHARED, folder / PRIVATE
+    if not shared.exists() and _is_report(folder / "report.json"):
+        shared, private = folder, folder
+    document = _read(shared / "report.json")
+    places = _places(private / "files.csv", published)
+    lines = [*differences(document, places), *_changed_part(shared, document)]
+    pages = {"report.html": document}
+    if private != shared and _visible(private):
+        if (private / "report.json").is_file():
+            whole = _read(private / "report.json")
+            pages["private report.html"] = whole
+            lines += [f"private {line}" for line in (*differences(whole, None), *_changed_part(private, whole))]
+            if shared_part(whole)["digest"] != document.get("digest"):
+                lines.append("private report.json: the shared part is not made from it")
+        else:
+            lines.append("private report.json: missing")
     signature = document.get("signature")
     signed_by = signature.get("public_key") if isinstance(signature, dict) else None
-    return Checked(tuple(dict.fromkeys(lines)), hashes is not None, tuple(weights_elsewhere(document)), signed_by)
+    return Checked(
+        tuple(dict.fromkeys(lines)),
+        places is not None,
+        tuple(weights_elsewhere(document)),
+        tuple(name for name, of in pages.items() if _drawn_elsewhere(of)),
+        signed_by,
+    )
+
+
+def _changed_part(part: Path, document: Json) -> list[str]:
+    """What differs of the files beside a part's report.json: its page, and the others by their hashes."""
+    hashes = document.get(FILES_BESIDE, {})
+    hashes = hashes if isinstance(hashes, dict) else {}
+    lines = _changed_page(part / "report.html", document)
+    for name, sha256 in hashes.items():
+        path = part / PurePosixPath(name).name
+        if not path.is_file():
+            lines.append(f"{name}: missing")
+        elif file_sha256(path) != sha256:
+            lines.append(f"{name}: not the file that was written")
+    known = {"report.json", "report.html", *hashes}
+    return lines + [
+        f"{path.name}: the report does not know this file" for path in _visible(part) if path.name not in known
+    ]
 
 
 def _changed_page(page: Path, document: Json) -> list[str]:
@@ -123,34 +168,40 @@ def _changed_page(page: Path, document: Json) -> list[str]:
     if f'content="{document.get("digest")}"' not in text:
         return ["report.html: made from another report.json"]
     try:
-        # Another version of this program may draw the same report otherwise.
-        same_program = document["made"]["versions"]["face-deid"] == version("face-deid")
-        edited = same_program and text != html.render(document)
-    except (KeyError, TypeError, ValueError):  # an edited report, of which the other lines tell more
+        edited = not _drawn_elsewhere(document) and text != html.render(document)
+    except ValueError:  # an edited report, of which the other lines tell more
         edited = True
     return ["report.html: edited after it was made"] if edited else []
 
 
-def _hashes(folder: Path, published: Sequence[Path]) -> dict[str, str] | None:
-    """Name → SHA-256 of the published files as they are now: their ids where the private part tells them, else their
-    paths; None where nobody says which they are. What cannot be opened is not there.
+def _drawn_elsewhere(document: Json) -> bool:
+    """By another version of this program, which may draw a page otherwise."""
+    made = document.get("made")
+    return not isinstance(made, dict) or made.get("drawn_by") != html.drawn_by()
+
+
+def _places(listing: Path, published: Sequence[Path]) -> list[Place] | None:
+    """The folders of published files as they are now, their files called by their ids where the private part tells
+    them, else by their paths; None where nobody says which they are.
     """
-    listing, ids = folder / PRIVATE / "files.csv", {}
+    rows: list[dict[str, str]] = []
     if listing.is_file():
         with listing.open(newline="", encoding="utf-8", errors="surrogateescape") as file:
-            ids = {Path(row["published"]): row["id"] for row in csv.DictReader(file)}
+            rows = list(csv.DictReader(file))
+    try:
+        ids = {Path(row["published"]): row["id"] for row in rows}
+        listed = [(row["id"], PurePosixPath(row["name"]), Path(row["published"])) for row in rows]
+    except (KeyError, TypeError, ValueError):  # not the file that was written, which is told elsewhere
+        ids, listed = {}, []
     if published:
-        paths = [place / path for place in published for path in photos_in(place)]
-        files = {ids.get(path.resolve(), str(path)): path for path in paths}
-    elif ids:
-        files = {photo: path for path, photo in ids.items()}
-    else:
-        return None
-    hashes = {}
-    for name, path in files.items():
-        with suppress(OSError):
-            hashes[name] = file_sha256(path)
-    return hashes
+        return [
+            place_of(
+                (ids.get((place / path).resolve(), str(place / path)), path, place / path) for path in photos_in(place)
+            )
+            for place in published
+        ]
+    labels = dict.fromkeys(photo.rstrip("0123456789") for photo, *_ in listed)
+    return [place_of(file for file in listed if file[0].rstrip("0123456789") == label) for label in labels] or None
 
 
 def _visible(folder: Path) -> list[Path]:

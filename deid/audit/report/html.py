@@ -3,9 +3,11 @@
 Every number of a table carries its path in report.json (`data-path`) and its raw value (`data-value`).
 """
 
+import hashlib
 import json
 from collections.abc import Sequence
 from functools import cache
+from importlib.metadata import version
 from importlib.resources import files
 from typing import Any
 
@@ -26,7 +28,7 @@ Path = tuple[str | int, ...]
 # Verdict → the answer to the page's title, and what it means, for a lay person.
 VERDICTS = {
     "met": (
-        "Yes, in lookups by the recognizers that were asked: the conditions are met",
+        "Yes, in lookups by the recognizers that were asked",
         "Not one of them puts a person first, neither where this audit finds the faces nor where it imitates how other "
         "programs find them, and no place of their lists holds more people than was asked for. That "
         "is said of the photos as they were published. Whether it holds once they are saved again or resized, whether "
@@ -34,14 +36,16 @@ VERDICTS = {
         "questions: their answers are below.",
     ),
     "violated": (
-        "No, not against everything that was asked: the conditions are violated",
-        "At least one recognizer that was asked still puts people first, or has them too often at one place of its "
-        "list, or a photo is not what it should be. The answers below say which, and what holds all the same.",
+        "No, not against everything that was asked",
+        "The answers below say what holds all the same.",
+    ),
+    "too few": (
+        "Too few to judge",
+        "Nobody is put first. Whether people are spread over the lists, as was asked for, takes more photos to say.",
     ),
     "inconclusive": (
-        "It cannot be said: the evidence is not enough",
-        "Nothing that was measured says that people are still put first, but there are too few people, faces or "
-        "recognizers that know these people, or photos that nobody could audit, to say that they are not.",
+        "It cannot be said",
+        "Nobody is put first, but that is not enough to say that they are protected.",
     ),
 }
 CLASS_MEANINGS = {
@@ -84,6 +88,17 @@ def render(document: Json) -> str:
         )
     except (TemplateError, KeyError, TypeError, ValueError, AttributeError, IndexError, ArithmeticError) as error:
         raise ValueError(f"not a report that can be drawn ({type(error).__name__}: {error})") from error
+
+
+@cache
+def drawn_by() -> str:
+    """Tells apart what draws pages: a SHA-256, cut to 16 digits, of this folder's templates, styles and code."""
+    digest = hashlib.sha256(version("jinja2").encode())
+    for source in sorted(files("deid.audit.report").iterdir(), key=lambda source: source.name):
+        if source.name.endswith((".jinja", ".css", ".py")):
+            # As text: a checkout may end its lines otherwise.
+            digest.update(f"\0{source.name}\0{source.read_text(encoding='utf-8')}".encode())
+    return digest.hexdigest()[:16]
 
 
 @cache

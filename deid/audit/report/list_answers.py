@@ -5,7 +5,7 @@ from typing import Any
 
 from deid.audit.report.answers import answered, none_of, percent, some
 from deid.audit.report.numbers import formatted
-from deid.audit.report.summary import gallery_verdicts
+from deid.audit.report.summary import ORDER, gallery_verdicts
 from deid.audit.sets import FIRST_CANDIDATES
 from deid.images.handlings import AS_PUBLISHED
 
@@ -27,7 +27,9 @@ def spread(figures: Json, titles: Json, K: int) -> Json:
     elif met == len(lookups):
         answer = f"Yes: met in each of {len(lookups)} galleries, by these photos and by the process that made them."
     else:
-        answer = f"It cannot be said of {len(lookups) - met} of {len(lookups)} galleries."
+        open_ = len(lookups) - met
+        why = "the photos are too few to judge" if verdicts.count("too few") == open_ else "it cannot be said"
+        answer = f"Of {open_} of {len(lookups)} galleries {why}."
     question = f"Is nobody the first guess, and does no rank of a list hold more than 1/{K} of the faces?"
     return answered(question, answer, evidence)
 
@@ -47,7 +49,7 @@ def _effective(gallery: Json) -> str:
 
 
 def _worst(verdicts: list[Any]) -> str:
-    return next(verdict for verdict in ("violated", "inconclusive", "met") if verdict in verdicts)
+    return next(verdict for verdict in ORDER if verdict in verdicts)
 
 
 def _reasons(gallery: Json, K: int) -> str:
@@ -64,7 +66,8 @@ def _not_met(gallery: Json, K: int) -> Iterator[str]:
     if (gallery["any_look"]["value"] or 0) > (first["value"] or 0):
         yield f"{formatted(gallery['any_look']['value'], 'percent')} are at rank 1 as other programs may find them"
     if "withheld" in gallery:
-        yield f"the ranks are withheld, {gallery['withheld']}"
+        needed = gallery["deciding_persons"]
+        yield f"the ranks are withheld, {gallery['withheld']}: at least {needed} persons would decide"
         return
     if gallery["this_set"] is None:
         yield "no face"
@@ -141,16 +144,16 @@ def at_the_ends(figures: Json, titles: Json, K: int) -> Json:
             chance = min(1, (K + 1) * max(gallery["handlings"][AS_PUBLISHED]["baseline_first"] for gallery in told))
             line = f"{titles[name]}: {first} of the faces are among the first {K + 1}, {last} among the last {K + 1}"
             evidence.append(f"{line}; by chance it would be {formatted(chance, 'percent')}")
-    question = f"Does a look at the first {K + 1} candidates, or at the last {K + 1}, still find the person?"
+    question = f"How many stand among the first {K + 1} candidates of a list, or among its last {K + 1}?"
     if not shares:
         return answered(question, _not_told(figures), [])
     most = {end: max(ends[end]["value"] for ends in shares.values()) for end in ("candidates", "last_candidates")}
     if any(most.values()):
         names = [name for name, ends in shares.items() if any(share["value"] for share in ends.values())]
-        answer = f"Yes: {some(names, shares)}, up to {formatted(most['candidates'], 'percent')} of the faces among the "
+        answer = f"By {some(names, shares)} up to {formatted(most['candidates'], 'percent')} of the faces among the "
         answer += f"first {K + 1} and up to {formatted(most['last_candidates'], 'percent')} among the last {K + 1}."
     else:
-        answer = f"No: {none_of(shares)}."
+        answer = f"None: {none_of(shares, 'has', ' there')}."
     return answered(question, answer, evidence)
 
 

@@ -3,21 +3,20 @@
 from typing import Any
 
 from deid.audit.findings import FIRST_ELSEWHERE, POSSIBLE, SECOND_LOOK
-from deid.audit.report.answers import answered, counted
+from deid.audit.report.answers import answered, counted, kinds_of
 from deid.audit.report.summary import GRAVE
 
 Json = dict[str, Any]
 
 
 def complete(counts: Json) -> Json:
-    kinds: dict[str, int] = {}
-    for finding in counts["findings"]:
-        if finding["kind"] not in (FIRST_ELSEWHERE, SECOND_LOOK, POSSIBLE):  # told of in answers of their own
-            kinds[finding["kind"]] = kinds.get(finding["kind"], 0) + 1
-    listed = ", ".join(f"{kinds[kind]} {kind}" for kind in sorted(kinds, key=lambda kind: (kind not in GRAVE, kind)))
-    if not kinds:
+    elsewhere = (FIRST_ELSEWHERE, SECOND_LOOK, POSSIBLE)  # told of in answers of their own
+    findings = [finding for finding in counts["findings"] if finding["kind"] not in elsewhere]
+    broken = (*GRAVE, "missing")
+    listed = kinds_of(findings, broken)
+    if not findings:
         answer = "Yes."
-    elif kinds.keys() & set(GRAVE):
+    elif any(finding["kind"] in broken for finding in findings):
         answer = f"No: {listed}."
     else:
         answer = f"Nothing grave was found: {listed}."
@@ -29,9 +28,9 @@ def complete(counts: Json) -> Json:
 def every_face(counts: Json) -> Json:
     second, possible = counts["second_look"], counts["possible"]
     audited = counted(counts["faces"], "face")
-    answer = f"Every one that the search is sure of: {audited} in the photos that were audited."
+    answer = f"Yes, every one that the search is sure of: {audited} in the photos that were audited."
     if possible["faces"]:
-        answer = f"Not every one: {counted(possible['faces'], 'possible face')} in "
+        answer = f"No, not every one: {counted(possible['faces'], 'possible face')} in "
         answer += f"{counted(possible['photos'], 'photo')} of the originals, of which the search is not sure, "
         answer += f"{'was' if possible['faces'] == 1 else 'were'} not audited. {audited} audited."
     evidence = (

@@ -1,4 +1,4 @@
-"""A report's verdict, in what order it shows recognizers, and what every report has to say."""
+"""The verdict on a gallery, in what order a report shows recognizers, and what every report has to say."""
 
 from typing import Any, Literal
 
@@ -7,7 +7,8 @@ from deid.images.handlings import AS_PUBLISHED
 from deid.recognizers.kinship import CLASSES
 
 Json = dict[str, Any]
-Verdict = Literal["met", "violated", "inconclusive"]
+Verdict = Literal["met", "violated", "too few", "inconclusive"]
+ORDER: tuple[Verdict, ...] = ("violated", "too few", "inconclusive", "met")  # the worst first
 
 THREAT_MODEL = (
     "Somebody runs a face recognizer over a published photo and looks the face up in a gallery of identities, or "
@@ -39,41 +40,31 @@ RANKS_ARE_SPREAD = (
 )
 
 # Findings that break what a published set promises; the others are worth knowing.
-GRAVE = ("missing", "unreadable", "unchanged", "original published", "not a version", "swapped", "changed since")
+GRAVE = ("unreadable", "unchanged", "original published", "not a version", "swapped", "changed since")
 # Which photos these are is for the private part alone: it tells where to look for who is recognized.
 PRIVATE_KINDS = (FIRST_ELSEWHERE,)
-# Published, and perhaps somebody's face, but not audited.
-NOT_AUDITED = ("extra", "second version")
-
-
-def verdict_of(document: Json) -> Verdict:
-    """The worst over the sets, their recognizers and galleries, and their findings."""
-    verdicts = [verdict for published_set in document["sets"] for verdict in set_verdicts(published_set)]
-    if "violated" in verdicts:
-        return "violated"
-    return "inconclusive" if "inconclusive" in verdicts or not verdicts else "met"
-
-
-def set_verdicts(published_set: Json) -> list[Verdict]:
-    kinds = {finding["kind"] for finding in published_set["counts"]["findings"]}
-    verdicts: list[Verdict] = ["violated"] if kinds & set(GRAVE) else []
-    verdicts += ["inconclusive"] if kinds & set(NOT_AUDITED) else []
-    for figures in published_set["figures"]["recognizers"].values():
-        if not figures["galleries"] or figures["control"]["state"] == "failed":
-            verdicts.append("inconclusive")
-        for gallery in figures["galleries"].values():
-            verdicts += gallery_verdicts(gallery)
-    return verdicts
+# Perhaps somebody's face, but not audited.
+NOT_AUDITED = ("extra", "second version", "not compared", "missing")
 
 
 def gallery_verdicts(gallery: Json) -> list[Verdict]:
-    if "this_set" not in gallery or gallery["this_set"] is None:  # withheld, or no face
-        return ["violated" if gallery["any_look"]["value"] else "inconclusive"]
+    if "withheld" in gallery:
+        return ["violated" if gallery["any_look"]["value"] else "too few"]
+    if gallery["this_set"] is None:  # no face
+        return ["inconclusive"]
     this_set, process = gallery["this_set"], gallery["process"]
-    verdicts = [this_set["condition_5"], this_set["condition_6"], process["condition_5"], process["condition_6"]]
+    verdicts = [this_set["condition_5"], this_set["condition_6"], process_verdict(process)]
     # Somebody who is always at one rank is betrayed even where others make up for it.
     within = gallery["within_person"]
     return verdicts + (["violated"] if within and within["verdict"] == "violated" else [])
+
+
+def process_verdict(process: Json) -> Verdict:
+    """On both conditions; what fewer persons leave open than would decide is no doubt about the process."""
+    verdicts = process["condition_5"], process["condition_6"]
+    worst = next(verdict for verdict in ORDER if verdict in (*verdicts, "met"))
+    few = worst == "inconclusive" and process["persons"] < process["deciding_persons"]
+    return "too few" if few else worst
 
 
 def worst_first(recognizers: Json, figures: Json) -> list[str]:

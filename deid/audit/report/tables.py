@@ -59,8 +59,11 @@ def _persons(audited: Audited) -> bytes:
 
 
 def _files(audited: Audited) -> bytes:
-    rows = [{"id": photo, "published": path.resolve()} for photo, path in audited.paths.items()]
-    return _table(["id", "published"], rows)
+    rows = [
+        {"id": photo, "published": path.resolve(), "name": audited.names[photo].as_posix()}
+        for photo, path in audited.paths.items()
+    ]
+    return _table(["id", "published", "name"], rows)
 
 
 def _columns(faces: Sequence[FaceLine]) -> list[str]:

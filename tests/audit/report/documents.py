@@ -109,8 +109,10 @@ def published(
         },
         "findings": findings or [],
     }
-    files = [{"id": f"{label}{at}", "sha256": f"{at:064x}"} for at in range(1, n + 1)]
-    return {"label": label, "counts": counts, "files": [*files, {"id": f"{label}0", "sha256": ""}]}
+    files = [
+        {"id": f"{label}{at}", "sha256": f"{at:064x}", "pair_sha256": f"{1000 + at:064x}"} for at in range(1, n + 1)
+    ]
+    return {"label": label, "counts": counts, "files": [*files, {"id": f"{label}0", "sha256": "", "pair_sha256": ""}]}
 
 
 def description(of_class: str, **more: Any) -> Json:

@@ -34,7 +34,7 @@ def test_who_would_learn_what_is_told_first_and_in_one_sentence() -> None:
     first, second = (part["first_screen"][0] for part in documents.defended()["sets"])
     assert first["question"] == second["question"] == QUESTION
     assert first["answer"] == (
-        "Yes: an adversary who runs them would learn who is on "
+        "No: an adversary who runs them would learn who is on "
         "80.0\u00a0% (66.3–90.0, N\u00a0=\u00a050) of the faces "
         "(jpeg before net (independent), this photo known; 0.0\u00a0% without it), and takes 10.0\u00a0% for an "
         "attack, of the clean originals 2.0\u00a0%."

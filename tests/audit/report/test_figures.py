@@ -220,12 +220,13 @@ def test_a_withheld_gallery_tells_the_first_rank_only():
     withheld = {"size": SIZE, "withheld": "few", "handlings": {AS_PUBLISHED: {"first": 0, "n": 10}}}
     withheld["any_look"] = {"first": 3, "n": 10}
     figures = recognizer_figures(withheld)["galleries"]["decoys"]
-    assert set(figures) == {"withheld", "handlings", "any_look"}
+    assert set(figures) == {"withheld", "handlings", "any_look", "deciding_persons"}
+    assert figures["deciding_persons"] == gallery_figures({2: 5})["process"]["deciding_persons"]
     assert_share(figures["handlings"][AS_PUBLISHED]["first"], 0, 10)
     assert_share(figures["any_look"], 3, 10)
     assert gallery_verdicts(figures) == ["violated"]
     figures = recognizer_figures(withheld | {"any_look": {"first": 0, "n": 10}})["galleries"]["decoys"]
-    assert gallery_verdicts(figures) == ["inconclusive"]
+    assert gallery_verdicts(figures) == ["too few"]
 
 
 class TestAnyLook:

@@ -16,6 +16,7 @@ import pytest
 from audit.journals import write_journal
 from fakes import Looking, at_rank, people, save_faces
 
+from deid.audit.report.document import sealed
 from deid.audit.report.folder import check_report
 from deid.commands import main as cli
 from deid.errors import UsageError
@@ -97,7 +98,7 @@ class TestFolder:
         assert not looking.originals
         assert (tmp_path / "mine" / "letter.txt").read_text() == "dear"
 
-    @pytest.mark.parametrize("earlier", [1, 2, 3])
+    @pytest.mark.parametrize("earlier", [1, 2, 3, 4])
     def test_one_of_an_earlier_version_is_named_and_replaced(
         self, report: Path, folders: tuple[Path, Path], earlier: int
     ):
@@ -111,6 +112,7 @@ class TestFolder:
 
     def test_an_earlier_report_is_replaced(self, report: Path, folders: tuple[Path, Path]):
         (folders[1] / "secret0.png").unlink()
+        shutil.copy(folders[0] / "secret1.png", folders[1])
         assert audit(*folders, "--report", report) == 6
         assert read(report / "shared" / "report.json")["verdict"] == "violated"
         assert audit("--check", report) == 0
@@ -268,14 +270,23 @@ def edit_figure(report: Path) -> None:
 
 def edit_page(report: Path) -> None:
     page = report / "shared" / "report.html"
-    page.write_text(page.read_text().replace("It cannot be said", "Yes"))
+    page.write_text(page.read_text().replace("Too few to judge", "Yes"))
 
 
 def swap(report: Path) -> None:
-    a, b = (report.parent / "out" / f"secret{i}.png" for i in (0, 1))
+    exchange(*(report.parent / "out" / f"secret{i}.png" for i in (0, 1)))
+
+
+def exchange(a: Path, b: Path) -> None:
     first, second = a.read_bytes(), b.read_bytes()
     a.write_bytes(second)
     b.write_bytes(first)
+
+
+def forge_page(report: Path) -> None:
+    """With the digest that it should have."""
+    page = report / "private" / "report.html"
+    page.write_text(page.read_text().replace("first", "last"))
 
 
 class TestCheck:
@@ -314,6 +325,93 @@ class TestCheck:
         assert "the published files were not checked" in capsys.readouterr().out
         assert audit("--check", report, report.parent / "out") == 8
 
+    def test_every_file_of_both_parts_is_compared_and_nothing_may_be_added(self, report: Path):
+        private = report / "private"
+        interferences: list[tuple[Callable[[], Any], str]] = [
+            (lambda: forge_page(report), "private report.html: edited after it was made"),
+            (lambda: (private / "report.html").unlink(), "private report.html: missing"),
+            (lambda: (private / "faces.csv").write_text("id\n"), "private faces.csv: not the file that was written"),
+            (
+                lambda: shutil.copy(private / "riskiest.png", private / "worst-looking.png"),
+                "private worst-looking.png: not the file that was written",
+            ),
+            (lambda: (private / "files.csv").write_text("x"), "private files.csv: not the file that was written"),
+            (lambda: (private / "persons.csv").unlink(), "private persons.csv: missing"),
+            (lambda: (private / "report.json").unlink(), "private report.json: missing"),
+            (lambda: (private / "x.csv").write_text("x"), "private x.csv: the report does not know this file"),
+            (lambda: (report / "shared" / "x.html").write_text("x"), "x.html: the report does not know this file"),
+        ]
+        untouched = contents(report)
+        for interfere, told in interferences:
+            interfere()
+            assert told in check_report(report, []).differences
+            for path in contents(report).keys() - untouched.keys():
+                path.unlink()
+            for path, data in untouched.items():
+                path.write_bytes(data)
+        assert check_report(report, []).differences == ()
+
+    def test_two_photos_swapped_in_a_moved_copy_are_told_whoever_has_which_part(
+        self, report: Path, folders: tuple[Path, Path], tmp_path: Path
+    ):
+        moved = tmp_path / "moved"
+        folders[1].rename(moved)
+        shutil.copytree(report / "shared", tmp_path / "alone")
+        for part in (report, tmp_path / "alone"):
+            assert check_report(part, [moved]).differences == ()
+        exchange(moved / "secret0.png", moved / "secret1.png")
+        for part in (report, tmp_path / "alone"):
+            lines = check_report(part, [moved]).differences
+            assert sum(line.endswith("the file with its SHA-256 has another name") for line in lines) == 2
+            assert {line.split(":")[0] for line in lines if "and not its name" in line} == {
+                str(moved / f"secret{i}.png") for i in (0, 1)
+            }
+
+    def test_photos_of_one_name_exchanged_between_two_sets_are_told(
+        self, report: Path, folders: tuple[Path, Path], tmp_path: Path
+    ):
+        other = tmp_path / "other"
+        for i, (clean,) in enumerate(people(25)):
+            save_faces(other / f"secret{i}.png", at_rank(clean, 3))
+        audit(*folders, other, "--report", report)
+        moved = [folder.rename(tmp_path / name) for folder, name in ((folders[1], "x"), (other, "y"))]
+        for places in (moved, moved[::-1]):  # in whatever order
+            assert check_report(report, places).differences == ()
+        exchange(moved[0] / "secret0.png", moved[1] / "secret0.png")
+        lines = check_report(report, moved).differences
+        assert {line.split(":")[0][0] for line in lines if "no file has" in line} == {"A", "B"}
+
+    def test_the_shared_part_is_checked_alone_and_names_nobody(self, report: Path, tmp_path: Path, capsys: Any):
+        alone = tmp_path / "for others"
+        shutil.copytree(report / "shared", alone)
+        assert audit("--check", alone) == 0
+        assert audit("--check", report / "private") == 0
+        edit_page(report)
+        shutil.copy(report / "shared" / "report.html", alone)
+        assert audit("--check", alone) == 8
+        assert "report.html: edited after it was made" in capsys.readouterr().out
+
+    def test_a_page_that_another_version_drew_is_not_compared_and_that_is_said(self, report: Path, capsys: Any):
+        document = read(report / "shared" / "report.json")
+        document["made"]["drawn_by"] = "0" * 16
+        document = sealed(document)
+        (report / "shared" / "report.json").write_text(json.dumps(document))
+        page = f'<meta content="{document["digest"]}">'
+        (report / "shared" / "report.html").write_text(page)
+        shutil.rmtree(report / "private")
+        assert audit("--check", report) == 0
+        assert "report.html: drawn by another version: not compared" in capsys.readouterr().out
+
+    def test_a_sheet_of_an_earlier_report_does_not_stay_beside_a_later_one(
+        self, report: Path, folders: tuple[Path, Path]
+    ):
+        assert (report / "private" / "riskiest.png").is_file()
+        for path in folders[1].iterdir():
+            path.unlink()
+        audit(*folders, "--report", report)
+        assert not (report / "private" / "riskiest.png").exists()
+        assert check_report(report, []).differences == ()
+
     def test_a_private_part_of_another_report_is_told(self, report: Path, folders: tuple[Path, Path], tmp_path: Path):
         (folders[1] / "secret0.png").unlink()
         audit(*folders, "--report", tmp_path / "other")
@@ -350,9 +448,28 @@ class TestCheck:
 
 
 class TestCommand:
+    def test_twelve_photos_are_too_few_and_an_unreadable_input_is_no_alarm(
+        self, looking: Looking, tmp_path: Path, capsys: Any
+    ):
+        for i, (clean,) in enumerate(people(12)):
+            save_faces(tmp_path / "in" / f"{i}.png", clean)
+            save_faces(tmp_path / "out" / f"{i}.png", at_rank(clean, 2 + i % 5))
+        (tmp_path / "in" / "broken.png").write_bytes(b"no picture")
+        write_journal(tmp_path / "out", "net", files=sorted((tmp_path / "out").iterdir()), profile="paper").close()
+        assert audit(tmp_path / "in", tmp_path / "out", "--report", tmp_path / "report") == 7
+        told = capsys.readouterr().out
+        assert "conditions: too few" in told
+        assert "12 persons are too few to judge how people are spread: at least 77 are needed." in told
+        shared, whole = (read(tmp_path / "report" / part / "report.json") for part in ("shared", "private"))
+        for document in (shared, whole):
+            assert document["verdict"] == "too few"
+            assert [finding["kind"] for finding in document["sets"][0]["counts"]["findings"]] == ["unreadable original"]
+        assert shared["sets"][0]["first_screen"] == whole["sets"][0]["first_screen"]
+        assert 'class="overall too-few"' in (tmp_path / "report" / "shared" / "report.html").read_text()
+
     def test_json_is_the_shared_report_and_nothing_else(self, folders: tuple[Path, Path], capsys: Any):
         audit(*folders, "--json")
-        assert json.loads(capsys.readouterr().out)["format"] == "face-deid audit 4"
+        assert json.loads(capsys.readouterr().out)["format"] == "face-deid audit 5"
 
     def test_an_interrupted_one_says_so_in_a_line_and_goes_on(
         self, folders: tuple[Path, Path], looking: Looking, capsys: Any
