@@ -454,7 +454,7 @@ class TestCommand:
         for i, (clean,) in enumerate(people(12)):
             save_faces(tmp_path / "in" / f"{i}.png", clean)
             save_faces(tmp_path / "out" / f"{i}.png", at_rank(clean, 2 + i % 5))
-        (tmp_path / "in" / "broken.png").write_bytes(b"no picture")
+        (tmp_path / "in" / "broken.png").write_bytes(b"")
         write_journal(tmp_path / "out", "net", files=sorted((tmp_path / "out").iterdir()), profile="paper").close()
         assert audit(tmp_path / "in", tmp_path / "out", "--report", tmp_path / "report") == 7
         told = capsys.readouterr().out
