@@ -170,7 +170,7 @@ def test_a_detected_attack_is_neither_a_success_nor_a_failure(found: tuple[Path,
 def test_that_people_are_recovered_is_the_first_answer(found: tuple[Path, Audited, Nearest]) -> None:
     told = found[1].document["sets"][0]["first_screen"][0]
     assert told["question"] == "Does the protection hold against recognizers that defend themselves?"
-    assert told["answer"].startswith("Yes: an adversary who runs them would learn who is on 100.0\u00a0%")
+    assert told["answer"].startswith("No: an adversary who runs them would learn who is on 100.0\u00a0%")
     assert "blur before lightcnn9 (unknown)" in told["answer"]
     page = (found[0] / "shared" / "report.html").read_text()
     assert page.index(told["question"]) < page.index("first guess any more?")

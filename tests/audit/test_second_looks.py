@@ -113,7 +113,7 @@ def test_a_possible_face_of_an_original_is_counted_and_not_audited(found: Audite
     assert set(named(found, "possible face")) == {"askew"}
     assert found.document["sets"][0]["counts"]["possible"] == {"faces": 1, "photos": 1}
     (told,) = [line for line in found.document["sets"][0]["first_screen"] if "every face" in line["question"]]
-    assert told["answer"].startswith("Not every one: 1 possible face in 1 photo of the originals")
+    assert told["answer"].startswith("No, not every one: 1 possible face in 1 photo of the originals")
 
 
 def test_a_face_that_shows_on_black_alone_is_one_too_many(astronaut: np.ndarray) -> None:
