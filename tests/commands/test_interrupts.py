@@ -17,8 +17,8 @@ PROGRAM = """
 import sys, time
 from deid.commands.interrupts import end_at_the_second
 end_at_the_second()
-print("ready", flush=True)
 try:
+    print("ready", flush=True)
     time.sleep(60)
 except KeyboardInterrupt:
     print("first", flush=True)
