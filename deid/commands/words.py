@@ -82,12 +82,12 @@ def recognizer_line(opinion: Opinion, ranks: str, *, of: Iterable[Opinion]) -> s
 
 
 def faces_line(name: str, faces: Sequence[FaceResult]) -> str:
-    """«a (attacked): no longer matches 2 of 3 faces, puts 1 first»: what one recognizer makes of several faces."""
+    """«a (attacked): still matches 1 of 3 faces, puts 0 of 3 first»: what one recognizer makes of several faces."""
     asked = [(opinion, face) for face in faces for opinion in face.recognizers if opinion.name == name]
     opinions = [opinion for opinion, _ in asked]
     who = classed(opinions[:1], of=asked[0][1].recognizers)
     compared = [opinion.matches for opinion in opinions if opinion.matches is not None]
-    parts = [f"no longer matches {compared.count(False)} of {len(compared)} faces"] if compared else []
+    parts = [f"still matches {compared.count(True)} of {len(compared)} faces"] if compared else []
     first = sum(opinion.rank_after == 1 for opinion in opinions)
     return f"{who}: {', '.join([*parts, f'puts {first} of {len(opinions)} first'])}"
 

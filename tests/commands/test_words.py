@@ -74,10 +74,10 @@ def test_each_recognizer_has_a_line(opinion: Opinion, line: str) -> None:
 def test_of_several_faces_each_recognizer_has_a_line_too() -> None:
     left = FaceResult((0, 0, 1, 1), "itself", "skipped")
     faces = [face(*ATTACKED, replace(OTHER, matches=True, rank_after=1)), left, face(ATTACKED[0], OTHER)]
-    assert words.faces_line("a", faces) == "a (attacked): no longer matches 2 of 2 faces, puts 0 of 2 first"
-    assert words.faces_line("b", faces) == "b (attacked): no longer matches 1 of 1 faces, puts 0 of 1 first"
+    assert words.faces_line("a", faces) == "a (attacked): still matches 0 of 2 faces, puts 0 of 2 first"
+    assert words.faces_line("b", faces) == "b (attacked): still matches 0 of 1 faces, puts 0 of 1 first"
     assert words.faces_line("c", faces) == (
-        "c (not attacked, independent): no longer matches 1 of 2 faces, puts 1 of 2 first"
+        "c (not attacked, independent): still matches 1 of 2 faces, puts 1 of 2 first"
     )
     unmeasured = [face(replace(OTHER, matches=None))]
     assert words.faces_line("c", unmeasured) == "c: puts 0 of 1 first"
