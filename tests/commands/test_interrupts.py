@@ -14,8 +14,9 @@ from deid.commands import main as cli
 
 # Its cleaning up would take a minute; each Ctrl-C that it sees is told.
 PROGRAM = """
-import sys, time
+import signal, sys, time
 from deid.commands.interrupts import end_at_the_second
+signal.signal(signal.SIGINT, signal.default_int_handler)  # tests may run in the background, where it is ignored
 end_at_the_second()
 try:
     print("ready", flush=True)
