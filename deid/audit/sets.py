@@ -19,6 +19,8 @@ from deid.images.handlings import HANDLINGS
 from deid.storage.hashes import pair_sha256
 
 Json = dict[str, Any]
+FaceKey = tuple[str, int]
+"""An original's path in the store, and the number of its face."""
 LABELS = "ABCDEFGHIJKLMNOPQRSTUVWXYZ"  # of published sets, in the order given
 FIRST_CANDIDATES, WHOLE_LIST = "first candidates", "whole list"  # where a set's faces were to stand
 QUALITY_DIGITS = {"ssim": 3, "cw_ssim": 3, "ms_ssim": 3, "psnr": 1}
@@ -97,21 +99,7 @@ def count_published(
     if run is not None:
         # By the original's path: what a run wrote for it must be what is published for it.
         recorded = {journal_name(path): sha256 for path, sha256 in run.outputs.items()}
-    persons: dict[tuple[str, int], str] = {}
-    lines: dict[tuple[str, int], Json] = {}
-    recognizers = {}
-    for name, reference in references.items():
-        embeddings = store.embeddings(label, name, len(HANDLINGS))
-        recognizers[name], face_values = count_set(
-            reference, embeddings, K if among_the_first else None, seed, store.looks(label, name)
-        )
-        recognizers[name]["defenses"], said = count_defended(
-            questions[name], reference, store.embeddings(label, name, len(HANDLINGS)), label, store
-        )
-        for key, values in face_values.items():
-            persons[key] = reference.persons[reference.row_of[key]]
-            line = lines.setdefault(key, dict(published[key[0]]["quality"][key[1]]))
-            line |= {f"{name}: {column}": value for column, value in (values | said.get(key, {})).items()}
+    recognizers, persons, lines = _counted(label, store, references, questions, K if among_the_first else None, seed)
     quality = {
         name: _histogram([line[name] for line in lines.values()], digits) for name, digits in QUALITY_DIGITS.items()
     }
@@ -140,10 +128,6 @@ def count_published(
     names |= {ids[path]: path_of(path) for path in extra}
     paths = {photo: published_set.published / name for photo, name in names.items()}
     hashes = {ids[path]: record["sha256"] for path, record in (*published.items(), *extra.items())}
-    files = [
-        {"id": photo, "sha256": hashes[photo], "pair_sha256": _pair(names[photo], paths[photo])}
-        for photo in sorted(hashes, key=lambda photo: (len(photo), photo))
-    ]
     faces = tuple(
         FaceLine(
             id=ids[path],
@@ -156,7 +140,44 @@ def count_published(
         )
         for path, number in lines
     )
-    return CountedSet(label, counts, files, faces, paths, names)
+    return CountedSet(label, counts, _files(hashes, names, paths), faces, paths, names)
+
+
+def _counted(
+    label: str,
+    store: Store,
+    references: Mapping[str, References],
+    questions: Mapping[str, Sequence[Question]],
+    K: int | None,
+    seed: int,
+) -> tuple[Json, dict[FaceKey, str], dict[FaceKey, Json]]:
+    """Counts by recognizer; the person of every face; and a line for every face, its quality first.
+
+    K: of the first K + 1 candidates that a run spread faces over; None where a face may stand anywhere.
+    """
+    published = dict(store.records(label))
+    recognizers: Json = {}
+    persons: dict[FaceKey, str] = {}
+    lines: dict[FaceKey, Json] = {}
+    for name, reference in references.items():
+        embeddings = store.embeddings(label, name, len(HANDLINGS))
+        recognizers[name], face_values = count_set(reference, embeddings, K, seed, store.looks(label, name))
+        recognizers[name]["defenses"], said = count_defended(
+            questions[name], reference, store.embeddings(label, name, len(HANDLINGS)), label, store
+        )
+        for key, values in face_values.items():
+            persons[key] = reference.persons[reference.row_of[key]]
+            line = lines.setdefault(key, dict(published[key[0]]["quality"][key[1]]))
+            line |= {f"{name}: {column}": value for column, value in (values | said.get(key, {})).items()}
+    return recognizers, persons, lines
+
+
+def _files(hashes: Mapping[str, str], names: Mapping[str, Path], paths: Mapping[str, Path]) -> list[Json]:
+    """Of every published file its hash, and its hash with its name; by id: hashes, names and paths."""
+    return [
+        {"id": photo, "sha256": hashes[photo], "pair_sha256": _pair(names[photo], paths[photo])}
+        for photo in sorted(hashes, key=lambda photo: (len(photo), photo))
+    ]
 
 
 def _pair(name: Path, path: Path) -> str:

@@ -1,8 +1,9 @@
 """The command `deid reproduce`: the tables of the papers, and ours."""
 
 import tempfile
+from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, TypeVar
 
 import typer
 
@@ -12,6 +13,8 @@ from deid.errors import UsageError
 
 if TYPE_CHECKING:
     from deid.experiments.tables.table import Table
+
+Chosen = TypeVar("Chosen")
 
 reproduce = typer.Typer(help="Measure what the papers measured.")
 
@@ -183,6 +186,13 @@ def _show(table: "Table", photos: Path, out: Path, sample: str, attacks: str, le
 def listed(names: str) -> list[str]:
     """What an option that takes A,B names."""
     return [name.strip() for name in names.split(",") if name.strip()]
+
+
+def chosen(what: str, name: str, there: Mapping[str, Chosen]) -> Chosen:
+    """The one of that name; what: it is called. Raises UsageError for a name that is none."""
+    if name not in there:
+        raise UsageError(f"no {what} called {name}: there are {', '.join(there)}")
+    return there[name]
 
 
 def number(text: str, option: str) -> int:

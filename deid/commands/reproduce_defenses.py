@@ -7,8 +7,7 @@ import typer
 
 from deid.commands import output
 from deid.commands.options import Device, OnDevice
-from deid.commands.reproduce import Attacks, Out, Photos, listed, number
-from deid.errors import UsageError
+from deid.commands.reproduce import Attacks, Out, Photos, chosen, listed, number
 
 defenses = typer.Typer()
 
@@ -58,10 +57,9 @@ def reproduce_rejection(
     from deid.experiments.rejection.reproduce import STUDIES
     from deid.experiments.rejection.reproduce import reproduce_rejection as measure
 
-    if study not in STUDIES:
-        raise UsageError(f"no study called {study}: there are {', '.join(STUDIES)}")
-    count = None if sample == "all" else number(sample or str(STUDIES[study].sample), "--sample")
-    output.show_text(measure(STUDIES[study], photos, out, sample=count, repeats=repeats).rstrip())
+    of = chosen("study", study, STUDIES)
+    count = None if sample == "all" else number(sample or str(of.sample), "--sample")
+    output.show_text(measure(of, photos, out, sample=count, repeats=repeats).rstrip())
 
 
 @defenses.command("reduction")
@@ -74,10 +72,9 @@ def reproduce_reduction(
     """Dimensionality reduction as a defense (Echeberria-Barrio and others, 2021). Run again, it goes on."""
     from deid.experiments.reduction import reproduce as reduction
 
-    if table not in reduction.TABLES:
-        raise UsageError(f"no photos called {table}: there are {', '.join(reduction.TABLES)}")
+    of = chosen("photos", table, reduction.TABLES)
     count = None if sample == "all" else number(sample, "--sample")
-    output.show_text(reduction.reproduce_reduction(reduction.TABLES[table], photos, out, count=count).rstrip())
+    output.show_text(reduction.reproduce_reduction(of, photos, out, count=count).rstrip())
 
 
 @defenses.command("similarity")
@@ -99,11 +96,8 @@ def reproduce_similarity(
     from deid.experiments.similarity.reproduce import reproduce_similarity as measure
     from deid.experiments.yale import YALE
 
-    tables = {of.name: of for of in (MNIST, CIFAR10, YALE)}
-    if table not in tables:
-        raise UsageError(f"no table called {table}: there are {', '.join(tables)}")
     markdown = measure(
-        tables[table],
+        chosen("table", table, {of.name: of for of in (MNIST, CIFAR10, YALE)}),
         photos,
         out,
         people=people,

@@ -4,7 +4,6 @@ On the same faces and the same network, in one run, so that their ratios hold on
 run. The network is LightCNN-9; its classes are the clean faces and its strangers.
 """
 
-import importlib.util
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -23,8 +22,9 @@ from deid.attacks.feature_level import feature_level, likeness
 from deid.attacks.i_fgvm import i_fgvm
 from deid.attacks.k_a3 import k_a3
 from deid.attacks.ranking import RankingObjective
-from deid.errors import UsageError, how_to_install
+from deid.errors import UsageError
 from deid.experiments.photos import held_out_photos
+from deid.experiments.results import check_installed
 from deid.experiments.tables.departures import MARGIN, STEPS
 from deid.experiments.tables.figures import ssim
 from deid.experiments.tables.task import TRUE, Task, task_of
@@ -94,8 +94,7 @@ def reproduce_speed(people: Path, *, count: int) -> str:
 
     Raises UsageError without foolbox, and where there is no face.
     """
-    if importlib.util.find_spec("foolbox") is None:
-        raise UsageError(f"this needs foolbox: {how_to_install('baselines')}")
+    check_installed({"foolbox": "baselines"})
     recognizer = load_recognizer("lightcnn9")
     faces = _faces(people, count, recognizer)
     prototypes = torch.cat([recognizer.embed(faces).detach(), recognizer.decoys])

@@ -1,9 +1,9 @@
 """What `reproduce transfer` measured, as Markdown and as a plot. document: as it is written to transfer.json."""
 
-import io
 from collections.abc import Mapping
 from typing import Any
 
+from deid.experiments.results import as_svg
 from deid.images.handlings import AS_PUBLISHED
 
 # Figures shown as medians, and their formats.
@@ -81,6 +81,4 @@ def plot(document: Mapping[str, Any]) -> bytes:
             title=name, xlabel="SSIM of the aligned face, median", ylabel="not matched any more, %", ylim=(-4, 104)
         )
         panel.legend(fontsize=7)
-    with io.BytesIO() as file:
-        figure.savefig(file, format="svg", metadata={"Date": None})
-        return file.getvalue()
+    return as_svg(figure)

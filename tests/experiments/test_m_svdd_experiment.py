@@ -3,9 +3,9 @@
 import json
 from pathlib import Path
 
-import numpy as np
 import pytest
 import torch
+from experiments.made_up import patterned
 from safetensors.torch import load_file
 from torch import nn
 
@@ -14,11 +14,12 @@ from deid.experiments.m_svdd import attacked as m_svdd_attacked
 from deid.experiments.m_svdd import networks as m_svdd_networks
 from deid.experiments.m_svdd import reproduce as m_svdd
 from deid.experiments.m_svdd.attacked import ROWS, title_of
-from deid.experiments.m_svdd.networks import features_of, last_layers, variants, with_last
+from deid.experiments.m_svdd.networks import features_of, variants
 from deid.experiments.m_svdd.papers import PAPER, PaperNetwork, PaperRow
 from deid.experiments.m_svdd.reproduce import Setting, reproduce_m_svdd
-from deid.experiments.tables.data import Data, Photos
+from deid.experiments.tables.data import Data
 from deid.experiments.tables.figures import ssim
+from deid.experiments.tables.layers import last_layers, with_last
 from deid.experiments.tables.table import Table
 from deid.experiments.tables.training import Recipe
 from deid.training.distill import Schedule
@@ -26,16 +27,8 @@ from deid.training.distill import Schedule
 CLASSES = 4
 
 
-def photos(n: int, seed: int) -> Photos:
-    """Each class a pattern of its own, and noise."""
-    rng = np.random.default_rng(seed)
-    patterns = np.random.default_rng(0).uniform(60, 196, (CLASSES, 1, 28, 28))
-    labels = np.arange(n) % CLASSES
-    return Photos((patterns[labels] + rng.uniform(-30, 30, (n, 1, 28, 28))).astype(np.uint8), labels)
-
-
 def data() -> Data:
-    return Data(photos(60, 1), photos(16, 2), tuple("abcd"))
+    return Data(patterned(60, 1, CLASSES), patterned(16, 2, CLASSES), tuple("abcd"))
 
 
 def network() -> nn.Module:

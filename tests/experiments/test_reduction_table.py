@@ -21,9 +21,10 @@ from deid.experiments.reduction import examples as reduction_examples
 from deid.experiments.reduction import reproduce as reduction
 from deid.experiments.reduction import summary as reduction_summary
 from deid.experiments.reduction.examples import Examples, Subject, least_examples, moved
-from deid.experiments.reduction.reproduce import classifier_of, reproduce_reduction
+from deid.experiments.reduction.reproduce import reproduce_reduction
 from deid.experiments.tables.data import Data, Photos
 from deid.experiments.tables.figures import ssim
+from deid.experiments.tables.layers import classifier_of
 from deid.experiments.tables.networks import FaceClassifier, lenet5, mobilenet_v2
 from deid.experiments.tables.table import Table
 from deid.experiments.tables.training import Recipe

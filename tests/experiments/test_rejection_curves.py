@@ -1,5 +1,6 @@
 """The whole study, of a small network and made-up photos."""
 
+import importlib.util
 import json
 from collections.abc import Callable
 from pathlib import Path
@@ -114,7 +115,7 @@ def test_more_photos_than_there_are() -> None:
 
 @pytest.mark.parametrize("missing", ["matplotlib", "sklearn"])
 def test_what_is_missing_is_said(missing: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(rejection.importlib.util, "find_spec", lambda name: None if name == missing else name)
+    monkeypatch.setattr(importlib.util, "find_spec", lambda name: None if name == missing else name)
     with pytest.raises(UsageError, match=f"needs {missing}: .*pip install"):
         reproduce_rejection(TINY, tmp_path, tmp_path, sample=4)
 

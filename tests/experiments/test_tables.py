@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from experiments.made_up import patterned
 from torch import nn
 
 from deid.errors import UsageError
@@ -15,7 +16,7 @@ from deid.experiments.cifar10 import CIFAR10
 from deid.experiments.gtsrb import GTSRB
 from deid.experiments.mnist import MNIST
 from deid.experiments.tables import pieces
-from deid.experiments.tables.data import Data, Photos
+from deid.experiments.tables.data import Data
 from deid.experiments.tables.figures import ssim
 from deid.experiments.tables.methods import METHODS
 from deid.experiments.tables.reproduce import reproduce
@@ -27,16 +28,8 @@ from deid.training.distill import Schedule
 CLASSES = 6
 
 
-def photos(n: int, seed: int) -> Photos:
-    """Each class a pattern of its own, and noise."""
-    rng = np.random.default_rng(seed)
-    patterns = np.random.default_rng(0).uniform(60, 196, (CLASSES, 1, 28, 28))
-    labels = np.arange(n) % CLASSES
-    return Photos((patterns[labels] + rng.uniform(-30, 30, (n, 1, 28, 28))).astype(np.uint8), labels)
-
-
 def read(folder: Path) -> Data:
-    return Data(photos(60, 1), photos(12, 2), tuple("abcdef"))
+    return Data(patterned(60, 1, CLASSES), patterned(12, 2, CLASSES), tuple("abcdef"))
 
 
 def network() -> nn.Module:
@@ -80,7 +73,7 @@ def test_a_table_is_written_and_goes_on_where_it_was(tmp_path: Path, monkeypatch
 
 def test_a_row_is_the_same_in_pieces_and_each_is_kept(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     classifier = network().eval().requires_grad_(False)
-    target, of_row = pieces.Target(classifier, classifier, ssim, "a network"), photos(7, 1)
+    target, of_row = pieces.Target(classifier, classifier, ssim, "a network"), patterned(7, 1, CLASSES)
     whole = pieces.measure_row(target, of_row, "blur", 1)
     monkeypatch.setattr(pieces, "BATCH_PIXELS", 3 * 28 * 28)
     monkeypatch.setattr(pieces, "_measure", interrupted(pieces._measure, after=2))
@@ -126,7 +119,7 @@ def test_a_network_that_recognizes_nobody_attacks_nobody(tmp_path: Path) -> None
         def forward(self, pictures: torch.Tensor) -> torch.Tensor:
             return 0 * self.layer(pictures[:, 0, 0, :1]) + torch.tensor([0.0] * (CLASSES - 1) + [1.0])
 
-    only_first = Data(photos(12, 1)[np.array([0, 6])], photos(12, 2), tuple("abcdef"))
+    only_first = Data(patterned(12, 1, CLASSES)[np.array([0, 6])], patterned(12, 2, CLASSES), tuple("abcdef"))
     table = Table("tiny", lambda folder: only_first, {"none": Recipe(Reversed, Schedule(1))}, ("SSIM", ssim), {})
     with pytest.raises(UsageError, match="recognizes none"):
         reproduce(table, tmp_path, tmp_path / "out", count=None, attacks=["blur"], levels=[1])

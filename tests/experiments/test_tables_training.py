@@ -20,6 +20,7 @@ from deid.experiments.tables.networks import (
 from deid.experiments.tables.training import Recipe, accuracy_of, trained
 from deid.recognizers.lightcnn import LightCNN9
 from deid.training.distill import Schedule
+from deid.training.state import save_state
 
 
 def two_classes(n: int, seed: int = 0) -> Photos:
@@ -89,7 +90,7 @@ def test_of_other_data_or_another_training_nothing_is_taken(tmp_path: Path, monk
         with pytest.raises(UsageError, match="another training"):
             trained("tiny", recipe, data, tmp_path, lambda text: None)
     (tmp_path / "tiny.safetensors").unlink()
-    training._save_state(tmp_path / "tiny.state", "another", linear(), [], 1)
+    save_state(tmp_path / "tiny.state", "another", linear(), [], 1)
     with pytest.raises(UsageError, match="another training"):
         trained("tiny", Recipe(linear, Schedule(2)), DATA, tmp_path, lambda text: None)
 

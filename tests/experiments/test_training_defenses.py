@@ -4,14 +4,14 @@ import json
 from dataclasses import replace
 from pathlib import Path
 
-import numpy as np
 import pytest
 import torch
+from experiments.made_up import patterned
 from torch import nn
 
 from deid.errors import UsageError
 from deid.experiments.tables import pieces
-from deid.experiments.tables.data import Data, Photos
+from deid.experiments.tables.data import Data
 from deid.experiments.tables.figures import ssim
 from deid.experiments.tables.networks import FaceClassifier
 from deid.experiments.tables.table import Table
@@ -26,15 +26,7 @@ from deid.training.distill import Schedule
 CLASSES = 6
 
 
-def photos(n: int, seed: int) -> Photos:
-    """Each class a pattern of its own, and noise."""
-    rng = np.random.default_rng(seed)
-    patterns = np.random.default_rng(0).uniform(60, 196, (CLASSES, 1, 28, 28))
-    labels = np.arange(n) % CLASSES
-    return Photos((patterns[labels] + rng.uniform(-30, 30, (n, 1, 28, 28))).astype(np.uint8), labels)
-
-
-DATA = Data(photos(60, 1), photos(12, 2), tuple("abcdef"))
+DATA = Data(patterned(60, 1, CLASSES), patterned(12, 2, CLASSES), tuple("abcdef"))
 
 
 def network() -> nn.Module:

@@ -66,7 +66,8 @@ def _protect(photo: Path, k: int, folder: Path, protector: Protector) -> None:
     record: dict[str, Any] = {"outcome": processed.result.outcome, "seconds": round(processed.result.seconds, 2)}
     if processed.data is not None:
         face = central_face([found.face for found in processed.found], read_photo(photo).pixels.shape[:2])
-        assert face is not None  # there is no data without a face
+        if face is None:
+            raise RuntimeError(f"{photo} was protected without a face")
         again = detect_again(decode_photo(processed.data).pixels, [face], device=protector.device)[0] or face
         record |= {"file": target.name, "landmarks": again.landmarks.tolist()}
         write_atomically(processed.data, target, overwrite=True, mode=0o600)

@@ -5,26 +5,23 @@ the very photo: plain, after each filter, after a denoiser, and fine-tuned. Deno
 of other people that this program protected, which everybody who has the program can make.
 """
 
-import importlib.util
-import json
-import sys
 from pathlib import Path
 from typing import Any
 
 from deid.defenses.filters import FILTERS
 from deid.defenses.fine_tuning import FROZEN
 from deid.defenses.registry import DEFENSES
-from deid.errors import UsageError, how_to_install
+from deid.errors import UsageError
 from deid.experiments.adaptation.looks import Look, figures_of
 from deid.experiments.adaptation.people import asked_people, training_photos
 from deid.experiments.adaptation.photos import protected_faces
 from deid.experiments.adaptation.table import as_table, plot
 from deid.experiments.adaptation.training import DENOISER, FINE_TUNING, fine_tuned, trained_denoiser
+from deid.experiments.results import check_installed, check_names, note, write_results
 from deid.protection.profiles import PROFILES
 from deid.protection.protector import load_protector
 from deid.recognizers.checkpoints import load_recognizer, manifest
 from deid.recognizers.kinship import class_of
-from deid.storage.atomic import write_atomically
 from deid.types import Options
 
 
@@ -40,15 +37,11 @@ def reproduce_adaptation(people: Path, out: Path, *, pairs: int, count: int, pro
     Raises UsageError for another profile, for too few people, without matplotlib and scikit-image, and where `out`
     holds what was made otherwise.
     """
-    if profile not in PROFILES:
-        raise UsageError(f"no profile called {profile}: there are {', '.join(PROFILES)}")
-    if missing := [name for name in ("matplotlib", "skimage") if importlib.util.find_spec(name) is None]:
-        raise UsageError(f"this needs {' and '.join(missing)}: {how_to_install('reproduce')}")
+    check_names("profile", [profile], PROFILES)
+    check_installed(dict.fromkeys(("matplotlib", "skimage"), "reproduce"))
     document = _measure(people, out / profile, pairs, count, profile, device)
     table = as_table(document)
-    write_atomically(json.dumps(document, indent=2).encode(), out / f"adaptation-{profile}.json", overwrite=True)
-    write_atomically(table.encode(), out / f"adaptation-{profile}.md", overwrite=True)
-    write_atomically(plot(document), out / f"adaptation-{profile}.svg", overwrite=True)
+    write_results(out, f"adaptation-{profile}", document, table, {f"adaptation-{profile}.svg": plot(document)})
     return table
 
 
@@ -56,14 +49,14 @@ def _measure(people: Path, folder: Path, pairs: int, count: int, profile: str, d
     """The document that is written to adaptation-PROFILE.json."""
     photos = training_photos(people)[:pairs]
     protector = load_protector(Options(profile=profile, write_unverified=True, device=device))
-    asked = asked_people(people, count, folder / "asked", protector, _note)
-    learned = protected_faces(photos, folder / "pairs", protector, _note)
+    asked = asked_people(people, count, folder / "asked", protector, note)
+    learned = protected_faces(photos, folder / "pairs", protector, note)
     if len(learned) < 2:
         raise UsageError(f"{people}: {len(learned)} people to learn from are too few")
     entries = {name: entry for name, entry in manifest().items() if entry.path.is_file()}
     recognizers = {name: load_recognizer(name) for name in entries}
-    denoiser, sha256 = trained_denoiser(learned, [recognizers[name] for name in FROZEN], folder, DENOISER, _note)
-    tuned = [fine_tuned(recognizers[name], learned, folder, FINE_TUNING, _note) for name in FROZEN]
+    denoiser, sha256 = trained_denoiser(learned, [recognizers[name] for name in FROZEN], folder, DENOISER, note)
+    tuned = [fine_tuned(recognizers[name], learned, folder, FINE_TUNING, note) for name in FROZEN]
     everyone = list(recognizers.values())
     looks = [
         Look("plain", everyone, lambda crops: crops),
@@ -73,7 +66,7 @@ def _measure(people: Path, folder: Path, pairs: int, count: int, profile: str, d
     ]
     rows = []
     for look in looks:
-        _note(f"{profile}, {look.title}")
+        note(f"{profile}, {look.title}")
         rows.append({"title": look.title, "recognizers": figures_of(look, asked)})
     surrogates = [entries[surrogate.recognizer.name] for surrogate in protector.surrogates]
     return {
@@ -85,7 +78,3 @@ def _measure(people: Path, folder: Path, pairs: int, count: int, profile: str, d
         "classes": {name: class_of(entry, surrogates) for name, entry in entries.items()},
         "rows": rows,
     }
-
-
-def _note(text: str) -> None:
-    print(text, file=sys.stderr)

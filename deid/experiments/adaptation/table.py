@@ -1,8 +1,9 @@
 """What `reproduce adaptation` measured, as Markdown and as a plot. document: as in adaptation-PROFILE.json."""
 
-import io
 from collections.abc import Mapping
 from typing import Any
+
+from deid.experiments.results import as_svg
 
 # A table's heading, the photos it tells of, and the share.
 TABLES = (
@@ -75,9 +76,7 @@ def plot(document: Mapping[str, Any]) -> bytes:
         panel.set_yticks(range(len(rows)), [row["title"] for row in rows])
     handles, labels = panel.get_legend_handles_labels()
     panel.legend(handles[:2], labels[:2], fontsize=7)
-    with io.BytesIO() as file:
-        figure.savefig(file, format="svg", metadata={"Date": None})
-        return file.getvalue()
+    return as_svg(figure)
 
 
 def _cell(figures: Mapping[str, Any] | None, versions: tuple[str, ...], share: str) -> str:

@@ -1,7 +1,6 @@
 """What the adversary of `reproduce adaptation` trains on pairs of protected and clean faces, saved as it goes."""
 
 import hashlib
-import io
 import json
 import time
 from collections.abc import Callable, Sequence
@@ -26,6 +25,7 @@ from deid.storage.atomic import write_atomically
 from deid.storage.hashes import file_sha256
 from deid.training.augment import aligned_view, mirror
 from deid.training.distill import Schedule
+from deid.training.state import load_state, save_state
 
 SAVE_EVERY = 20  # steps
 
@@ -125,7 +125,7 @@ def _run(
 ) -> None:
     schedule = Schedule(course.steps)
     optimizer = torch.optim.AdamW([weight for weight in network.parameters() if weight.requires_grad], lr=course.peak)
-    first = _load_state(state_file, key, network, optimizer) if state_file.is_file() else 0
+    first = load_state(state_file, key, network, [optimizer])
     started, running = time.monotonic(), 0.0
     for step in range(first, course.steps):
         # One generator a step: a resumed run draws what an uninterrupted one would have drawn.
@@ -137,7 +137,7 @@ def _run(
         optimizer.step()
         running = running + (float(value.detach()) - running) / min(step + 1 - first, SAVE_EVERY)
         if (step + 1) % SAVE_EVERY == 0:
-            _save_state(state_file, key, network, optimizer, step + 1)
+            save_state(state_file, key, network, [optimizer], step + 1)
             pace = (time.monotonic() - started) / (step + 1 - first)
             log(f"step {step + 1} of {course.steps}, loss {running:.3f}, {pace:.2f} s a step")
 
@@ -152,20 +152,3 @@ def _batch(pairs: Sequence[ProtectedFace], size: int, rng: np.random.Generator) 
     )
     protected, points = mirror(protected, landmarks, mirrored)
     return protected, mirror(clean, landmarks, mirrored)[0], points
-
-
-def _save_state(file: Path, key: str, network: nn.Module, optimizer: torch.optim.Optimizer, step: int) -> None:
-    data = io.BytesIO()
-    state = {"key": key, "network": network.state_dict(), "optimizer": optimizer.state_dict(), "step": step}
-    torch.save(state, data)
-    write_atomically(data.getvalue(), file, overwrite=True)
-
-
-def _load_state(file: Path, key: str, network: nn.Module, optimizer: torch.optim.Optimizer) -> int:
-    """The step that it was saved after. Raises UsageError where it is of another training."""
-    state = torch.load(file, map_location="cpu", weights_only=True)
-    if state["key"] != key:
-        raise UsageError(f"{file} is of other photos or another training: choose another folder")
-    network.load_state_dict(state["network"])
-    optimizer.load_state_dict(state["optimizer"])
-    return int(state["step"])

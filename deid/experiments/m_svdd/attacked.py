@@ -1,23 +1,21 @@
 """What the units make of attacked photos, measured a batch at a time; every batch is kept."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from functools import partial
 
 import numpy as np
 import torch
 from torch import Tensor
 
-from deid.anonymity.groups import draw_groups, seeded_rng
 from deid.defenses.adaptive import adaptive
 from deid.defenses.contract import Defended
 from deid.defenses.m_svdd import Detector
 from deid.defenses.svdd_units import squared_distances
-from deid.experiments.kept import kept_arrays
 from deid.experiments.tables import figures
-from deid.experiments.tables.data import SEED, Photos
+from deid.experiments.tables.data import Photos
 from deid.experiments.tables.methods import METHODS
-from deid.experiments.tables.pieces import BATCH_PIXELS, Target
+from deid.experiments.tables.pieces import Target, in_pieces
 from deid.experiments.tables.task import task_of
 
 ROWS: Mapping[str, tuple[str, int]] = {  # the name of a row → of METHODS, and K
@@ -56,15 +54,8 @@ def title_of(row: str) -> str:
 def answers_to(row: str, target: Target, detector: Detector, photos: Photos) -> Answers:
     """row: of ROWS. target: whom attacks ask that know nothing of the detector. photos: recognized when clean."""
     method, K = ROWS[row]
-    groups = np.array(draw_groups(len(photos), K, seeded_rng(SEED)))
-    size = max(1, BATCH_PIXELS // (photos.pixels.shape[2] * photos.pixels.shape[3]))
-    pieces = []
-    for at in range(0, len(photos), size):
-        piece = photos[np.arange(at, min(at + size, len(photos)))]
-        of_piece = groups[at : at + size]
-        key = [target.sha256, method, piece.digest, of_piece.tolist(), detector.betas.tolist()]
-        pieces.append(kept_arrays("m_svdd", key, partial(_measured, method, target, detector, piece, of_piece)))
-    return Answers(**{field.name: np.concatenate([piece[field.name] for piece in pieces]) for field in fields(Answers)})
+    settings = [target.sha256, method, detector.betas.tolist()]
+    return Answers(**in_pieces("m_svdd", settings, photos, K, partial(_measured, method, target, detector)))
 
 
 def _measured(

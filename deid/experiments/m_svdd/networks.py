@@ -13,12 +13,11 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from deid.defenses.contract import Classifier
 from deid.defenses.m_svdd import Detector, folds_of, trimmed
 from deid.defenses.svdd_units import Units, learned_units, squared_distances
 from deid.experiments.kept import kept_arrays
 from deid.experiments.tables.data import Data, Photos
-from deid.experiments.tables.networks import FaceClassifier
+from deid.experiments.tables.layers import classifier_of, last_layers, with_last
 from deid.experiments.tables.training import Recipe, Trained, accuracy_of, trained
 from deid.training.distill import Schedule
 
@@ -72,29 +71,13 @@ def variants(name: str, recipe: Recipe, data: Data, folder: Path, log: Callable[
     tuning = Recipe(build, schedule, recipe.augment, bfloat16=recipe.bfloat16, start=before.sha256)
     tuned = trained(f"{name}-m-svdd", tuning, Data(taught, data.test, data.classes), folder, log)
     after = _with_head(before, tuned, taught, data.test)
-    body = with_last(tuned.network, nn.Identity())
-    classifier = Classifier(after.network, lambda photos: (body(photos),))
-    distances = squared_distances(units, features_of(body, trimming))
+    classifier = classifier_of(after.network)
+    distances = squared_distances(units, features_of(with_last(tuned.network, nn.Identity()), trimming))
     labels = torch.from_numpy(trimming.labels)
     return Variants(before, after, {
         "O_c": Detector(classifier, units, trimmed(distances, labels, "classification")),
         "O_d": Detector(classifier, units, trimmed(distances, labels, "defense")),
     })  # fmt: skip
-
-
-def last_layers(network: nn.Module) -> nn.Sequential:
-    """What ends with the layer that makes logits of features."""
-    layers = network.upper if isinstance(network, FaceClassifier) else network
-    if not isinstance(layers, nn.Sequential):
-        raise TypeError("the tables' networks are sequences of layers")
-    return layers
-
-
-def with_last(network: nn.Module, layer: nn.Module) -> nn.Module:
-    """A frozen copy with another last layer."""
-    changed = deepcopy(network)
-    last_layers(changed)[-1] = layer
-    return changed.eval().requires_grad_(False)
 
 
 @torch.no_grad()

@@ -1,8 +1,5 @@
 """M-SVDD-D as its paper measures it: accuracies of four networks, and what it makes of attacks that do not know it."""
 
-import importlib.util
-import json
-import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,7 +12,6 @@ from torch import Tensor
 from deid.defenses.contract import Defended
 from deid.defenses.m_svdd import quantized
 from deid.defenses.outcomes import outcomes_of
-from deid.errors import UsageError, how_to_install
 from deid.experiments.cifar10 import CIFAR10
 from deid.experiments.gtsrb import GTSRB
 from deid.experiments.m_svdd.attacked import ROWS, Answers, answers_to, distances_of, title_of
@@ -23,13 +19,13 @@ from deid.experiments.m_svdd.networks import BATCH, Variants, variants
 from deid.experiments.m_svdd.papers import PAPER, PaperNetwork
 from deid.experiments.m_svdd.table import as_markdown, beta_plot
 from deid.experiments.mnist import MNIST
+from deid.experiments.results import check_installed, check_names, note, write_results
 from deid.experiments.tables.data import Photos, sample
 from deid.experiments.tables.pieces import Target
 from deid.experiments.tables.reproduce import Rough, recognized_by
 from deid.experiments.tables.table import Table
 from deid.experiments.yale import YALE
 from deid.recognizers.precision import has_bfloat16
-from deid.storage.atomic import write_atomically
 
 BETAS = np.linspace(0.5, 1.5, 51)  # of the plot
 
@@ -59,32 +55,24 @@ def reproduce_m_svdd(name: str, folder: Path, out: Path, *, count: int | None = 
 
     Run again, it goes on where it was. Raises UsageError for what there is not, and without matplotlib.
     """
-    if importlib.util.find_spec("matplotlib") is None:
-        raise UsageError(f"this needs matplotlib: {how_to_install('reproduce')}")
-    if name not in SETTINGS:
-        raise UsageError(f"no table called {name}: there are {', '.join(SETTINGS)}")
-    if unknown := [row for row in rows if row not in ROWS]:
-        raise UsageError(f"no attack called {', '.join(unknown)}: there are {', '.join(ROWS)}")
+    check_installed({"matplotlib": "reproduce"})
+    check_names("table", [name], SETTINGS)
+    check_names("attack", rows, ROWS)
     setting, table = SETTINGS[name], SETTINGS[name].table
     data = table.read(folder)
     document: dict[str, Any] = {"table": name, "test_photos": len(data.test), "networks": {}}
     for network, paper in PAPER[name].items():
-        four = variants(network, table.networks[network], data, out, _note)
+        four = variants(network, table.networks[network], data, out, note)
         photos = recognized_by(four.after, data.test[sample(data.test, count or setting.count)])
         rough = Rough(four.after.network) if table.bfloat16 and has_bfloat16("cpu") else four.after.network
         target = Target(four.after.network, rough, table.likeness[1], four.after.sha256)
         attacked = {}
         for row in rows or setting.rows:
-            _note(f"{network}: {title_of(row)}")
+            note(f"{network}: {title_of(row)}")
             attacked[row] = answers_to(row, target, four.detectors["O_d"], photos)
         document["networks"][network] = _summary(four, data.test, photos, attacked, paper)
     markdown = as_markdown(document, PAPER[name], table.likeness[0])
-    for file, content in (
-        (f"m-svdd-{name}.json", json.dumps(document, indent=2).encode()),
-        (f"m-svdd-{name}.md", markdown.encode()),
-        (f"m-svdd-{name}.svg", beta_plot(document)),
-    ):
-        write_atomically(content, out / file, overwrite=True)
+    write_results(out, f"m-svdd-{name}", document, markdown, {f"m-svdd-{name}.svg": beta_plot(document)})
     return markdown
 
 
@@ -138,7 +126,3 @@ def _outcomes(distances: Tensor, labels: Tensor, betas: Tensor) -> dict[str, dic
 def _distances(four: Variants, photos: Photos) -> Tensor:
     parts = np.array_split(np.arange(len(photos)), -(-len(photos) // BATCH))
     return torch.cat([distances_of(four.detectors["O_c"], photos[rows].as_tensor()) for rows in parts])
-
-
-def _note(text: str) -> None:
-    print(text, file=sys.stderr, flush=True)

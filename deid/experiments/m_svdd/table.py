@@ -1,10 +1,10 @@
 """The table of the experiment `m_svdd` and its plot, drawn from its document."""
 
-import io
 from collections.abc import Mapping, Sequence
 from typing import Any
 
 from deid.experiments.m_svdd.papers import PaperNetwork
+from deid.experiments.results import as_svg
 
 NOTES = """\
 W: the network as trained; W̃: fine-tuned under frozen SVDD units. LC: a linear classifier, SVDD: the units. Attacks ask
@@ -72,9 +72,7 @@ def beta_plot(document: Mapping[str, Any]) -> bytes:
                 panel.plot(betas, curve, label=label)
             panel.set(title=f"{name}, {row['title']}", xlabel="β", ylim=(-0.02, 1.02))
     grid[0][0].legend()
-    with io.BytesIO() as file:
-        figure.savefig(file, format="svg", metadata={"Date": None})
-        return file.getvalue()
+    return as_svg(figure)
 
 
 def _interval(share: Mapping[str, float]) -> str:

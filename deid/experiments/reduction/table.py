@@ -1,11 +1,12 @@
 """The table of dimensionality reduction, as Markdown and as a plot. document: as it is written to its JSON."""
 
-import io
 import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
+
+from deid.experiments.results import as_svg
 
 NOTES = """\
 N = {n} test photos that the undefended network recognizes; accuracy and false alarms: of {clean} test photos. Stops:
@@ -74,9 +75,7 @@ def plot(document: Mapping[str, Any]) -> bytes:
         panel.set_xticks(range(len(rows)), list(rows))
         panel.legend(fontsize=8)
     figure.suptitle(f"{document['network']} ({document['table']}), N = {document['photos']}")
-    with io.BytesIO() as file:
-        figure.savefig(file, format="svg", metadata={"Date": None})
-        return file.getvalue()
+    return as_svg(figure)
 
 
 def _series(panel: Any, shift: float, estimates: Sequence[Mapping[str, Any] | None], label: str) -> None:

@@ -4,9 +4,6 @@ Systems: the network, NR and DNR on it, and both learned again from what the att
 photos; the network stays as it is.
 """
 
-import importlib.util
-import json
-import sys
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,14 +12,13 @@ from typing import Any
 from torch import nn
 
 from deid.defenses.contract import Classifier
-from deid.errors import UsageError, how_to_install
 from deid.experiments.rejection.curves import Bench, curves_of, split_test
 from deid.experiments.rejection.networks import FourConvolutions, digit_classifier, face_classifier
 from deid.experiments.rejection.table import as_markdown, curves_plot
+from deid.experiments.results import check_installed, note, write_results
 from deid.experiments.tables.data import Data, read_mnist, read_yale
 from deid.experiments.tables.training import Recipe, trained
 from deid.experiments.yale import YALE
-from deid.storage.atomic import write_atomically
 from deid.training.distill import Schedule
 
 REPEATS = 3
@@ -64,12 +60,10 @@ def reproduce_rejection(study: Study, folder: Path, out: Path, *, sample: int | 
     Run again, it goes on where it was. Raises UsageError for more photos than there are, and without matplotlib or
     scikit-learn.
     """
-    for package, extra in (("matplotlib", "reproduce"), ("sklearn", "defenses")):
-        if importlib.util.find_spec(package) is None:
-            raise UsageError(f"this needs {package}: {how_to_install(extra)}")
+    check_installed({"matplotlib": "reproduce", "sklearn": "defenses"})
     data = study.read(folder)
     attacked, clean = split_test(data.test, sample, repeats)
-    network = trained(study.network, study.recipe, data, out, _note)
+    network = trained(study.network, study.recipe, data, out, note)
     bench = Bench(study.classifier(network.network), network.sha256, data.train, study.found, data.test[clean])
     document: dict[str, Any] = {
         "study": study.name,
@@ -78,17 +72,9 @@ def reproduce_rejection(study: Study, folder: Path, out: Path, *, sample: int | 
         "test_photos": len(data.test),
         "calibrating_photos": len(clean),
         "repeats": repeats,
-        **curves_of(bench, [data.test[rows] for rows in attacked], _note),
+        **curves_of(bench, [data.test[rows] for rows in attacked], note),
     }
     markdown = as_markdown(document)
-    for name, content in (
-        (f"rejection-{study.name}.json", json.dumps(document, indent=2).encode()),
-        (f"rejection-{study.name}.md", markdown.encode()),
-        (f"rejection-{study.name}.svg", curves_plot(document)),
-    ):
-        write_atomically(content, out / name, overwrite=True)
+    name = f"rejection-{study.name}"
+    write_results(out, name, document, markdown, {f"{name}.svg": curves_plot(document)})
     return markdown
-
-
-def _note(text: str) -> None:
-    print(text, file=sys.stderr, flush=True)

@@ -1,8 +1,9 @@
 """The curves as a table and as a plot. document: as it is written to rejection-NAME.json."""
 
-import io
 from collections.abc import Mapping, Sequence
 from typing import Any
+
+from deid.experiments.results import as_svg
 
 TITLES = {"undefended": "undefended", "nr": "NR", "dnr": "DNR", "nr, retrained": "NR, retrained",
           "dnr, retrained": "DNR, retrained"}  # fmt: skip
@@ -62,9 +63,7 @@ def curves_plot(document: Mapping[str, Any]) -> bytes:
         panel.set(title=f"starts {WHO[who]}", xlabel="ε (L2)", ylim=(-2, 102))
     panels[0].set_ylabel("right, %; dashed: rejected, %")
     panels[-1].legend(fontsize=8)
-    with io.BytesIO() as file:
-        figure.savefig(file, format="svg", metadata={"Date": None})
-        return file.getvalue()
+    return as_svg(figure)
 
 
 def _percent(share: Mapping[str, float]) -> str:

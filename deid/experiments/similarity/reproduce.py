@@ -1,9 +1,6 @@
 """A guard against queries, measured: attacks that it notices in time, honest users it disturbs, who gets around it."""
 
-import importlib.util
-import json
-import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import asdict
 from functools import partial
 from pathlib import Path
@@ -14,8 +11,9 @@ import torch
 from torch import Tensor
 
 from deid.defenses.prediction_similarity import Settings
-from deid.errors import UsageError, how_to_install
+from deid.errors import UsageError
 from deid.experiments.kept import kept_lines
+from deid.experiments.results import check_installed, check_names, note, write_results
 from deid.experiments.similarity.adaptive import REPLAYED, STRATEGIES, Replayed, first_alarm
 from deid.experiments.similarity.attempts import ATTACKS, NEEDS_FOOLBOX, Asking, Attempt, attempted
 from deid.experiments.similarity.bursts import BURSTS, Burst, burst, burst_of_person, people_for
@@ -25,7 +23,6 @@ from deid.experiments.tables.data import SEED, Photos, sample
 from deid.experiments.tables.table import Table
 from deid.experiments.tables.training import Trained, trained
 from deid.recognizers.checkpoints import load_recognizer
-from deid.storage.atomic import write_atomically
 
 REPLAYED_ATTACK = "hop-skip-jump"
 UNRELATED = 500
@@ -58,10 +55,13 @@ def reproduce_similarity(
     Run again, it goes on where it was. Raises UsageError for what there is not, and without matplotlib or foolbox.
     """
     attacks = list(attacks or ATTACKS)
-    _check(attacks, table, network)
+    boxes = {"foolbox": "baselines"} if any(name in NEEDS_FOOLBOX for name in attacks) else {}
+    check_installed({"matplotlib": "reproduce", **boxes})
+    check_names("attack", attacks, ATTACKS)
+    check_names("network", [network] if network else [], table.networks)
     name = network or NETWORK[table.name]
     data = table.read(folder)
-    classifier = trained(name, table.networks[name], data, out, _note)
+    classifier = trained(name, table.networks[name], data, out, note)
     photos = _recognized(classifier, data.test, count)
     settings, radius = Settings(response="alarm"), RADIUS[table.name]
     asking = Asking(classifier.network, settings, queries, radius)
@@ -79,12 +79,7 @@ def reproduce_similarity(
         "bursts": _bursts(classifier, data.test, people, count, settings),
     }
     markdown = as_markdown(document)
-    for file, content in (
-        ("similarity.json", json.dumps(document, indent=2).encode()),
-        ("similarity.md", markdown.encode()),
-        ("similarity.svg", plot(document)),
-    ):
-        write_atomically(content, out / file, overwrite=True)
+    write_results(out, "similarity", document, markdown, {"similarity.svg": plot(document)})
     return markdown
 
 
@@ -97,7 +92,7 @@ def _attempts(asking: Asking, photos: Photos, attacks: Sequence[str], key: list[
     rows = {}
     for name in attacks:
         items = ((_key(photos, row), partial(measure, name, row)) for row in range(len(photos)))
-        rows[ATTACKS[name][0]] = of_attempts(list(kept_lines("similarity", [name, *key], items, Attempt, _note)))
+        rows[ATTACKS[name][0]] = of_attempts(list(kept_lines("similarity", [name, *key], items, Attempt, note)))
     return rows
 
 
@@ -115,7 +110,7 @@ def _adaptive(asking: Asking, photos: Photos, all_photos: Photos, key: list[Any]
         return Replayed(attempt.success, alarms)
 
     items = ((_key(photos, row), partial(measure, row)) for row in range(len(photos)))
-    return of_strategies(list(kept_lines("similarity", ["adaptive", *key], items, Replayed, _note)))
+    return of_strategies(list(kept_lines("similarity", ["adaptive", *key], items, Replayed, note)))
 
 
 def _bursts(classifier: Trained, photos: Photos, people: Path | None, count: int, settings: Settings) -> dict[str, Any]:
@@ -127,7 +122,7 @@ def _bursts(classifier: Trained, photos: Photos, people: Path | None, count: int
 
     asked = ((str(at), partial(of_the_set, at)) for at in range(0, len(photos) - size + 1, size)[:count])
     key = ["the set", classifier.sha256, asdict(settings), photos.digest]
-    rows = {ONE_USER: of_bursts(list(kept_lines("similarity", key, asked, Burst, _note)))}
+    rows = {ONE_USER: of_bursts(list(kept_lines("similarity", key, asked, Burst, note)))}
     if people is None:
         return rows
     recognizer = load_recognizer(RECOGNIZER)
@@ -137,7 +132,7 @@ def _bursts(classifier: Trained, photos: Photos, people: Path | None, count: int
             for person in people_for(kind, people, count)
         )
         key = [kind, recognizer.sha256, asdict(settings), str(people.resolve())]
-        rows[title] = of_bursts(list(kept_lines("similarity", key, of_people, Burst, _note)))
+        rows[title] = of_bursts(list(kept_lines("similarity", key, of_people, Burst, note)))
     return rows
 
 
@@ -167,23 +162,3 @@ def _recognized(classifier: Trained, photos: Photos, count: int) -> Photos:
     if len(set(recognized.labels.tolist())) < 2:
         raise UsageError("the network recognizes photos of no two classes when clean: nothing can be attacked")
     return recognized
-
-
-def _check(attacks: Sequence[str], table: Table, network: str) -> None:
-    needed = {"matplotlib": "reproduce"}
-    if any(name in NEEDS_FOOLBOX for name in attacks):
-        needed["foolbox"] = "baselines"
-    for module, extra in needed.items():
-        if importlib.util.find_spec(module) is None:
-            raise UsageError(f"this needs {module}: {how_to_install(extra)}")
-    checks: tuple[tuple[str, Sequence[str], Mapping[str, Any]], ...] = (
-        ("attack", attacks, ATTACKS),
-        ("network", [network] if network else [], table.networks),
-    )
-    for what, asked, there in checks:
-        if unknown := [name for name in asked if name not in there]:
-            raise UsageError(f"no {what} called {', '.join(unknown)}: there are {', '.join(there)}")
-
-
-def _note(text: str) -> None:
-    print(text, file=sys.stderr, flush=True)

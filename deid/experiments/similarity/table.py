@@ -1,11 +1,12 @@
 """What `reproduce similarity` measured, as Markdown and as a plot. document: as it is written to similarity.json."""
 
-import io
 import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
+
+from deid.experiments.results import as_svg
 
 STUDY = "99.5 %"  # of generation attempts detected, as the study gives it
 NOTES = """\
@@ -81,9 +82,7 @@ def plot(document: Mapping[str, Any]) -> bytes:
         panel.step(queries, shares, where="post", label=title)
     panel.set(xscale="log", xlabel="queries", ylabel="share of attempts with an alarm", ylim=(-0.02, 1.02))
     panel.legend(fontsize=7)
-    with io.BytesIO() as file:
-        figure.savefig(file, format="svg", metadata={"Date": None})
-        return file.getvalue()
+    return as_svg(figure)
 
 
 def _share(share: Mapping[str, float]) -> str:

@@ -3,13 +3,12 @@
 Each figure takes clean and published photos, (n, C, H, W) in [0, 1], and answers (n,).
 """
 
-import importlib.util
 from collections.abc import Callable
 
 import pytorch_msssim
 from torch import Tensor
 
-from deid.errors import UsageError, how_to_install
+from deid.experiments.results import check_installed
 from deid.losses import cw_ssim as cw
 
 Figure = Callable[[Tensor, Tensor], Tensor]
@@ -32,8 +31,7 @@ def ms_ssim(clean: Tensor, published: Tensor) -> Tensor:
 
     Raises UsageError without piq.
     """
-    if importlib.util.find_spec("piq") is None:
-        raise UsageError(f"this needs piq: {how_to_install('reproduce')}")
+    check_installed({"piq": "reproduce"})
     from piq import multi_scale_ssim  # which imports torchvision
 
     weights = clean.new_tensor(THREE_SCALES)

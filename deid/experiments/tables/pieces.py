@@ -1,9 +1,10 @@
 """A row, measured a batch at a time; every batch is kept, so that an interrupted row goes on where it was."""
 
 import time
-from collections.abc import Mapping
-from dataclasses import dataclass, fields
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from functools import partial
+from typing import Any
 
 import numpy as np
 import torch
@@ -17,6 +18,9 @@ from deid.experiments.tables.methods import METHODS, Method
 from deid.experiments.tables.task import task_of
 
 BATCH_PIXELS = 16 * 128 * 128  # of all photos of a batch, a channel
+
+Measure = Callable[[Photos, np.ndarray], dict[str, np.ndarray]]
+"""Photos and the rank k that each is to take, (n,) → arrays (n, …) by name."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -66,18 +70,27 @@ def measure_row(
     method: of `methods`, under a name that tells it from others of the experiment.
     K: of the ranks 2..K+1 that they are spread over.
     """
+    measure = partial(_measure, target, methods[method])
+    return Row(**in_pieces(experiment, [target.sha256, method], photos, K, measure))
+
+
+def in_pieces(experiment: str, settings: list[Any], photos: Photos, K: int, measure: Measure) -> dict[str, np.ndarray]:
+    """What `measure` makes of all photos, a batch of them at a time, each kept.
+
+    settings: what it depends on beside the photos and their groups. K: of the ranks 2..K+1 that they are spread over.
+    """
     groups = np.array(draw_groups(len(photos), K, seeded_rng(SEED)))
     size = max(1, BATCH_PIXELS // (photos.pixels.shape[2] * photos.pixels.shape[3]))
     pieces = []
     for at in range(0, len(photos), size):
         piece = photos[np.arange(at, min(at + size, len(photos)))]
         of_piece = groups[at : at + size]
-        key = [target.sha256, method, piece.digest, of_piece.tolist()]
-        pieces.append(kept_arrays(experiment, key, partial(_measure, target, piece, of_piece, methods[method])))
-    return Row(**{field.name: np.concatenate([piece[field.name] for piece in pieces]) for field in fields(Row)})
+        key = [*settings, piece.digest, of_piece.tolist()]
+        pieces.append(kept_arrays(experiment, key, partial(measure, piece, of_piece)))
+    return {name: np.concatenate([piece[name] for piece in pieces]) for name in pieces[0]}
 
 
-def _measure(target: Target, photos: Photos, groups: np.ndarray, method: Method) -> dict[str, np.ndarray]:
+def _measure(target: Target, method: Method, photos: Photos, groups: np.ndarray) -> dict[str, np.ndarray]:
     """The fields of `Row`."""
     task = task_of(target.network, target.rough, photos.as_tensor(), *map(torch.from_numpy, (photos.labels, groups)))
     since = time.process_time()

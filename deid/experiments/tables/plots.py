@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 
+from deid.experiments.results import as_svg
 from deid.experiments.tables.data import Photos
 from deid.experiments.tables.pieces import Row
 
@@ -26,7 +27,7 @@ def pmf_plot(document: Mapping[str, Any]) -> bytes:
             panel.plot(ranks, [share["value"] for share in row["pmf"].values()], marker=".", label=title)
         panel.set(title=name, xlabel="rank of the true class", ylabel="share of the photos", ylim=(-0.02, 1.02))
         panel.legend(fontsize=7)
-    return saved(figure, "svg", metadata={"Date": None})
+    return as_svg(figure)
 
 
 def faces_plot(networks: Mapping[str, tuple[Photos, Mapping[str, Row]]]) -> bytes:
@@ -46,7 +47,9 @@ def faces_plot(networks: Mapping[str, tuple[Photos, Mapping[str, Row]]]) -> byte
         panel.imshow(wall.transpose(1, 2, 0).clip(0, 1).squeeze(), cmap="gray", vmin=0, vmax=1)
         panel.set_yticks(height * (np.arange(len(block)) + 0.5), block)
         panel.set(title=name, xticks=[])
-    return saved(figure, "png", dpi=150)
+    with io.BytesIO() as file:
+        figure.savefig(file, format="png", dpi=150)
+        return file.getvalue()
 
 
 def _block(photos: Photos, rows: Mapping[str, Row]) -> dict[str, np.ndarray]:
@@ -58,10 +61,3 @@ def _block(photos: Photos, rows: Mapping[str, Row]) -> dict[str, np.ndarray]:
         published = row.published[chosen] / 255
         lines |= {title: published, f"{title}: × {MAGNIFIED}": 0.5 + MAGNIFIED * (published - clean)}
     return lines
-
-
-def saved(figure: Any, kind: str, **more: Any) -> bytes:
-    """A figure of matplotlib's as a file. kind: svg or png."""
-    with io.BytesIO() as file:
-        figure.savefig(file, format=kind, **more)
-        return file.getvalue()

@@ -1,9 +1,6 @@
 """The one way of all tables: photos, networks, rows, figures."""
 
-import importlib.util
-import json
-import sys
-from collections.abc import Collection, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +8,8 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from deid.errors import UsageError, how_to_install
+from deid.errors import UsageError
+from deid.experiments.results import check_installed, check_names, note, write_results
 from deid.experiments.tables.data import Photos, sample
 from deid.experiments.tables.document import as_markdown
 from deid.experiments.tables.methods import METHODS, USUAL
@@ -22,7 +20,6 @@ from deid.experiments.tables.table import Table
 from deid.experiments.tables.task import ranks_of
 from deid.experiments.tables.training import Trained, trained
 from deid.recognizers.precision import bfloat16_autocast, bfloat16_copy, has_bfloat16
-from deid.storage.atomic import write_atomically
 
 LEVELS = (1, 5, 9)  # K, as in the paper
 BATCH = 64
@@ -48,10 +45,9 @@ def reproduce(
 
     Run again, it goes on where it was. Raises UsageError for what there is not, and without matplotlib.
     """
-    if importlib.util.find_spec("matplotlib") is None:
-        raise UsageError(f"this needs matplotlib: {how_to_install('reproduce')}")
-    _check("attack", attacks, METHODS)
-    _check("network", networks, table.networks)
+    check_installed({"matplotlib": "reproduce"})
+    check_names("attack", attacks, METHODS)
+    check_names("network", networks, table.networks)
     data = table.read(folder)
     if bad := [K for K in levels if not 1 <= K < len(data.classes)]:
         raise UsageError(f"K is from 1 to {len(data.classes) - 1} here, not {', '.join(map(str, bad))}")
@@ -59,7 +55,7 @@ def reproduce(
     document: dict[str, Any] = {"table": table.name, "test_photos": len(data.test), "networks": {}}
     drawn: dict[str, tuple[Photos, dict[str, Row]]] = {}
     for name in networks or table.networks:
-        network = trained(name, table.networks[name], data, out, _note)
+        network = trained(name, table.networks[name], data, out, note)
         recognized = recognized_by(network, photos)
         rows = _rows(table, network, recognized, attacks, levels)
         drawn[name] = recognized, {title: row for title, (row, _) in rows.items()}
@@ -72,13 +68,7 @@ def reproduce(
             },
         }
     markdown = as_markdown(document, table)
-    for file, content in (
-        (f"{table.name}.json", json.dumps(document, indent=2).encode()),
-        (f"{table.name}.md", markdown.encode()),
-        ("pmf.svg", pmf_plot(document)),
-        ("faces.png", faces_plot(drawn)),
-    ):
-        write_atomically(content, out / file, overwrite=True)
+    write_results(out, table.name, document, markdown, {"pmf.svg": pmf_plot(document), "faces.png": faces_plot(drawn)})
     return markdown
 
 
@@ -93,7 +83,7 @@ def _rows(
         method = METHODS[name]
         for K in levels if method.by_level else (1,):
             title = f"{K}-{method.title}" if method.by_level else method.title
-            _note(f"{table.name}: {title}")
+            note(f"{table.name}: {title}")
             about = [K] if K > 1 else [level for level in levels if level > 1]
             rows[title] = measure_row(target, photos, name, K), about
     return rows
@@ -119,12 +109,3 @@ def recognized_by(network: Trained, photos: Photos) -> Photos:
     if not len(recognized):
         raise UsageError("the network recognizes none of the photos when clean: nothing can be attacked")
     return recognized
-
-
-def _check(what: str, asked: Sequence[str], there: Collection[str]) -> None:
-    if unknown := [name for name in asked if name not in there]:
-        raise UsageError(f"no {what} called {', '.join(unknown)}: there are {', '.join(there)}")
-
-
-def _note(text: str) -> None:
-    print(text, file=sys.stderr, flush=True)

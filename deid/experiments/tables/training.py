@@ -1,13 +1,11 @@
 """The training of the tables' classifiers: saved as it goes, taken up again after an interruption."""
 
-import io
 import json
 import time
 from collections.abc import Callable
 from contextlib import nullcontext
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import torch
@@ -24,6 +22,7 @@ from deid.recognizers.precision import bfloat16_autocast
 from deid.storage.atomic import write_atomically
 from deid.storage.hashes import file_sha256
 from deid.training.distill import Schedule, optimizers_for
+from deid.training.state import load_state, save_state
 
 SAVE_EVERY, SAVE_SECONDS = 100, 120  # steps, or as long, whichever comes first
 EVALUATE_BATCH = 64
@@ -104,7 +103,7 @@ def _train(network: nn.Module, recipe: Recipe, photos: Photos, state_file: Path,
     if isinstance(network, FaceClassifier) and not recipe.on_photos:
         part, features = network.upper, _features(network.lower, photos)
     optimizers = optimizers_for(part, schedule)
-    first = _load_state(state_file, key, part, optimizers) if state_file.is_file() else 0
+    first = load_state(state_file, key, part, optimizers)
     started, running = time.monotonic(), 0.0
     saved = started
     for step in range(first, schedule.steps):
@@ -119,7 +118,7 @@ def _train(network: nn.Module, recipe: Recipe, photos: Photos, state_file: Path,
             inputs = adversarial(part.eval(), inputs, labels, recipe.radius, rng)
         running = 0.95 * running + 0.05 * _step(part.train(), optimizers, recipe, step, inputs, labels, rng)
         if (step + 1) % SAVE_EVERY == 0 or time.monotonic() - saved > SAVE_SECONDS:
-            _save_state(state_file, key, part, optimizers, step + 1)
+            save_state(state_file, key, part, optimizers, step + 1)
             saved = time.monotonic()
             pace = (time.monotonic() - started) / (step + 1 - first)
             log(f"step {step + 1} of {schedule.steps}, loss {running:.3f}, {pace:.2f} s a step")
@@ -160,24 +159,3 @@ def _key(name: str, recipe: Recipe, photos: Photos) -> str:
     unusual = {} if recipe.loss is plain else {"loss": repr(recipe.loss)}
     unusual |= {"start": recipe.start} if recipe.start else {}
     return json.dumps({"network": name, **numbers, "radius": recipe.radius, **unusual, "photos": photos.digest})
-
-
-def _save_state(file: Path, key: str, network: nn.Module, optimizers: list[torch.optim.Optimizer], step: int) -> None:
-    state: dict[str, Any] = {
-        "key": key, "network": network.state_dict(), "step": step,
-        "optimizers": [optimizer.state_dict() for optimizer in optimizers],
-    }  # fmt: skip
-    data = io.BytesIO()
-    torch.save(state, data)
-    write_atomically(data.getvalue(), file, overwrite=True)
-
-
-def _load_state(file: Path, key: str, network: nn.Module, optimizers: list[torch.optim.Optimizer]) -> int:
-    """The step that it was saved after. Raises UsageError where it is of another training."""
-    state = torch.load(file, map_location="cpu", weights_only=True)
-    if state["key"] != key:
-        raise UsageError(f"{file} is of other data or another training: choose another folder")
-    network.load_state_dict(state["network"])
-    for optimizer, saved in zip(optimizers, state["optimizers"], strict=True):
-        optimizer.load_state_dict(saved)
-    return int(state["step"])

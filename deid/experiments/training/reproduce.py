@@ -3,9 +3,6 @@
 Attacks are crafted on the defended network itself, of photos to test on, and looked at in 8 bits.
 """
 
-import importlib.util
-import json
-import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
@@ -23,21 +20,19 @@ from deid.attacks.pgd import pgd_l2
 from deid.defenses.adaptive import adaptive
 from deid.defenses.gradient_checks import findings
 from deid.defenses.undefended import undefended
-from deid.errors import UsageError, how_to_install
 from deid.experiments.cifar10 import CIFAR10
 from deid.experiments.mnist import MNIST
+from deid.experiments.results import as_svg, check_installed, check_names, note, write_results
 from deid.experiments.tables.data import SEED, Photos, sample
 from deid.experiments.tables.departures import in_eight_bits
 from deid.experiments.tables.methods import Method, classified_as_second, classified_otherwise
 from deid.experiments.tables.pieces import Row, Target, measure_row
-from deid.experiments.tables.plots import saved
 from deid.experiments.tables.reproduce import recognized_by
 from deid.experiments.tables.task import Task
 from deid.experiments.tables.training import trained
 from deid.experiments.training.networks import TRAININGS, Setting, Start
 from deid.experiments.training.table import as_markdown, plot
 from deid.experiments.yale import YALE
-from deid.storage.atomic import write_atomically
 from deid.training.distill import Schedule
 
 CHECKED = 64  # photos whose gradients are looked at
@@ -102,16 +97,14 @@ def reproduce_training(
 
     Run again, it goes on where it was. Raises UsageError for what there is not, and without matplotlib.
     """
-    if importlib.util.find_spec("matplotlib") is None:
-        raise UsageError(f"this needs matplotlib: {how_to_install('reproduce')}")
-    for what, asked, there in (("set of photos", [which], SETTINGS), ("training", trainings, TRAININGS)):
-        if unknown := [name for name in asked if name not in there]:
-            raise UsageError(f"no {what} called {', '.join(unknown)}: there are {', '.join(there)}")
+    check_installed({"matplotlib": "reproduce"})
+    check_names("set of photos", [which], SETTINGS)
+    check_names("training", trainings, TRAININGS)
     setting = SETTINGS[which]
     data = setting.table.read(folder)
     photos = data.test[sample(data.test, count or setting.count)]
-    network = trained(setting.network, setting.table.networks[setting.network], data, out, _note)
-    start = Start(setting, data, out, _note, network)
+    network = trained(setting.network, setting.table.networks[setting.network], data, out, note)
+    start = Start(setting, data, out, note, network)
     rows = {name: _measured(start, name, photos) for name in trainings or TRAININGS}
     document = {
         "table": "training", "set": which, "network": setting.network, "test_photos": len(data.test),
@@ -119,12 +112,7 @@ def reproduce_training(
         "cw_steps": setting.cw_steps, "likeness": setting.table.likeness[0], "rows": rows,
     }  # fmt: skip
     markdown = as_markdown(document)
-    for file, content in (
-        ("training.json", json.dumps(document, indent=2).encode()),
-        ("training.md", markdown.encode()),
-        ("training.svg", saved(plot(document), "svg", metadata={"Date": None})),
-    ):
-        write_atomically(content, out / file, overwrite=True)
+    write_results(out, "training", document, markdown, {"training.svg": as_svg(plot(document))})
     return markdown
 
 
@@ -136,11 +124,11 @@ def _measured(start: Start, name: str, photos: Photos) -> dict[str, Any]:
     checked = attacked[sample(attacked, CHECKED)]
     found = findings(undefended(network.network), checked.as_tensor(), torch.from_numpy(checked.labels))
     for finding in found:
-        _note(f"{training.title}: {finding}")
+        note(f"{training.title}: {finding}")
     target = Target(network.network, network.network, start.setting.table.likeness[1], network.sha256)
     methods, attacks = methods_of(start.setting), {}
     for key, method in methods.items():
-        _note(f"{training.title}: {method.title}")
+        note(f"{training.title}: {method.title}")
         K = LEVEL if method.by_level else 1
         row = measure_row(target, attacked, key, K, methods=methods, experiment="training")
         attacks[method.title] = _summary(row)
@@ -165,7 +153,3 @@ def _summary(row: Row) -> dict[str, Any]:
         "likeness": float(row.likeness[is_success].mean()) if is_success.any() else None,
         "gradients": float(row.evaluations.mean()),
     }
-
-
-def _note(text: str) -> None:
-    print(text, file=sys.stderr, flush=True)

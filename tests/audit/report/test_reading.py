@@ -102,7 +102,7 @@ def test_many_pairs_of_many_faces_are_none(tmp_path: Path) -> None:
     counts = document["sets"][0]["counts"]
     counts["faces"] = 50_000
     counts["recognizers"]["net"]["linked"]["1e-2"]["pairs"] = 10**9
-    read_document(written(tmp_path, json.dumps(document)))
+    assert read_document(written(tmp_path, json.dumps(document))) == document
 
 
 @pytest.mark.parametrize(
