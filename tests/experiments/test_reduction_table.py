@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from experiments.made_up import patterned
 from torch import Tensor, nn
 from torch.nn import functional as F
 from typer.testing import CliRunner
@@ -35,11 +36,7 @@ CLASSES, SIDE = 3, 12
 
 
 def photos_of_classes(n: int, seed: int) -> Photos:
-    """Each class a pattern of its own, and noise."""
-    rng = np.random.default_rng(seed)
-    patterns = np.random.default_rng(0).uniform(60, 196, (CLASSES, 1, SIDE, SIDE))
-    labels = np.arange(n) % CLASSES
-    return Photos((patterns[labels] + rng.uniform(-20, 20, (n, 1, SIDE, SIDE))).astype(np.uint8), labels)
+    return patterned(n, seed, CLASSES, side=SIDE, noise=20)
 
 
 def network() -> nn.Module:

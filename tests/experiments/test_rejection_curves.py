@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from experiments.made_up import patterned
 from torch import Tensor, nn
 
 from deid.commands import main
@@ -29,11 +30,7 @@ RADII = (0.0, 0.5, 4.0)
 
 
 def photos(n: int, seed: int) -> Photos:
-    """Each class a pattern of its own, and noise."""
-    rng = np.random.default_rng(seed)
-    patterns = np.random.default_rng(0).uniform(60, 196, (CLASSES, 1, 8, 8))
-    labels = np.arange(n) % CLASSES
-    return Photos((patterns[labels] + rng.uniform(-40, 40, (n, 1, 8, 8))).astype(np.uint8), labels)
+    return patterned(n, seed, CLASSES, side=8, noise=40)
 
 
 def network() -> nn.Module:
